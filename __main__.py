@@ -1,0 +1,5 @@
+"""`python -m reverie` is the same command as `reverie`."""
+
+from .cli import console
+
+console()

@@ -1,0 +1,31 @@
+"""What can go wrong, as the person at the command line is told of it.
+
+Every error that a user can cause or mend is one of these: one line that says what was wrong, the value,
+and what would be right. The command line prints that line and leaves with `exit_code`; anything else that
+escapes is a defect of ours and keeps its traceback. This file imports nothing, so that every folder may
+use it.
+"""
+
+
+class UserError(Exception):
+    """A setting, a path or a data set that cannot be used as given."""
+
+    exit_code = 2
+
+
+class NonFiniteError(UserError):
+    """Training met a loss or a gradient that is not a finite number; nothing of it was applied."""
+
+    exit_code = 3
+
+
+class ParityError(UserError):
+    """An exported file does not reproduce the numbers of the Keras model; nothing was published."""
+
+    exit_code = 4
+
+
+class StorageError(UserError):
+    """A file could not be written (disk full, quota, permission); what was there before is intact."""
+
+    exit_code = 5

@@ -1,0 +1,47 @@
+"""The model families, each one file, and the one function that builds them from a config.
+
+A model is a `keras.Model` that answers this protocol; the loop, the exporter and the evaluators know nothing
+else of it:
+
+- `losses(batch, noise, training) -> dict` of float32 [batch], "total" among them; pure;
+- `encode(images) -> dict`, `decode(**code) -> images`;
+- `generate(count, seed, ...) -> dict`; `classify(images)`, `reconstruct(images)` where the family has them;
+- `calibrate(images)`, optional: measures on training images what the losses do not train, before a checkpoint;
+- `signatures() -> dict` of `Signature`.
+"""
+
+import inspect
+
+import keras
+
+from ..errors import UserError
+from . import xcov
+from .signature import Signature
+
+FAMILIES = {"xcov": xcov.build}
+
+
+def build(settings, seed: int = 0) -> keras.Model:
+    """Builds a model with its weights initialised from `seed`.
+
+    Args:
+      settings: the `model` section of a config: {"family": "xcov", ...}.
+      seed: of the initial weights.
+
+    Raises:
+      UserError: unknown family, unknown or unusable setting.
+    """
+    settings = dict(settings)
+    family = settings.pop("family", None)
+    if family not in FAMILIES:
+        raise UserError(f"model.family is '{family}'; expected one of {', '.join(FAMILIES)}")
+    keras.utils.set_random_seed(seed)
+    try:
+        return FAMILIES[family](settings)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"model settings of family '{family}': {inspect.cleandoc(str(error)).splitlines()[0]}"
+        ) from error
+
+
+__all__ = ["FAMILIES", "Signature", "build"]

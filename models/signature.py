@@ -1,0 +1,26 @@
+"""`Signature`: one endpoint that a model offers for export."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A function of named tensors to named tensors, with what the exporter needs to guard and check it.
+
+    Attributes:
+      function: called with one keyword argument per input, returns a dict of named tensors.
+      inputs: input name -> TensorSpec, without limits; the exporter adds shape, finite and count checks.
+      examples: images float32 [n, height, width, channels] -> valid values for every input, as numpy.
+      ranges: input name -> (least, greatest) admitted value, integers only; the greatest of a vector input
+        may be a list with one bound per column.
+      lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
+    """
+
+    function: Callable[..., dict]
+    inputs: dict[str, tf.TensorSpec]
+    examples: Callable[..., dict]
+    ranges: dict[str, tuple] = dataclasses.field(default_factory=dict)
+    lite: bool = False

@@ -1,0 +1,160 @@
+"""`Images`: what every reader returns. Labelled pictures that can be asked for by index."""
+
+import dataclasses
+
+import numpy as np
+
+from ..errors import UserError
+
+UNLABELLED = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """Files that a reader could not use.
+
+    Attributes:
+      total: number of candidate files looked at, good ones included.
+      reasons: reason -> number of files.
+      first: up to ten "path: reason" lines.
+    """
+
+    total: int = 0
+    reasons: dict = dataclasses.field(default_factory=dict)
+    first: tuple = ()
+
+    @property
+    def count(self) -> int:
+        return sum(self.reasons.values())
+
+    def summary(self) -> str:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.reasons.items()))
+        return f"{self.count} of {self.total} files skipped ({reasons}); first: {'; '.join(self.first)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """A set of pictures held in memory, as pixels or as encoded files.
+
+    Exactly one of `pixels`, `encoded` and `paths` is set.
+
+    Attributes:
+      name: where the pictures came from, for messages and reports.
+      shape: (height, width, channels) of every picture that a consumer will see.
+      labels: int32 [n], or [n, heads] for several label columns; -1 marks an unlabelled row.
+      pixels: uint8 [n, height, width, channels], or float32 in [0, 1] of that shape.
+      encoded: object array [n] of PNG/JPEG/BMP bytes, decoded while streaming.
+      paths: string array [n] of image files, read and decoded while streaming.
+      resize: how encoded pictures are brought to `shape`; see `decoding.decode`.
+      head_names: the label columns' names, in order.
+      class_names: per head, the class names in label order (empty where unknown).
+      skipped: what the reader left out.
+    """
+
+    name: str
+    shape: tuple
+    labels: np.ndarray
+    pixels: np.ndarray | None = None
+    encoded: np.ndarray | None = None
+    paths: np.ndarray | None = None
+    resize: str = "none"
+    head_names: tuple = ("label",)
+    class_names: dict = dataclasses.field(default_factory=dict)
+    skipped: Skipped = Skipped()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices) -> "Images":
+        """The pictures at `indices` (int array), in that order."""
+
+        def pick(column):
+            return None if column is None else column[indices]
+
+        return dataclasses.replace(
+            self,
+            labels=self.labels[indices],
+            pixels=pick(self.pixels),
+            encoded=pick(self.encoded),
+            paths=pick(self.paths),
+        )
+
+
+def from_arrays(name: str, images, labels, **fields) -> Images:
+    """Checks a pair of arrays and wraps them.
+
+    Args:
+      name: for messages.
+      images: uint8 in 0..255 or floating in [0, 1], [n, height, width] or [n, height, width, channels].
+      labels: integers [n] or [n, heads], or None for none at all.
+      **fields: passed on to `Images`.
+
+    Raises:
+      UserError: wrong rank, type or range, unequal lengths, non-finite pixels.
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise UserError(
+            f"{name}: images have shape {images.shape}; expected [n, height, width] or [n, height, width, 1 or 3]"
+        )
+    if not len(images):
+        raise UserError(f"{name}: holds no images")
+    if images.dtype != np.uint8:
+        images = _unit_floats(name, images)
+    labels = np.full(len(images), UNLABELLED, np.int32) if labels is None else np.asarray(labels)
+    if len(labels) != len(images):
+        raise UserError(f"{name}: {len(images)} images but {len(labels)} labels")
+    whole = np.issubdtype(labels.dtype, np.integer) or (
+        np.issubdtype(labels.dtype, np.floating) and np.array_equal(labels, np.round(labels))
+    )
+    if not whole:
+        raise UserError(f"{name}: labels are of type {labels.dtype}; expected integers")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    return Images(name=name, shape=images.shape[1:], labels=labels.astype(np.int32), pixels=images, **fields)
+
+
+def _unit_floats(name: str, images: np.ndarray) -> np.ndarray:
+    if not np.issubdtype(images.dtype, np.floating):
+        raise UserError(f"{name}: images are of type {images.dtype}; expected uint8 (0..255) or floats in [0, 1]")
+    bad = ~np.isfinite(images)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise UserError(
+            f"{name}: {int(bad.sum())} pixels are not finite numbers (first in image {row}, {images[bad][0]}); "
+            "remove or repair those images"
+        )
+    low, high = float(images.min()), float(images.max())
+    if low < 0.0 or high > 1.0:
+        raise UserError(
+            f"{name}: floating-point pixels range over [{low:g}, {high:g}]; expected [0, 1] "
+            "(divide by 255, or store uint8)"
+        )
+    return images.astype(np.float32)
+
+
+def check_labels(images: Images, heads: dict) -> None:
+    """Refuses labels that the model has no output for.
+
+    Args:
+      images: the set.
+      heads: head name -> number of classes, in the order of the label columns.
+
+    Raises:
+      UserError: a label outside -1..classes-1, or a different number of label columns.
+    """
+    columns = images.labels[:, None] if images.labels.ndim == 1 else images.labels
+    if columns.shape[1] != len(heads):
+        raise UserError(
+            f"{images.name}: has {columns.shape[1]} label column(s) {list(images.head_names)}, "
+            f"but the model has {len(heads)} head(s) {list(heads)}"
+        )
+    for column, (head, classes) in zip(columns.T, heads.items(), strict=True):
+        wrong = np.flatnonzero((column < UNLABELLED) | (column >= classes))
+        if wrong.size:
+            raise UserError(
+                f"{images.name}: label {column[wrong[0]]} of image {wrong[0]} is out of range for head '{head}': "
+                f"expected 0..{classes - 1}, or -1 for unlabelled ({wrong.size} such labels)"
+            )

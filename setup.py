@@ -1,0 +1,63 @@
+"""Set-up of reverie: the repository root is the package `reverie`."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = pathlib.Path(__file__).parent
+FOLDERS = find_packages(where=str(ROOT), exclude=("tests", "tests.*", "benchmarks*", "docs*", "build*"))
+
+
+class BuildWithoutSetup(build_py):
+    """The root is the package, so setup.py itself would land in the wheel: leave it out."""
+
+    def find_package_modules(self, package, package_dir):
+        modules = super().find_package_modules(package, package_dir)
+        return [module for module in modules if module[1] != "setup"]
+
+
+VIDEO = ["av>=18,<20"]
+LITE = ["ai-edge-litert>=2.3,<3"]
+SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
+FACES = ["opencv-python-headless>=4.10,<5"]
+
+setup(
+    name="reverie",
+    version="0.1.0",
+    description="Models that perceive and imagine through the same units, on TensorFlow and Keras.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    package_dir={"reverie": "."},
+    packages=["reverie", *(f"reverie.{folder}" for folder in FOLDERS)],
+    package_data={"reverie": ["NOTICE"], "reverie.pipelines": ["data/*.npz"]},
+    cmdclass={"build_py": BuildWithoutSetup},
+    entry_points={"console_scripts": ["reverie=reverie.cli:console"]},
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "keras>=3.15.1,<3.16",
+        "tensorflow-probability>=0.25,<0.26",
+        "tf-keras>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.10,<4.10",
+        "importlib_resources>=6",
+        "tensorboard>=2.21,<2.22",
+        "ml_collections>=1.1,<2",
+        "absl-py>=2.1",
+        "numpy>=1.26,<3",
+        "scipy>=1.13",
+        "matplotlib>=3.9",
+        "pillow>=10.3",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "video": VIDEO,
+        "lite": LITE,
+        "serving": SERVING,
+        "faces": FACES,
+        "beam": ["apache-beam>=2.77"],
+        "dev": [*LITE, *SERVING, "pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "build>=1"],
+    },
+)

@@ -1,0 +1,131 @@
+"""Checkpoints that hold everything needed to go on, and survive a full disk."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from ..errors import StorageError, UserError
+
+# What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
+_STORAGE_ERRORS = (
+    tf.errors.ResourceExhaustedError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnknownError,
+    tf.errors.DataLossError,
+    tf.errors.InternalError,
+    tf.errors.NotFoundError,
+    OSError,
+)
+
+
+class Checkpoints:
+    """The checkpoints of one run folder.
+
+    Arguments:
+      folder: where they lie.
+      keep: how many of the latest to keep.
+      **tracked: trackable objects by name: model, optimizer, step, ...
+    """
+
+    def __init__(self, folder, keep: int, **tracked):
+        self.folder = pathlib.Path(folder)
+        self._checkpoint = tf.train.Checkpoint(**tracked)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(self.folder), max_to_keep=keep)
+
+    def restore(self, partial: bool = False) -> str | None:
+        """Restores the newest checkpoint, if there is one, and returns its path.
+
+        Args:
+          partial: the checkpoint may hold more than is tracked here.
+
+        Raises:
+          UserError: the checkpoint does not fit the model.
+        """
+        path = self._manager.latest_checkpoint
+        if path is None:
+            return None
+        try:
+            status = self._checkpoint.restore(path)
+            if partial:
+                status.assert_existing_objects_matched().expect_partial()
+            else:
+                status.assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise UserError(f"{path}: does not fit this config ({_first_line(error)}); use a new --workdir") from None
+        return path
+
+    def save(self, step: int) -> str:
+        """Writes a checkpoint named after the step and returns its path.
+
+        Raises:
+          StorageError: it could not be written; the previous one is intact and still the latest.
+        """
+        try:
+            return self._manager.save(checkpoint_number=step)
+        except _STORAGE_ERRORS as error:
+            self._sweep(step)
+            raise StorageError(
+                f"checkpoint of step {step} could not be written under {self.folder} ({_first_line(error)}); "
+                f"the last good one is {self._manager.latest_checkpoint}"
+            ) from None
+
+    def _sweep(self, step: int) -> None:
+        """Removes what a failed write left behind, so that the next one has the room."""
+        for path in self.folder.glob(f"ckpt-{step}*"):
+            if path.is_dir():
+                for inner in path.iterdir():
+                    inner.unlink(missing_ok=True)
+                path.rmdir()
+            elif str(self._manager.latest_checkpoint) not in str(path):
+                path.unlink(missing_ok=True)
+
+
+def latest(folder) -> str | None:
+    """Path of the newest complete checkpoint in a folder, or None."""
+    return tf.train.latest_checkpoint(str(folder))
+
+
+def restore_weights(model, folder, averaged: bool) -> int:
+    """Puts the newest checkpoint's weights into a freshly built model.
+
+    Args:
+      model: as built from the run's config.
+      folder: the checkpoints' folder.
+      averaged: True takes the moving average of the weights, where the run kept one.
+
+    Returns:
+      The step of the checkpoint.
+
+    Raises:
+      UserError: no checkpoint, or one that does not fit.
+    """
+    path = latest(folder)
+    if path is None:
+        raise UserError(f"{folder}: no checkpoint there; train first")
+    step = tf.Variable(0, dtype=tf.int64)
+    average = [tf.Variable(tf.zeros_like(v.value)) for v in model.trainable_variables] if averaged else []
+    tracked = {"average": average} if averaged else {}
+    try:
+        status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(path)
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{path}: does not fit this config ({_first_line(error)})") from None
+    for variable, value in zip(model.trainable_variables, average, strict=False):
+        variable.assign(value)
+    return int(step)
+
+
+def weights_digest(model) -> str:
+    """SHA-256 of all weights in order: equal digests are equal bits."""
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _first_line(error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

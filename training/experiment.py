@@ -1,0 +1,108 @@
+"""From a config to a running experiment: data, model, phases, and back from a run folder to a model."""
+
+import dataclasses
+import math
+
+import keras
+import ml_collections
+import tensorflow as tf
+
+from .. import models, pipelines
+from ..errors import UserError
+from ..pipelines.source import check_labels
+from . import checkpoints, run_folder
+from .loop import LoopSettings, Phase
+
+# How many training images `calibrate` looks at.
+_CALIBRATION_IMAGES = 5000
+
+
+def read_images(config: ml_collections.ConfigDict, split: str) -> pipelines.Images:
+    """One split of the config's data, checked against the model's shape and heads.
+
+    Raises:
+      UserError: it cannot be read, or does not fit the model.
+    """
+    settings = config.data.to_dict()
+    images = pipelines.read(split=split, **settings)
+    shape = tuple(config.model.image_shape)
+    if images.shape != shape:
+        raise UserError(
+            f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
+            "set --config.data.image_shape and --config.model.image_shape alike"
+        )
+    check_labels(images, dict(config.model.heads))
+    return images
+
+
+def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
+    """`train.steps`, or where that is 0 the steps of `train.epochs` passes over the data.
+
+    Raises:
+      UserError: neither is positive, or both are.
+    """
+    steps, epochs, batch = config.train.steps, config.train.epochs, config.train.batch_size
+    if (steps > 0) == (epochs > 0):
+        raise UserError(f"train.steps is {steps} and train.epochs is {epochs}; set one of them, leave the other 0")
+    return int(steps) if steps > 0 else math.ceil(epochs * examples / batch)
+
+
+def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy: tf.distribute.Strategy) -> tuple:
+    """(model, phases) of a config, made inside the strategy's scope.
+
+    Raises:
+      UserError: settings that make no model or no run.
+    """
+    with strategy.scope():
+        model = models.build(config.model, config.seed)
+    batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(f"train.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)")
+
+    def stream(first_step, input_context):
+        return pipelines.batches(
+            images,
+            batch_size,
+            seed=config.seed,
+            start_step=first_step,
+            input_context=input_context,
+            replicas=replicas,
+        )
+
+    sample = next(iter(pipelines.in_order(images, min(len(images), _CALIBRATION_IMAGES))))["image"]
+    phase = Phase(
+        name=config.model.family,
+        steps=total_steps(config, len(images)),
+        batch_size=batch_size,
+        losses=model.losses,
+        variables=model.trainable_variables,
+        stream=stream,
+        optimizer=config.optimizer.to_dict(),
+        schedule=config.schedule.to_dict(),
+        calibrate=(lambda: model.calibrate(sample)) if hasattr(model, "calibrate") else None,
+    )
+    return model, [phase]
+
+
+def loop_settings(config: ml_collections.ConfigDict) -> LoopSettings:
+    """The `train` section's entries that steer the loop."""
+    names = {field.name for field in dataclasses.fields(LoopSettings)} - {"seed"}
+    return LoopSettings(seed=config.seed, **{name: config.train[name] for name in names})
+
+
+def set_deterministic() -> None:
+    """Makes TensorFlow's operations repeat bit for bit; call it before any of them is built."""
+    keras.utils.set_random_seed(0)
+    tf.config.experimental.enable_op_determinism()
+
+
+def load(workdir) -> tuple:
+    """(config, model with its trained weights, step) of a run folder.
+
+    Raises:
+      UserError: no run or no checkpoint there.
+    """
+    config = run_folder.load_config(workdir)
+    model = models.build(config.model, config.seed)
+    step = checkpoints.restore_weights(model, f"{workdir}/checkpoints", config.train.ema_decay > 0)
+    return config, model, step

@@ -1,0 +1,173 @@
+"""What a run writes down while it trains: metrics.jsonl, TensorBoard events, and the progress bar."""
+
+import json
+import math
+import os
+import pathlib
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from tqdm import tqdm
+
+
+class Records:
+    """Metrics of one run, as JSON lines and as TensorBoard events.
+
+    Arguments:
+      folder: the run folder; writes `metrics.jsonl` and `events/`.
+      from_step: the step the run starts at; lines beyond it (of a run that died after its last checkpoint)
+        are dropped, so that every step stands in the file once.
+    """
+
+    def __init__(self, folder, from_step: int = 0):
+        self.path = pathlib.Path(folder) / "metrics.jsonl"
+        self._failed = False
+        _drop_lines_after(self.path, from_step)
+        self._events = tf.summary.create_file_writer(str(pathlib.Path(folder) / "events"))
+
+    def scalars(self, step: int, phase: str, values: dict) -> None:
+        """Appends {"step", "phase", "time", **values} and the same as TensorBoard scalars."""
+        line = {"step": step, "phase": phase, "time": round(time.time(), 3)}
+        line |= {name: _number(value) for name, value in values.items()}
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+            with self._events.as_default(step=step):
+                for name, value in values.items():
+                    tf.summary.scalar(f"{phase}/{name}", value)
+            self._events.flush()
+            self._failed = False
+        except (OSError, tf.errors.OpError) as error:
+            if not self._failed:  # Once: training goes on, and a full disk would repeat this every line.
+                logging.warning("metrics of step %d could not be written: %s", step, str(error).splitlines()[0])
+            self._failed = True
+
+    def pictures(self, step: int, phase: str, pictures: dict) -> None:
+        """Writes uint8 [height, width, 1 or 3] pictures as TensorBoard images."""
+        with self._events.as_default(step=step):
+            for name, picture in pictures.items():
+                tf.summary.image(f"{phase}/{name}", np.asarray(picture)[None])
+        self._events.flush()
+
+    def close(self) -> None:
+        self._events.close()
+
+
+def read_metrics(folder) -> list:
+    """The lines of a run's metrics.jsonl as dicts; a torn last line (a crash while writing) is left out."""
+    path = pathlib.Path(folder) / "metrics.jsonl"
+    lines = []
+    if path.is_file():
+        for text in path.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                continue
+    return lines
+
+
+def _drop_lines_after(path: pathlib.Path, step: int) -> None:
+    lines = read_metrics(path.parent)
+    kept = [line for line in lines if line["step"] <= step]
+    if len(kept) < len(lines):
+        replacement = path.with_suffix(".tmp")
+        replacement.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        os.replace(replacement, path)
+
+
+def _number(value):
+    value = float(value)
+    return value if math.isfinite(value) else str(value)
+
+
+class Progress:
+    """A bar on a terminal; on anything else a line now and then.
+
+    Arguments:
+      title: shown in front.
+      total, done: steps.
+      batch_size: images a step, for the rate.
+      quiet_seconds: least time between two lines when there is no terminal.
+    """
+
+    def __init__(self, title: str, total: int, done: int, batch_size: int, quiet_seconds: float = 10.0):
+        self._batch_size, self._quiet_seconds = batch_size, quiet_seconds
+        self._start, self._first, self._last_line = time.monotonic(), done, time.monotonic()
+        self._done, self._total, self._title = done, total, title
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            desc=title,
+            unit="step",
+            disable=not sys.stderr.isatty(),
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
+        )
+
+    def update(self, steps: int, loss: float) -> None:
+        """Moves on by `steps`."""
+        self._done += steps
+        elapsed = time.monotonic() - self._start
+        rate = (self._done - self._first) / max(elapsed, 1e-9)
+        images = f"{rate * self._batch_size:,.0f} images/s"
+        if not self._bar.disable:
+            self._bar.set_postfix_str(f"loss {loss:.4f}, {images}", refresh=False)
+            self._bar.update(steps)
+        elif time.monotonic() - self._last_line >= self._quiet_seconds or self._done == self._total:
+            self._last_line = time.monotonic()
+            left = (self._total - self._done) / max(rate, 1e-9)
+            minutes, seconds = divmod(round(left), 60)
+            print(
+                f"{self._title}: step {self._done}/{self._total}, loss {loss:.4f}, {images}, "
+                f"{minutes}:{seconds:02d} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class Window:
+    """Mean of the losses since the last log line."""
+
+    def __init__(self):
+        self._sums, self._steps = {}, 0
+
+    def add(self, values: dict, count: int) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value) * count
+        self._steps += count
+
+    def take(self) -> dict:
+        means = {name: value / self._steps for name, value in self._sums.items()}
+        self.__init__()
+        return means
+
+
+class Tally:
+    """Images and seconds of all calls; each phase's first call, which traces, is left out of the rate."""
+
+    def __init__(self):
+        self._images, self._seconds, self._began = 0, 0.0, time.monotonic()
+        self._seen, self._skipped = set(), {}
+
+    def add(self, images: int, seconds: float, runner) -> None:
+        self._skipped[runner.phase.name] = runner.skipped
+        if runner.phase.name not in self._seen:
+            self._seen.add(runner.phase.name)
+            return
+        self._images += images
+        self._seconds += seconds
+
+    @property
+    def skipped(self) -> int:
+        return sum(self._skipped.values())
+
+    def rate(self) -> float:
+        return self._images / self._seconds if self._seconds else 0.0
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._began

@@ -1,0 +1,136 @@
+"""The run folder: the one place where a run's config, state, numbers and pictures lie.
+
+config.json      the resolved config           metrics.jsonl   numbers by step
+run.json         machine, versions, strategy   events/         TensorBoard
+data.json        what was read and skipped     checkpoints/    weights, optimiser, step
+evaluation.json  numbers of `evaluate`         pictures/, report.html, export/<name>/<version>/
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import sys
+
+import ml_collections
+import tensorflow as tf
+
+from ..errors import StorageError, UserError
+
+# Settings that may differ when a run is taken up again: they do not change any step already done.
+_MAY_CHANGE = (
+    "train.steps", "train.epochs", "train.steps_per_call", "train.log_every", "train.checkpoint_every",
+    "train.evaluate_every", "train.picture_every", "train.keep_checkpoints", "data.memory_gib",
+)  # fmt: skip
+
+_PACKAGES = (
+    "tensorflow", "keras", "tensorflow-probability", "tf-keras", "tensorflow-datasets", "tensorboard", "numpy",
+    "ml_collections", "absl-py", "ai-edge-litert", "tensorflow-serving-api",
+)  # fmt: skip
+
+
+def write_json(path, content: dict) -> None:
+    """Writes JSON so that the file is either the old or the new one, whole.
+
+    Raises:
+      StorageError: it could not be written; the old file is intact.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"{path} could not be written: {error.strerror}") from None
+
+
+def read_json(path) -> dict:
+    """A JSON file as a dict, {} where it does not exist."""
+    path = pathlib.Path(path)
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
+    """Makes the run folder, or checks that the one there belongs to the same config.
+
+    Raises:
+      UserError: the folder cannot be written, or holds a run with other settings.
+    """
+    folder = pathlib.Path(workdir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir") from None
+    old, new = read_json(folder / "config.json"), json.loads(config.to_json_best_effort())
+    if old:
+        before, after = flatten(old), flatten(new)
+        changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+        changed = [key for key in changed if key not in _MAY_CHANGE]
+        if changed:
+            shown = ", ".join(f"{key}: {before.get(key)} -> {after.get(key)}" for key in changed[:5])
+            raise UserError(
+                f"workdir {folder} holds a run with other settings ({shown}); use a new --workdir, or the same settings"
+            )
+    write_json(folder / "config.json", new)
+    return folder
+
+
+def load_config(workdir) -> ml_collections.ConfigDict:
+    """The config of a run.
+
+    Raises:
+      UserError: no run there.
+    """
+    content = read_json(pathlib.Path(workdir) / "config.json")
+    if not content:
+        raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
+    return ml_collections.ConfigDict(content)
+
+
+def flatten(content: dict, prefix: str = "") -> dict:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat = {}
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def environment(strategy: tf.distribute.Strategy | None = None) -> dict:
+    """Machine and versions, for run.json and the report."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpu_cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": [device.name for device in tf.config.list_physical_devices("GPU")],
+        "strategy": type(strategy).__name__ if strategy else None,
+        "replicas": strategy.num_replicas_in_sync if strategy else None,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            for line in stream:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,34 @@
+"""Stopping on request: finish the step, save, leave with 128 + signal. A second signal leaves at once."""
+
+import contextlib
+import os
+import signal
+import threading
+
+
+class StopRequest:
+    """Whether a signal asked the run to stop; `number` is that signal, or None."""
+
+    def __init__(self):
+        self.number: int | None = None
+
+    def __call__(self, number, frame):
+        del frame
+        if self.number is not None:
+            os._exit(128 + number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def stop_request():
+    """Listens for SIGTERM and SIGINT inside the block (in the main thread; elsewhere it never triggers)."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

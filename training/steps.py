@@ -1,0 +1,140 @@
+"""The compiled steps of one phase: gradients, the sum over replicas, the finite check, the update."""
+
+import contextlib
+
+import tensorflow as tf
+
+from ..errors import NonFiniteError
+from ..layers import Noise
+from . import schedules
+
+
+class Runner:
+    """The compiled steps of one phase."""
+
+    def __init__(self, model, phase, settings, strategy, step, start, average, optimizer):
+        self.model, self.phase, self.settings, self.strategy = model, phase, settings, strategy
+        self.step, self.start, self.average, self.optimizer = step, start, average, optimizer
+        self.rate = schedules.build(phase.schedule, phase.steps)
+        self.variables = [v.value for v in phase.variables]
+        self.names: list = []
+        self.skipped = 0
+        self._in_a_row = 0
+        # A nested tf.function may not all-reduce, so it is there only for XLA, which is for one replica.
+        compute = self._compute_gradients
+        self._gradients = tf.function(compute, jit_compile=True) if settings.jit else compute
+        self._run = tf.function(self._many_steps)
+
+    def iterator(self, first: int):
+        """An iterator over per-replica batches from the phase's step `first` on."""
+        stream = self.strategy.distribute_datasets_from_function(lambda context: self.phase.stream(first, context))
+        return iter(stream)
+
+    def call(self, iterator, count: int) -> dict:
+        """Runs `count` steps in one graph call and returns the mean of every loss.
+
+        Raises:
+          NonFiniteError: see `LoopSettings.on_nonfinite`.
+        """
+        totals, last, bad, in_a_row = self._run(iterator, tf.constant(count), tf.constant(self._in_a_row))
+        bad = int(bad)
+        if bad:
+            self._in_a_row = int(in_a_row)
+            self.skipped += bad
+            if self.settings.on_nonfinite == "stop" or self._in_a_row > self.settings.max_skipped:
+                shown = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, last.numpy(), strict=True))
+                raise NonFiniteError(
+                    f"step {int(self.step.numpy()) + 1}: loss or gradient is not finite ({shown}); nothing of it was applied, "
+                    "the last checkpoint is good: lower schedule.rate or check the data, then start again"
+                )
+        else:
+            self._in_a_row = 0
+        return dict(zip(self.names, totals.numpy() / max(count - bad, 1), strict=True))
+
+    def _many_steps(self, iterator, count, in_a_row):
+        """Graph of many steps: (sums of losses over good steps, last losses, bad steps, bad steps in a row)."""
+        stop = self.settings.on_nonfinite == "stop"
+        # The names are known only once the losses are traced, so the first step stands ahead of the loop.
+        last, good = self._step(next(iterator))
+        totals = tf.where(good, last, tf.zeros_like(last))
+        bad = tf.cast(~good, tf.int32)
+        in_a_row = tf.where(good, 0, in_a_row + 1)
+        done = tf.constant(1)
+        while done < count and (good or not stop) and in_a_row <= self.settings.max_skipped:
+            last, good = self._step(next(iterator))
+            totals += tf.where(good, last, tf.zeros_like(last))
+            bad += tf.cast(~good, tf.int32)
+            in_a_row = tf.where(good, 0, in_a_row + 1)
+            done += 1
+        return totals, last, bad, in_a_row
+
+    def _step(self, batch):
+        """One step on all replicas: ([losses], whether it was finite and so applied)."""
+        values, finite = self.strategy.run(self._replica_step, args=(batch,))
+        values = self.strategy.experimental_local_results(values)[0]
+        finite = self.strategy.experimental_local_results(finite)[0]
+        # A stop must leave the counter at the last step that was applied.
+        move = tf.logical_or(finite, self.settings.on_nonfinite == "skip")
+        self.step.assign_add(tf.cast(move, tf.int64))
+        return values, finite
+
+    def _replica_step(self, batch):
+        context = tf.distribute.get_replica_context()
+        step = tf.identity(self.step)
+        values, gradients = self._gradients(batch, step, context.replica_id_in_sync_group)
+        if context.num_replicas_in_sync > 1:
+            *gradients, values = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, values])
+        finite = tf.reduce_all(tf.math.is_finite(values)) & tf.math.is_finite(tf.linalg.global_norm(gradients))
+        rate = self.rate(step - self.start)
+        if self.optimizer.inside_cond:
+
+            def apply():
+                self._apply(gradients, rate, step)
+                return True
+
+            tf.cond(finite, apply, lambda: False)
+        else:
+            # No conditional around a Keras optimiser (it all-reduces): it is given zeros instead.
+            self._apply([tf.where(finite, g, tf.zeros_like(g)) for g in gradients], rate, step)
+        return values, finite
+
+    def _compute_gradients(self, batch, step, replica):
+        """([losses], gradients): sums over this replica's rows, divided by the global batch."""
+        with tf.GradientTape() as tape:
+            losses = self.phase.losses(batch, Noise(self.settings.seed, step, replica), True)
+            means = {name: tf.reduce_sum(value) / self.phase.batch_size for name, value in losses.items()}
+        gradients = tape.gradient(means["total"], self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        self.names = list(means)
+        return tf.stack(list(means.values())), gradients
+
+    def _apply(self, gradients, rate, step):
+        self.optimizer.apply(gradients, self.variables, rate, step - self.start)
+        decay = self.settings.ema_decay
+        for shadow, variable in zip(self.average, self.model.trainable_variables, strict=False):
+            value = tf.convert_to_tensor(variable.value)
+            change = (1.0 - decay) * (tf.convert_to_tensor(shadow) - value)
+            tf.raw_ops.AssignSubVariableOp(resource=shadow.handle, value=change)
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside the block the model has its averaged weights; without averaging, its own."""
+        if not self.average:
+            yield
+            return
+        variables = self.model.trainable_variables
+        kept = [variable.numpy() for variable in variables]
+        for variable, shadow in zip(variables, self.average, strict=True):
+            variable.assign(shadow.numpy())
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, kept, strict=True):
+                variable.assign(value)
+
+
+def shadows(variables) -> list:
+    """Copies of variables, to hold their moving average; call it inside the strategy's scope."""
+    return [
+        tf.Variable(v.numpy(), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+        for v in variables
+    ]
