@@ -1,0 +1,1 @@
+"""One loop for every family; strategies, optimisers, checkpoints, the run folder."""

@@ -44,8 +44,8 @@ class Runner:
             if self.settings.on_nonfinite == "stop" or self._in_a_row > self.settings.max_skipped:
                 shown = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, last.numpy(), strict=True))
                 raise NonFiniteError(
-                    f"step {int(self.step.numpy()) + 1}: loss or gradient is not finite ({shown}); nothing of it was applied, "
-                    "the last checkpoint is good: lower schedule.rate or check the data, then start again"
+                    f"step {int(self.step.numpy()) + 1}: loss or gradient is not finite ({shown}); nothing of it was "
+                    "applied, the last checkpoint is good: lower schedule.rate or check the data, then start again"
                 )
         else:
             self._in_a_row = 0

@@ -1,0 +1,30 @@
+"""Runs a model's methods over a whole image set."""
+
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+
+
+def over(function, images: pipelines.Images, batch_size: int = 500) -> dict:
+    """Applies `function` to every image, in order.
+
+    Args:
+      function: float32 images [b, h, w, c] -> dict of tensors [b, ...].
+      images: the set.
+      batch_size: images a call.
+
+    Returns:
+      name -> numpy array [n, ...].
+    """
+    compiled = tf.function(function, reduce_retracing=True)
+    parts: dict = {}
+    for batch in pipelines.in_order(images, batch_size):
+        for name, value in compiled(batch["image"]).items():
+            parts.setdefault(name, []).append(value.numpy())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def first_images(images: pipelines.Images, count: int) -> tf.Tensor:
+    """The first `count` images, float32 [count, h, w, c]."""
+    return next(iter(pipelines.in_order(images, count)))["image"]

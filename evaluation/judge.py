@@ -1,0 +1,58 @@
+"""A separate classifier, trained on real images only, that says what an imagined image shows."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+
+
+class Judge:
+    """A small convolutional network with one softmax a head.
+
+    Arguments:
+      images: real training images; unlabelled rows are left out.
+      heads: head name -> number of classes.
+      steps: training steps of 128 images.
+      seed: of weights and order.
+    """
+
+    def __init__(self, images: pipelines.Images, heads: dict, steps: int = 1500, seed: int = 0):
+        self.heads = dict(heads)
+        columns = images.labels.reshape(len(images), -1)
+        labelled = images.take(np.flatnonzero((columns >= 0).all(axis=1)))
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input(images.shape)
+        hidden = keras.layers.Conv2D(32, 5, 2, "same", activation="relu")(inputs)
+        hidden = keras.layers.Conv2D(64, 3, 2, "same", activation="relu")(hidden)
+        hidden = keras.layers.Dense(128, activation="relu")(keras.layers.Flatten()(hidden))
+        outputs = {name: keras.layers.Dense(size, name=name)(hidden) for name, size in self.heads.items()}
+        self.model = keras.Model(inputs, outputs)
+        losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in self.heads}
+        schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
+        self.model.compile(keras.optimizers.Adam(schedule), losses)
+        stream = pipelines.batches(labelled, min(128, len(labelled)), seed=seed)
+        self.model.fit(stream.map(self._targets), steps_per_epoch=steps, epochs=1, verbose=0)
+
+    def _targets(self, batch):
+        columns = tf.reshape(batch["label"], [-1, len(self.heads)])
+        return batch["image"], {name: columns[:, number] for number, name in enumerate(self.heads)}
+
+    def classes(self, images, head: str) -> np.ndarray:
+        """The class the judge sees in each image.
+
+        Args:
+          images: float32 [n, h, w, c], clipped here to [0, 1] as a person would see them.
+          head: which label.
+
+        Returns:
+          int64 [n].
+        """
+        clipped = np.clip(np.asarray(images), 0.0, 1.0)
+        return np.argmax(self.model.predict(clipped, batch_size=500, verbose=0)[head], axis=-1)
+
+    def accuracy(self, images: pipelines.Images, head: str) -> float:
+        """Accuracy on real labelled images, without which its verdicts mean nothing."""
+        column = images.labels.reshape(len(images), -1)[:, list(self.heads).index(head)]
+        seen = np.concatenate([self.classes(b["image"], head) for b in pipelines.in_order(images, 500)])
+        return float(np.mean(seen[column >= 0] == column[column >= 0]))

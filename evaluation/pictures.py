@@ -1,0 +1,116 @@
+"""Pictures: image grids and scatter plots as uint8 arrays, and PNG files of them."""
+
+import io
+import pathlib
+
+import numpy as np
+import PIL.Image
+
+# Ten colours that stay apart for colour-blind readers as well (Paul Tol's "muted" set and black).
+COLOURS = (
+    "#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#000000",
+)  # fmt: skip
+
+
+def grid(images, gap: int = 2, least_side: int = 40) -> np.ndarray:
+    """Lays images out in rows and columns on white.
+
+    Args:
+      images: float [rows, columns, h, w, c], clipped to [0, 1].
+      gap: white pixels between images.
+      least_side: small images are enlarged by a whole factor to at least this many pixels.
+
+    Returns:
+      uint8 [height, width, c].
+    """
+    images = np.asarray(images)
+    rows, columns, height, width, channels = images.shape
+    factor = max(1, -(-least_side // max(height, width)))
+    pixels = np.round(np.clip(np.nan_to_num(images), 0.0, 1.0) * 255).astype(np.uint8)
+    pixels = pixels.repeat(factor, axis=2).repeat(factor, axis=3)
+    height, width = height * factor, width * factor
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            top, left = gap + row * (height + gap), gap + column * (width + gap)
+            sheet[top : top + height, left : left + width] = pixels[row, column]
+    return sheet
+
+
+def scatter(points, labels, title: str, names=()) -> np.ndarray:
+    """Points in the plane, coloured by class.
+
+    Args:
+      points: float [n, 2].
+      labels: integers [n]; -1 is drawn grey.
+      title: above the plot.
+      names: class names in label order.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    figure, axes = _figure(6.4, 5.6)
+    labels = np.asarray(labels)
+    for label in sorted(set(labels.tolist())):
+        rows = labels == label
+        name = "unlabelled" if label < 0 else (names[label] if label < len(names) else str(label))
+        colour = "#BBBBBB" if label < 0 else COLOURS[label % len(COLOURS)]
+        axes.scatter(*points[rows].T, s=5, alpha=0.6, linewidths=0, color=colour, label=name)
+    if len(set(labels.tolist())) <= 20:
+        axes.legend(markerscale=3, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("z1")
+    axes.set_ylabel("z2")
+    return _rendered(figure)
+
+
+def curves(series: dict, title: str, logarithmic: bool = False) -> np.ndarray:
+    """Lines over steps.
+
+    Args:
+      series: name -> (steps [n], values [n]).
+      title: above the plot.
+      logarithmic: of the value axis.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    figure, axes = _figure(5.6, 3.4)
+    for number, (name, (steps, values)) in enumerate(series.items()):
+        axes.plot(steps, values, label=name, color=COLOURS[(3 * number) % len(COLOURS)], linewidth=1.4)
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("step")
+    axes.grid(alpha=0.3)
+    if len(series) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    return _rendered(figure)
+
+
+def save_png(path, picture: np.ndarray) -> None:
+    """Writes uint8 [height, width, 1 or 3] as PNG."""
+    pathlib.Path(path).write_bytes(to_png(picture))
+
+
+def to_png(picture: np.ndarray) -> bytes:
+    """uint8 [height, width, 1 or 3] as the bytes of a PNG file."""
+    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+    stream = io.BytesIO()
+    PIL.Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _figure(width: float, height: float):
+    # The object interface, so that no global state and no display is needed.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def _rendered(figure) -> np.ndarray:
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,72 @@
+"""Linear probe: how well a class can be read off a code by multinomial logistic regression."""
+
+import itertools
+
+import numpy as np
+import scipy.optimize
+
+
+def probe_accuracy(
+    train_codes, train_labels, test_codes, test_labels, classes: int, degree: int = 1, decay: float = 1e-4
+) -> float:
+    """Fits softmax(W phi(z) + b) on training codes and returns its accuracy on test codes.
+
+    Chance level is the share of the most frequent class: a probe at chance means that the code tells nothing
+    linear of the class. Degree 2 adds squares and products, which a covariance penalty does not touch.
+
+    Args:
+      train_codes, test_codes: float [n, d].
+      train_labels, test_labels: integers [n], -1 rows are left out.
+      classes: number of classes.
+      degree: 1 or 2.
+      decay: L2 penalty on W, so that the fit is unique.
+
+    Returns:
+      Accuracy in 0..1.
+    """
+    (x, y), (x_test, y_test) = _labelled(train_codes, train_labels), _labelled(test_codes, test_labels)
+    x, x_test = _features(x, degree), _features(x_test, degree)
+    mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-12)
+    x, x_test = (x - mean) / deviation, (x_test - mean) / deviation
+    weights = fit_softmax(x, y, classes, decay)
+    return float(np.mean(np.argmax(x_test @ weights[:-1] + weights[-1], axis=1) == y_test))
+
+
+def fit_softmax(x: np.ndarray, y: np.ndarray, classes: int, decay: float) -> np.ndarray:
+    """Multinomial logistic regression by L-BFGS.
+
+    Args:
+      x: float64 [n, d]; y: integers [n].
+
+    Returns:
+      float64 [d + 1, classes], the bias last.
+    """
+    n, d = x.shape
+    target = np.eye(classes)[y]
+
+    def loss(flat):
+        weights = flat.reshape(d + 1, classes)
+        scores = x @ weights[:-1] + weights[-1]
+        scores -= scores.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        residual = (np.exp(scores - log_sum) - target) / n
+        gradient = np.vstack([x.T @ residual + decay * weights[:-1], residual.sum(axis=0)])
+        value = -np.sum((scores - log_sum) * target) / n + 0.5 * decay * np.sum(weights[:-1] ** 2)
+        return value, gradient.ravel()
+
+    start = np.zeros((d + 1) * classes)
+    result = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return result.x.reshape(d + 1, classes)
+
+
+def _labelled(codes, labels) -> tuple:
+    labels = np.asarray(labels)
+    rows = labels >= 0
+    return np.asarray(codes, np.float64)[rows], labels[rows]
+
+
+def _features(codes: np.ndarray, degree: int) -> np.ndarray:
+    if degree == 1:
+        return codes
+    pairs = itertools.combinations_with_replacement(range(codes.shape[1]), 2)
+    return np.hstack([codes, *(codes[:, [i]] * codes[:, [j]] for i, j in pairs)])

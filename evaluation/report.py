@@ -1,0 +1,175 @@
+"""One self-contained HTML page per run: numbers, curves, pictures, settings, machine. No script, no network."""
+
+import base64
+import datetime
+import html
+import json
+import pathlib
+
+from ..errors import StorageError, UserError
+from . import pictures
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
+h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
+table{border-collapse:collapse;margin:.6rem 0}td,th{padding:.15rem .9rem .15rem 0;text-align:left;vertical-align:top}
+td.n{text-align:right;font-variant-numeric:tabular-nums}figure{margin:1rem 0}img{max-width:100%;height:auto}
+figcaption{color:#555;font-size:.9rem}.key{display:flex;gap:2.2rem;flex-wrap:wrap;margin:1rem 0}
+.key div{font-size:1.7rem;font-weight:600}.key span{display:block;font-size:.8rem;font-weight:400;color:#555}
+.curves{display:flex;flex-wrap:wrap;gap:1rem}.curves img{width:32rem}details{margin:.4rem 0}summary{cursor:pointer}
+p.note{color:#555}
+"""
+
+# The numbers shown large at the top, where a run has them, with what they mean.
+_HEADLINES = {
+    "accuracy": "test accuracy",
+    "probe": "class read linearly off the style code (chance is best)",
+    "clamped_recognised": "decodings recognised as their clamped class",
+    "reconstruction": "mean squared reconstruction error",
+}
+
+
+def write(workdir) -> pathlib.Path:
+    """Writes `report.html` into a run folder and returns its path.
+
+    Raises:
+      UserError: no run there.
+      StorageError: the page cannot be written.
+    """
+    folder = pathlib.Path(workdir)
+    config = _json(folder / "config.json")
+    if not config:
+        raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
+    run, numbers = _json(folder / "run.json"), _json(folder / "evaluation.json")
+    body = [
+        f"<h1>{html.escape(config['model']['family'])} &middot; {html.escape(folder.resolve().name)}</h1>",
+        f"<p class=note>{html.escape(_summary(config, run))}</p>",
+        _headlines(numbers),
+        _pictures(folder),
+        _curves(folder),
+        _table("Numbers", numbers, "Measured by <code>reverie evaluate</code> on the test images."),
+        _exports(folder),
+        _table("Data", _json(folder / "data.json")),
+        _table("Settings", _flatten(config)),
+        _table("Machine and versions", _flatten(run)),
+    ]
+    page = (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        '<meta name=viewport content="width=device-width,initial-scale=1">'
+        f"<title>{html.escape(folder.resolve().name)}</title><style>{_STYLE}</style></head><body>"
+        + "\n".join(part for part in body if part)
+        + "</body></html>\n"
+    )
+    path = folder / "report.html"
+    temporary = folder / ".report.html.tmp"
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path} could not be written: {error.strerror}") from None
+    return path
+
+
+def _summary(config: dict, run: dict) -> str:
+    when = run.get("finished") or run.get("started")
+    day = datetime.datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M") if when else "date unknown"
+    parts = [day, f"seed {config['seed']}", f"data {config['data']['source']}"]
+    if run.get("step"):
+        parts.append(f"{run['step']:,} steps")
+    if run.get("seconds"):
+        parts.append(f"{run['seconds'] / 60:.1f} minutes of training")
+    if run.get("examples_per_second"):
+        parts.append(f"{run['examples_per_second']:,.0f} images/s")
+    return ", ".join(parts)
+
+
+def _headlines(numbers: dict) -> str:
+    tiles = []
+    for name, meaning in _HEADLINES.items():
+        if name in numbers:
+            value = numbers[name]
+            shown = f"{value:.4f}" if name == "reconstruction" else f"{100 * value:.2f} %"
+            tiles.append(f"<div>{shown}<span>{meaning}</span></div>")
+    return f"<div class=key>{''.join(tiles)}</div>" if tiles else ""
+
+
+def _pictures(folder: pathlib.Path) -> str:
+    captions = _json(folder / "pictures" / "captions.json")
+    figures = []
+    for name, caption in captions.items():
+        path = folder / "pictures" / f"{name}.png"
+        if path.is_file():
+            figures.append(
+                f"<figure>{_image(path.read_bytes(), name)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+            )
+    return f"<h2>Pictures</h2>{''.join(figures)}" if figures else ""
+
+
+def _curves(folder: pathlib.Path) -> str:
+    path = folder / "metrics.jsonl"
+    series: dict = {}
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        for name, value in line.items():
+            if name not in ("step", "phase", "time") and isinstance(value, int | float):
+                steps, values = series.setdefault(name, ([], []))
+                steps.append(line["step"])
+                values.append(value)
+    drawn = []
+    for name, points in series.items():
+        if len(points[0]) > 1:
+            logarithmic = min(points[1]) > 0 and max(points[1]) > 30 * min(points[1])
+            drawn.append(_image(pictures.to_png(pictures.curves({name: points}, name, logarithmic)), name))
+    return f"<h2>Curves</h2><div class=curves>{''.join(drawn)}</div>" if drawn else ""
+
+
+def _exports(folder: pathlib.Path) -> str:
+    rows = []
+    for path in sorted(folder.glob("export/*/*/metadata.json")):
+        metadata = _json(path)
+        for entry in metadata.get("parity", []):
+            cells = (f"{path.parent.parent.name}/{path.parent.name}", entry["artifact"], entry["signature"])
+            shown = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
+            rows.append(
+                f"<tr>{shown}<td class=n>{entry['difference']:.2e}</td><td class=n>{entry['bound']:.2e}</td></tr>"
+            )
+    if not rows:
+        return ""
+    head = "<tr><th>version</th><th>artifact</th><th>signature</th><th>difference</th><th>bound</th></tr>"
+    return (
+        "<h2>Exports</h2><p class=note>Greatest absolute difference to the Keras model, measured before publication."
+        f"</p><table>{head}{''.join(rows)}</table>"
+    )
+
+
+def _table(title: str, content: dict, note: str = "") -> str:
+    if not content:
+        return ""
+    rows = "".join(
+        f"<tr><td>{html.escape(str(name))}</td><td class=n>{html.escape(_shown(value))}</td></tr>"
+        for name, value in content.items()
+    )
+    body = f"{f'<p class=note>{note}</p>' if note else ''}<table>{rows}</table>"
+    return f"<h2>{title}</h2>{body}" if note else f"<details><summary>{title}</summary>{body}</details>"
+
+
+def _shown(value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _image(content: bytes, name: str) -> str:
+    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
+
+
+def _json(path: pathlib.Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _flatten(content: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return flat

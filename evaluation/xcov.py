@@ -1,0 +1,197 @@
+"""What the XCov paper shows of its models, as numbers and pictures (Cheung et al. 2014)."""
+
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+from . import pictures
+from .codes import first_images, over
+from .dependence import linear_dependence
+from .judge import Judge
+from .probes import probe_accuracy
+
+# Codes with more units than this get no quadratic probe: its features grow with the square.
+_QUADRATIC_LIMIT = 32
+_SWEEP = 9
+_STYLES_JUDGED = 1000
+
+
+def quick(model, images: pipelines.Images) -> dict:
+    """Accuracy, reconstruction error and linear dependence: cheap enough to run while training."""
+    codes = over(model.encode, images)
+    result = {f"accuracy{_suffix(model, head)}": value for head, value in _accuracies(model, codes, images).items()}
+    dependence = linear_dependence(codes["probabilities"], codes["features"])
+    result |= {f"dependence_{name}": value for name, value in dependence.items()}
+    result["reconstruction"] = float(over(lambda x: {"error": _squared_error(model, x)}, images)["error"].mean())
+    return result
+
+
+def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps: int = 1500) -> dict:
+    """All numbers of the family.
+
+    Args:
+      model: an XCov model.
+      train: fits the probes and the judge.
+      test: everything is measured on it.
+      judge_steps: training length of the separate classifier.
+
+    Returns:
+      name -> number: "accuracy", "probe" (class read linearly off z; "chance" is the largest class's share),
+      "probe_quadratic" (with squares and products of z), "dependence_*", "reconstruction" (mean squared
+      error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognised" (it sees
+      the class that y was clamped to, z from test images), "generated_recognised" (likewise, z from the
+      fitted prior). With several heads the names end in "_<head>".
+    """
+    result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
+    train_codes, test_codes = over(model.encode, train)["features"], over(model.encode, test)["features"]
+    judge = Judge(train, model.config.heads, judge_steps)
+    for number, (head, classes) in enumerate(model.config.heads.items()):
+        suffix = _suffix(model, head)
+        y_train, y_test = _column(train, number), _column(test, number)
+        probe = (train_codes, y_train, test_codes, y_test, classes)
+        result[f"chance{suffix}"] = float(np.bincount(y_test[y_test >= 0]).max() / np.sum(y_test >= 0))
+        result[f"probe{suffix}"] = probe_accuracy(*probe)
+        if train_codes.shape[1] <= _QUADRATIC_LIMIT:
+            result[f"probe_quadratic{suffix}"] = probe_accuracy(*probe, degree=2)
+        result[f"judge_accuracy{suffix}"] = judge.accuracy(test, head)
+        result[f"clamped_recognised{suffix}"] = _recognised(model, judge, test, head)
+        result[f"generated_recognised{suffix}"] = _generated_recognised(model, judge, number, head)
+    return result
+
+
+def draw(model, images: pipelines.Images) -> dict:
+    """All pictures of the family.
+
+    Args:
+      model: an XCov model.
+      images: real images, test or validation.
+
+    Returns:
+      name -> (uint8 picture, caption).
+    """
+    sample = first_images(images, min(len(images), 2000))
+    codes = {name: value.numpy() for name, value in model.encode(sample).items()}
+    result = {"reconstructions": _reconstructions(model, sample)}
+    styles, deviation = codes["features"], codes["features"].std(axis=0)
+    # The sweep covers two measured standard deviations either way: z has no scale of its own.
+    strongest = np.argsort(-deviation)[: min(3, len(deviation))]
+    for head in model.config.heads:
+        suffix = _suffix(model, head)
+        for unit in strongest:
+            name = f"class_by_style{suffix}_z{unit + 1}"
+            result[name] = _class_by_style(model, codes, head, int(unit))
+        result[f"swaps{suffix}"] = _swaps(model, sample, codes, head)
+    if styles.shape[1] >= 2:
+        result["style_plane"] = _style_plane(model, codes, strongest[:2])
+        for number, head in enumerate(model.config.heads):
+            labels = images.labels.reshape(len(images), -1)[: len(styles), number]
+            names = images.class_names.get(head, ())
+            shown = pictures.scatter(styles[:, strongest[:2]], labels, f"style code z by {head}", names)
+            result[f"latents{_suffix(model, head)}"] = (
+                shown,
+                "Each point is the style code of one image. Classes on top of each other: z is free of class.",
+            )
+    return result
+
+
+def _recognised(model, judge: Judge, images: pipelines.Images, head: str) -> float:
+    """Share of decodings in which the judge sees the class that the head was clamped to."""
+    sample = first_images(images, min(len(images), _STYLES_JUDGED))
+    codes = model.encode(sample)
+    hits = []
+    for label in range(model.config.heads[head]):
+        decoded = model.decode(codes["features"], _clamped(model, codes["probabilities"].numpy(), head, label))
+        hits.append(np.mean(judge.classes(decoded, head) == label))
+    return float(np.mean(hits))
+
+
+def _generated_recognised(model, judge: Judge, number: int, head: str) -> float:
+    count = _STYLES_JUDGED * 2
+    labels = np.full([count, len(model.config.heads)], -1, np.int32)
+    request = labels[:, 0] if labels.shape[1] == 1 else labels
+    made = model.generate(tf.constant(count), tf.constant([0, 1]), tf.constant(request))
+    drawn = made["label"].numpy().reshape(count, -1)[:, number]
+    return float(np.mean(judge.classes(made["images"], head) == drawn))
+
+
+def _clamped(model, probabilities: np.ndarray, head: str, label: int) -> np.ndarray:
+    """The observed code with one head set to a pure class and the others as they are."""
+    clamped, start = probabilities.copy(), 0
+    for name, size in model.config.heads.items():
+        if name == head:
+            clamped[:, start : start + size] = np.eye(size, dtype=np.float32)[label]
+        start += size
+    return clamped
+
+
+def _class_by_style(model, codes: dict, head: str, unit: int) -> tuple:
+    mean, deviation = codes["features"].mean(axis=0), codes["features"].std(axis=0)
+    sweep = np.linspace(-2.0, 2.0, _SWEEP)
+    style = np.repeat(mean[None], _SWEEP, axis=0)
+    style[:, unit] = mean[unit] + sweep * deviation[unit]
+    typical = np.repeat(codes["probabilities"].mean(axis=0, keepdims=True), _SWEEP, axis=0)
+    classes = range(model.config.heads[head])
+    rows = [model.decode(style, _clamped(model, typical, head, label)).numpy() for label in classes]
+    ends = mean[unit] - 2 * deviation[unit], mean[unit] + 2 * deviation[unit]
+    caption = (
+        f"Rows: {head} clamped to each class. Columns: z{unit + 1} from {ends[0]:.2f} to {ends[1]:.2f}, others at rest."
+    )
+    return pictures.grid(np.stack(rows)), caption
+
+
+def _style_plane(model, codes: dict, units) -> tuple:
+    """One class over the plane of the two strongest latent units."""
+    mean, deviation = codes["features"].mean(axis=0), codes["features"].std(axis=0)
+    sweep = np.linspace(-2.0, 2.0, _SWEEP)
+    style = np.repeat(mean[None], _SWEEP * _SWEEP, axis=0)
+    style[:, units[0]] = mean[units[0]] + np.tile(sweep, _SWEEP) * deviation[units[0]]
+    style[:, units[1]] = mean[units[1]] + np.repeat(sweep, _SWEEP) * deviation[units[1]]
+    head = next(iter(model.config.heads))
+    label = min(2, model.config.heads[head] - 1)
+    typical = np.repeat(codes["probabilities"].mean(axis=0, keepdims=True), len(style), axis=0)
+    made = model.decode(style, _clamped(model, typical, head, label)).numpy()
+    caption = (
+        f"{head} clamped to class {label}, z{units[0] + 1} across and z{units[1] + 1} down, two deviations either way."
+    )
+    return pictures.grid(made.reshape(_SWEEP, _SWEEP, *made.shape[1:])), caption
+
+
+def _swaps(model, sample, codes: dict, head: str) -> tuple:
+    """Real images in the first column, then their style with every class."""
+    count = min(8, len(sample))
+    style = codes["features"][:count]
+    columns = [sample[:count].numpy()]
+    for label in range(model.config.heads[head]):
+        observed = _clamped(model, codes["probabilities"][:count], head, label)
+        columns.append(model.decode(style, observed).numpy())
+    caption = f"First column: real images. The rest: their own style z, with {head} swapped for each class."
+    return pictures.grid(np.stack(columns, axis=1)), caption
+
+
+def _reconstructions(model, sample) -> tuple:
+    shown = sample[:16]
+    rows = np.stack([shown.numpy(), model.reconstruct(shown)["images"].numpy()])
+    return pictures.grid(rows), "Above: real images. Below: their reconstructions."
+
+
+def _squared_error(model, images):
+    return tf.reduce_mean(tf.square(model.reconstruct(images)["images"] - images), axis=[1, 2, 3])
+
+
+def _accuracies(model, codes: dict, images: pipelines.Images) -> dict:
+    result, start = {}, 0
+    for number, (head, size) in enumerate(model.config.heads.items()):
+        predicted = np.argmax(codes["probabilities"][:, start : start + size], axis=1)
+        labels = _column(images, number)
+        if np.any(labels >= 0):
+            result[head] = float(np.mean(predicted[labels >= 0] == labels[labels >= 0]))
+        start += size
+    return result
+
+
+def _column(images: pipelines.Images, number: int) -> np.ndarray:
+    return images.labels.reshape(len(images), -1)[:, number]
+
+
+def _suffix(model, head: str) -> str:
+    return "" if len(model.config.heads) == 1 else f"_{head}"
