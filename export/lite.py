@@ -1,0 +1,121 @@
+"""Converts encoder and decoder to LiteRT (TFLite) files and runs them.
+
+Only deterministic float endpoints are converted, with builtin operators only: sampling needs operators that
+no LiteRT wheel carries, so on a device z is drawn outside and `decode` is run.
+"""
+
+import pathlib
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from ..errors import UserError
+from .saved_model import write_plain
+
+VARIANTS = ("float32", "float16", "dynamic", "int8")
+
+
+def write(model, folder, examples: dict, variants: tuple = VARIANTS) -> dict:
+    """Converts every endpoint marked `lite`.
+
+    Args:
+      model: answers the model protocol.
+      folder: receives `<signature>_<variant>.tflite`.
+      examples: signature -> inputs by name, numpy [n, ...]: calibrates int8.
+      variants: of "float32", "float16" (weights), "dynamic" (int8 weights), "int8" (weights and activations,
+        int8 in and out).
+
+    Returns:
+      (signature, variant) -> path.
+    """
+    unknown = set(variants) - set(VARIANTS)
+    if unknown:
+        raise UserError(f"LiteRT variants {sorted(unknown)} are unknown; expected some of {', '.join(VARIANTS)}")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [name for name, signature in model.signatures().items() if signature.lite]
+    files = {}
+    with tempfile.TemporaryDirectory() as plain:
+        write_plain(model, f"{plain}/model", names)
+        for name in names:
+            for variant in variants:
+                content = _convert(f"{plain}/model", name, variant, examples[name])
+                files[name, variant] = folder / f"{name}_{variant}.tflite"
+                files[name, variant].write_bytes(content)
+    return files
+
+
+def _convert(saved_model: str, signature: str, variant: str, examples: dict) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=[signature])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if variant != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if variant == "int8":
+        count = len(next(iter(examples.values())))
+
+        def representative():
+            for row in range(count):
+                yield signature, {name: value[row : row + 1] for name, value in examples.items()}
+
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+class LiteModel:
+    """A LiteRT file, run by the LiteRT runtime alone.
+
+    Arguments:
+      path: the .tflite file, with one named signature.
+      threads: of the runtime.
+
+    Raises:
+      UserError: no such file, or the runtime is not installed.
+    """
+
+    def __init__(self, path, threads: int = 1):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise UserError("LiteRT files need its runtime: pip install 'reverie[lite]'") from None
+        if not pathlib.Path(path).is_file():
+            raise UserError(f"no such file: {path}")
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{path}: not a LiteRT file ({error})") from None
+        self.signature = next(iter(self._interpreter.get_signature_list()))
+        self._runner = self._interpreter.get_signature_runner(self.signature)
+        self.inputs = self._runner.get_input_details()
+        self.outputs = self._runner.get_output_details()
+
+    def call(self, **inputs) -> dict:
+        """Runs the signature on floats, quantising and dequantising where the file wants integers.
+
+        Args:
+          **inputs: float32 arrays by input name, any batch size.
+
+        Returns:
+          float32 arrays by output name.
+        """
+        fed = {name: _quantised(value, self.inputs[name]) for name, value in inputs.items()}
+        return {name: _dequantised(value, self.outputs[name]) for name, value in self._runner(**fed).items()}
+
+
+def _quantised(value, detail) -> np.ndarray:
+    value = np.asarray(value, np.float32)
+    if detail["dtype"] != np.int8:
+        return value
+    scale, zero = detail["quantization"]
+    return np.clip(np.round(value / scale) + zero, -128, 127).astype(np.int8)
+
+
+def _dequantised(value, detail) -> np.ndarray:
+    if detail["dtype"] != np.int8:
+        return value
+    scale, zero = detail["quantization"]
+    return (value.astype(np.float32) - zero) * scale

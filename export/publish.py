@@ -1,0 +1,87 @@
+"""Atomic publication: a version folder appears whole or not at all, and is never written again.
+
+TensorFlow Serving watches the base folder and loads any child whose name is an integer the moment it sees
+it, half-written or not. So a version is built under a name that the server ignores, flushed to disk, and
+renamed.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import uuid
+
+from ..errors import StorageError, UserError
+
+
+@contextlib.contextmanager
+def new_version(base):
+    """A folder to build a version in; leaving the block publishes it, an exception discards it.
+
+    Args:
+      base: the model's folder; versions are its integer children.
+
+    Yields:
+      A `Draft`: write below `draft.folder`; after the block `draft.published` is base/<next integer>.
+
+    Raises:
+      UserError: `base` cannot be written.
+      StorageError: disk full or the like while writing; nothing was published.
+    """
+    base = pathlib.Path(base)
+    draft = Draft(base / f".tmp-{uuid.uuid4().hex}")
+    try:
+        draft.folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"export folder {base} cannot be written: {error.strerror}") from None
+    try:
+        yield draft
+        _flush(draft.folder)
+        draft.published = _rename(draft.folder, base)
+    except OSError as error:
+        raise StorageError(f"export under {base} could not be written: {error}; nothing was published") from error
+    finally:
+        shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+class Draft:
+    """A version being built; see `new_version`."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.published: pathlib.Path | None = None
+
+
+def versions(base) -> list:
+    """Published versions, oldest first."""
+    base = pathlib.Path(base)
+    names = [entry.name for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else []
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def _rename(folder: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
+    while True:
+        target = base / str(max(versions(base), default=0) + 1)
+        try:
+            # os.rename onto an existing folder that is not empty fails: two publishers never share a version.
+            os.rename(folder, target)
+        except OSError:
+            if target.exists():
+                continue
+            raise
+        _sync(base)
+        return target
+
+
+def _flush(folder: pathlib.Path) -> None:
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

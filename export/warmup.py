@@ -1,0 +1,75 @@
+"""Warm-up requests: what TensorFlow Serving replays when it loads a version, so that no client waits."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from ..errors import UserError
+from .graph_loader import GraphModel
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+BATCH_SIZES = (1, 16)
+
+
+def write(folder, name: str, examples: dict) -> int:
+    """Writes the warm-up file of a SavedModel: every signature at two batch sizes.
+
+    Args:
+      folder: the SavedModel.
+      name: the model's name as the server knows it.
+      examples: signature -> inputs by name, numpy.
+
+    Returns:
+      Number of requests (TensorFlow Serving accepts up to 1,000).
+
+    Raises:
+      UserError: the serving protocol's package is not installed.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        raise UserError(
+            "warm-up requests need TensorFlow Serving's protocol: pip install 'reverie[serving]', or use --nowarmup"
+        ) from None
+    path = pathlib.Path(folder) / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in examples.items():
+            for size in BATCH_SIZES:
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name = name
+                request.model_spec.signature_name = signature
+                for key, value in first_rows(inputs, size).items():
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+                log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+                writer.write(log.SerializeToString())
+                count += 1
+    return count
+
+
+def replay(folder) -> int:
+    """Runs the warm-up file through the graph loader, as the server will, and returns how many requests ran."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    graph = GraphModel(folder)
+    count = 0
+    try:
+        for record in tf.data.TFRecordDataset(str(pathlib.Path(folder) / FILE)).as_numpy_iterator():
+            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            graph.call(request.model_spec.signature_name, **inputs)
+            count += 1
+    finally:
+        graph.close()
+    return count
+
+
+def first_rows(inputs: dict, size: int) -> dict:
+    """The same request with at most `size` images."""
+    rows = min([size, *(len(value) for name, value in inputs.items() if name != "seed" and np.ndim(value))])
+    return {
+        name: np.int32(rows) if name == "count" else value if name == "seed" else value[:rows]
+        for name, value in inputs.items()
+    }
