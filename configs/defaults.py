@@ -37,8 +37,14 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.on_nonfinite = "stop"  # stop, skip
     config.train.max_skipped = 10
 
-    config.optimizer = ml_collections.ConfigDict({"name": "adam"}, type_safe=False)
-    config.schedule = ml_collections.ConfigDict(
-        {"name": "constant", "rate": 1e-3, "warmup_steps": 0, "final_fraction": 0.0}
-    )
+    # The rule's own numbers stand beside its name; see training/optimizers.py for what each rule takes.
+    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
+    config.schedule = ml_collections.ConfigDict()
+    config.schedule.name = "constant"  # constant, cosine, linear, exponential, steps
+    config.schedule.rate = 1e-3  # Peak learning rate.
+    config.schedule.warmup_steps = 0  # Linear rise from 0.
+    config.schedule.final_fraction = 0.0  # Last rate over peak: cosine, linear; a `decay_steps`' factor: exponential.
+    config.schedule.decay_steps = 0  # exponential only.
+    config.schedule.boundaries = ()  # steps only: where the rate is multiplied by `factor`.
+    config.schedule.factor = 0.1
     return config

@@ -6,8 +6,7 @@ The paper's network and weights (see xcov_mnist.py) with a tenth of its data, so
 """
 
 import ml_collections
-
-from . import xcov_mnist
+from reverie.configs import xcov_mnist
 
 
 def get_config() -> ml_collections.ConfigDict:

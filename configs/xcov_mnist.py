@@ -1,9 +1,12 @@
 """XCov on MNIST, the paper's network: 784-500-500-{10 softmax, 2 linear}-500-500-784.
 
-Cheung et al. 2014, table 1, MNIST column; loss weights 1, 10, 10 and Adadelta at learning rate 1.0, batch 100,
-as in the authors' Lasagne notebook, which reports 98.35 to 98.40 % on its validation digits after 200 epochs.
-Here the rate falls along a half cosine over 40 epochs, which on held-out training digits ends at the same
-accuracy in a fifth of the time.
+Cheung et al. 2014, table 1, MNIST column, with Adadelta at learning rate 1.0 and batch 100 as in the authors'
+Lasagne notebook, which reports 98.35 to 98.40 % on its validation digits after 200 epochs. Two things differ,
+both chosen on the last 10,000 training digits, never on test digits:
+- the rate falls along a half cosine over 40 epochs, which ends no lower than 200 at a constant rate;
+- the reconstruction weight. Published code disagrees on it (1 : 10 : 10 with the error averaged over pixels in
+  Lasagne, 1 : 10 : 10 with it summed, 784 times as much, in neon). Averaged, with weights w : 10 : 10, held-out
+  accuracy was 98.35 % (w = 1), 98.38 (10), 98.49 (30), 98.38 (100), 98.10 (784), and images sharpen with w.
 
     reverie train --config=xcov_mnist --config.data.source=mnist.npz --workdir=runs/xcov_mnist
 
@@ -11,8 +14,7 @@ About 4 minutes on two CPU cores. Measured accuracy, seeds and times: BUILD_NOTE
 """
 
 import ml_collections
-
-from . import defaults
+from reverie.configs import defaults
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -28,7 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
             "encoder": (500, 500),
             "decoder": (500, 500),
             "activation": "relu",
-            "reconstruction_weight": 1.0,  # Mean squared error over pixels and rows.
+            "reconstruction_weight": 30.0,  # Mean squared error over pixels and rows.
             "classification_weight": 10.0,  # Nats, mean over rows.
             "covariance_weight": 10.0,  # C of the batch.
             "covariance_on": "probabilities",
@@ -38,7 +40,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.batch_size = 100
     config.train.evaluate_every = 6000
     config.train.picture_every = 6000
-    config.optimizer.name = "adadelta"
+    config.optimizer = ml_collections.ConfigDict({"name": "adadelta", "rho": 0.95, "epsilon": 1e-6})
     config.schedule.name = "cosine"
     config.schedule.rate = 1.0
     return config

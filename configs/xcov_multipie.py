@@ -11,8 +11,7 @@ Not run on the real data: no figure.
 """
 
 import ml_collections
-
-from . import xcov_mnist
+from reverie.configs import xcov_mnist
 
 
 def get_config() -> ml_collections.ConfigDict:

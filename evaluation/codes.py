@@ -17,10 +17,9 @@ def over(function, images: pipelines.Images, batch_size: int = 500) -> dict:
     Returns:
       name -> numpy array [n, ...].
     """
-    compiled = tf.function(function, reduce_retracing=True)
     parts: dict = {}
     for batch in pipelines.in_order(images, batch_size):
-        for name, value in compiled(batch["image"]).items():
+        for name, value in function(batch["image"]).items():
             parts.setdefault(name, []).append(value.numpy())
     return {name: np.concatenate(values) for name, values in parts.items()}
 

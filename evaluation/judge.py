@@ -1,5 +1,7 @@
 """A separate classifier, trained on real images only, that says what an imagined image shows."""
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -32,6 +34,11 @@ class Judge:
         schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         self.model.compile(keras.optimizers.Adam(schedule), losses)
         stream = pipelines.batches(labelled, min(128, len(labelled)), seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns that a tf.data stream is not shuffled again: it is meant.
+            self._fit(stream, steps)
+
+    def _fit(self, stream, steps: int) -> None:
         self.model.fit(stream.map(self._targets), steps_per_epoch=steps, epochs=1, verbose=0)
 
     def _targets(self, batch):

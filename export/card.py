@@ -42,8 +42,8 @@ def model_card(name: str, content: dict) -> str:
     lines = [
         f"# {name}",
         "",
-        f"Family `{config['model']['family']}`, {content['parameters']:,} parameters, trained {content['step']:,} steps "
-        f"on `{config['data']['source']}` (seed {config['seed']}). Written by reverie {content['reverie']}.",
+        f"Family `{config['model']['family']}`, {content['parameters']:,} parameters, trained {content['step']:,} "
+        f"steps on `{config['data']['source']}` (seed {config['seed']}). Written by reverie {content['reverie']}.",
         "",
         "## Use",
         "",

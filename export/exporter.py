@@ -45,7 +45,7 @@ def export(
     name = pathlib.Path(base).name
     signatures = model.signatures()
     # Quantisation is calibrated on one part and judged on the other.
-    half = max(1, min(len(images) // 2, 128))
+    half = max(1, min(len(images) // 2, 500))
     calibration = {key: signature.examples(images[:half]) for key, signature in signatures.items()}
     rows = images[half : half + min(max_batch, 64)]
     probes = {key: signature.examples(rows if len(rows) else images[:1]) for key, signature in signatures.items()}

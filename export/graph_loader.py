@@ -27,8 +27,13 @@ class GraphModel:
             raise UserError(f"{folder}: no SavedModel there (no saved_model.pb)")
         self._graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=self._graph)
-        with self._graph.as_default():
-            loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(folder))
+        logger, level = tf.get_logger(), tf.get_logger().level
+        logger.setLevel("ERROR")  # The loader is marked deprecated for Python users; here it stands in for C++.
+        try:
+            with self._graph.as_default():
+                loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(folder))
+        finally:
+            logger.setLevel(level)
         self.signatures = dict(loaded.signature_def)
         self.signatures.pop("__saved_model_init_op", None)
 

@@ -6,6 +6,7 @@ no LiteRT wheel carries, so on a device z is drawn outside and `decode` is run.
 
 import pathlib
 import tempfile
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -63,7 +64,10 @@ def _convert(saved_model: str, signature: str, variant: str, examples: dict) -> 
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-    return converter.convert()
+    with warnings.catch_warnings():
+        # The converter's own calibrator still uses tf.lite.Interpreter and warns that it will move.
+        warnings.simplefilter("ignore")
+        return converter.convert()
 
 
 class LiteModel:

@@ -14,9 +14,11 @@ from .lite import LiteModel
 # Greatest absolute difference, in units of the larger of 1 and the largest magnitude of the reference.
 SAVED_MODEL_BOUND = 1e-5
 LITE_FLOAT_BOUND = 1e-4
-# Quantised files: greatest absolute difference as a share of the range (max - min) of that output. Measured
-# on xcov: float16 0.05 %, dynamic 0.7 %, int8 1.9 %; the bounds leave a factor of about four.
-LITE_RANGE_BOUND = {"float16": 0.002, "dynamic": 0.03, "int8": 0.08}
+# Quantised files: (greatest difference as a share of the output's range, root mean square difference as a share
+# of its standard deviation). Measured on xcov with 500 calibration images: float16 0.0002 and 0.0002, dynamic
+# 0.007 and 0.005, int8 0.05 and 0.02. The greatest int8 differences are single values beyond the calibrated
+# range, which are clipped, hence the wide first bound there; the second is what a user of the codes feels.
+LITE_BOUNDS = {"float16": (0.002, 0.002), "dynamic": (0.03, 0.03), "int8": (0.25, 0.1)}
 
 
 def check_saved_model(model, folder, examples: dict) -> list:
@@ -63,8 +65,12 @@ def check_lite(model, files: dict, examples: dict) -> list:
         inputs = examples[name]
         expected = _numpy(model.signatures()[name].function(**inputs))
         actual = _run(lambda p=path, i=inputs: LiteModel(p).call(**i), path.name, name)
-        bound = _absolute(LITE_FLOAT_BOUND) if variant == "float32" else _of_range(LITE_RANGE_BOUND[variant])
-        entries += _compare(path.name, name, expected, actual, bound)
+        if variant == "float32":
+            entries += _compare(path.name, name, expected, actual, _absolute(LITE_FLOAT_BOUND))
+        else:
+            greatest, typical = LITE_BOUNDS[variant]
+            entries += _compare(path.name, name, expected, actual, _of_range(greatest))
+            _check_typical(path.name, name, expected, actual, typical)
     return _greatest(entries)
 
 
@@ -74,6 +80,18 @@ def _absolute(bound: float):
 
 def _of_range(share: float):
     return lambda reference: share * max(float(np.ptp(reference)), 1e-3)
+
+
+def _check_typical(artifact: str, signature: str, expected: dict, actual: dict, share: float) -> None:
+    """Refuses a quantised output whose errors are a noticeable part of its own spread."""
+    for output, reference in expected.items():
+        error = float(np.sqrt(np.mean(np.square(actual[output] - reference))))
+        bound = share * max(float(np.std(reference)), 1e-3)
+        if not error <= bound:
+            raise ParityError(
+                f"{artifact}, {signature}: {output} differs from Keras by {error:.3g} root mean square "
+                f"(bound {bound:.3g}); nothing was published"
+            )
 
 
 def _run(call, artifact: str, signature: str) -> dict:

@@ -41,7 +41,7 @@ def build(settings: dict, total_steps: int) -> Callable:
     elif name == "linear":
         after = schedules.PolynomialDecay(rate, rest, end_learning_rate=rate * final)
     elif name == "exponential":
-        after = schedules.ExponentialDecay(rate, int(settings.get("decay_steps", rest)), final or 0.1)
+        after = schedules.ExponentialDecay(rate, int(settings.get("decay_steps", 0)) or rest, final or 0.1)
     elif name == "steps":
         boundaries = [int(step) for step in settings.get("boundaries", ())]
         factor = float(settings.get("factor", 0.1))
