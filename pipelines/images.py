@@ -205,12 +205,15 @@ def batches(
     local = replicas // hosts
     share = batch_size // replicas
 
-    def indices(element):
-        step = start_step + element // local
-        first = step * batch_size + (host * local + element % local) * share
-        return order.indices_at(first + tf.range(share, dtype=tf.int64), len(images), seed, shuffle)
+    def local_shares(indices):
+        """The rows of this host's replicas, one an element."""
+        shares = tf.reshape(indices, [replicas, share])[host * local : (host + 1) * local]
+        return tf.data.Dataset.from_tensor_slices(shares)
 
-    return _fetch(tf.data.Dataset.range(2**62).map(indices), images, share, drop_remainder=True)
+    chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
+    if replicas > 1:
+        chunks = chunks.flat_map(local_shares)
+    return _fetch(chunks, images, share, drop_remainder=True)
 
 
 def in_order(images: Images, batch_size: int) -> tf.data.Dataset:

@@ -1,31 +1,51 @@
 """Which example comes when: a pure function of (seed, position), so that the state of a stream is its step.
 
-A pseudo-random permutation (`RandomIndexShuffle`, a format-preserving cipher) maps position to index without
-ever storing the order. Resuming at step k starts the count at k: nothing is replayed, nothing saved.
+Each epoch's permutation is drawn from (seed, epoch) when the epoch starts. Resuming at step k draws the
+permutation of that epoch and starts at its place in it: nothing is replayed, nothing saved.
+
+`tf.random.experimental.index_shuffle`, which needs no permutation in memory, was measured and not used: over
+many epochs the place of an example is far from uniform for sets below about a thousand images (chi-squared
+480 standard deviations off at 100 images, with 4, 8 and 16 rounds alike), and small sets cost it 5 to 50
+microseconds an index. A permutation costs 8 bytes an image and one sort an epoch.
 """
 
 import tensorflow as tf
 
 
-def indices_at(positions: tf.Tensor, size: int, seed: int, shuffle: bool = True) -> tf.Tensor:
-    """Indices of the examples at the given positions of an endless stream.
-
-    Every window of `size` positions that starts at a multiple of `size` (an epoch) holds each index once,
-    in an order of its own.
+def permutation(epoch: tf.Tensor, size: int, seed: int) -> tf.Tensor:
+    """The order of an epoch.
 
     Args:
-      positions: int64 [n], counted from the start of training.
-      size: number of examples in the set.
+      epoch: int64 scalar.
+      size: number of examples.
       seed: keys the order.
-      shuffle: False walks through the set in its own order.
 
     Returns:
-      int64 [n] in 0..size-1.
+      int64 [size], each of 0..size-1 once.
     """
-    epochs, offsets = positions // size, positions % size
-    if not shuffle or size == 1:
-        return offsets
-    # The public wrapper tf.random.experimental.index_shuffle pads a matrix of seeds on both axes and then
-    # fails (TF 2.21), so the kernel is called directly with one three-number seed a position.
-    seeds = tf.stack([epochs, tf.fill(tf.shape(epochs), tf.constant(seed, tf.int64)), tf.zeros_like(epochs)], axis=1)
-    return tf.raw_ops.RandomIndexShuffle(index=offsets, seed=seeds, max_index=tf.constant(size - 1, tf.int64), rounds=4)
+    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.stateless_shuffle(tf.range(size, dtype=tf.int64), key, alg="philox")
+
+
+def index_batches(size: int, batch_size: int, seed: int, start_step: int = 0, shuffle: bool = True) -> tf.data.Dataset:
+    """An endless stream of batches of indices; batches run on across the ends of epochs.
+
+    Args:
+      size: number of examples.
+      batch_size: indices a step.
+      seed: keys the order.
+      start_step: step k of a stream started here equals step k of one started at 0.
+      shuffle: False walks through the set in its own order, over and over.
+
+    Returns:
+      Dataset of int64 [batch_size].
+    """
+    first = start_step * batch_size
+    first_epoch, offset = first // size, first % size
+
+    def order(epoch):
+        indices = permutation(epoch, size, seed) if shuffle else tf.range(size, dtype=tf.int64)
+        return indices[tf.where(epoch == first_epoch, tf.constant(offset, tf.int64), 0) :]
+
+    epochs = tf.data.Dataset.range(first_epoch, 2**62).map(order)
+    return epochs.rebatch(batch_size, drop_remainder=True)

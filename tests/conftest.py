@@ -1,0 +1,100 @@
+"""Shared fixtures: two logical CPUs for the replica tests, tiny data, a tiny config, one tiny trained run."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+# Logical devices can only be made before TensorFlow starts, hence here.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+from reverie.configs import defaults
+from reverie.pipelines.source import from_arrays
+from reverie.training import experiment, loop, run_folder, strategies
+
+
+def tiny_arrays(count: int = 60, side: int = 8, classes: int = 3, seed: int = 0) -> tuple:
+    """Images whose class is a bright row, in noise: learnable in seconds."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    images = rng.integers(0, 60, (count, side, side, 1))
+    images[np.arange(count), labels * 2] += 180
+    return images.astype(np.uint8), labels.astype(np.uint8)
+
+
+@pytest.fixture
+def tiny_images():
+    return from_arrays("tiny", *tiny_arrays())
+
+
+def tiny_config(source: str, **train):
+    """A config of the smallest useful XCov; `source` is an .npz written by `tiny_npz`."""
+    import ml_collections
+
+    config = defaults.get_config()
+    config.data.source = source
+    config.data.image_shape = (8, 8, 1)
+    config.model = ml_collections.ConfigDict(
+        {
+            "family": "xcov",
+            "image_shape": (8, 8, 1),
+            "heads": {"label": 3},
+            "latents": 2,
+            "convolutions": (),
+            "encoder": (16,),
+            "decoder": (16,),
+            "activation": "relu",
+            "reconstruction_weight": 1.0,
+            "classification_weight": 1.0,
+            "covariance_weight": 1.0,
+            "covariance_on": "probabilities",
+        }
+    )
+    config.train.steps = 30
+    config.train.batch_size = 10
+    config.train.steps_per_call = 5
+    config.train.log_every = 10
+    config.train.checkpoint_every = 0
+    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
+    config.schedule.rate = 3e-3
+    config.update({"train": train})
+    return config
+
+
+@pytest.fixture
+def tiny_npz(tmp_path):
+    return write_tiny_npz(tmp_path / "tiny.npz")
+
+
+def write_tiny_npz(path) -> str:
+    train, test = tiny_arrays(), tiny_arrays(30, seed=1)
+    np.savez(path, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    return str(path)
+
+
+def run(config, workdir, strategy: str = "one", **hooks):
+    """Trains in this process, as the command line does, and returns (model, outcome)."""
+    chosen = strategies.build(strategy)
+    folder = run_folder.open_run(workdir, config)
+    images = experiment.read_images(config, "train")
+    model, phases = experiment.build(config, images, chosen)
+    return model, loop.train(model, phases, experiment.loop_settings(config), chosen, folder, **hooks)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """A run folder of a tiny model, trained to the end; do not write into it."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = tiny_config(write_tiny_npz(folder / "tiny.npz"), steps=150)
+    run(config, folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def trained_model(trained_run):
+    return experiment.load(trained_run)[1]

@@ -1,0 +1,51 @@
+import pytest
+import tensorflow_datasets as tfds
+from reverie import pipelines
+from reverie.errors import UserError
+from reverie.pipelines import prepared
+from reverie.pipelines.files import Budget
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A real, prepared data set in TFDS's own format: its test builder of twenty random digits a split."""
+    folder = tmp_path_factory.mktemp("tfds")
+    tfds.testing.DummyMnist(data_dir=str(folder)).download_and_prepare()
+    return str(folder)
+
+
+def test_a_prepared_set_is_read_with_its_labels(data_dir):
+    images = pipelines.read("tfds:dummy_mnist", data_dir=data_dir, image_shape=(28, 28, 1))
+    builder = tfds.builder("dummy_mnist", data_dir=data_dir)
+    expected = list(builder.as_dataset(split="train").as_numpy_iterator())
+    assert len(images) == len(expected) == 20
+    assert images.labels.tolist() == [row["label"] for row in expected]
+    assert all((p == row["image"]).all() for p, row in zip(images.pixels, expected, strict=True))
+    assert images.class_names["label"] == tuple("0123456789")
+
+
+def test_sets_over_the_memory_limit_stay_encoded_and_decode_to_the_same(data_dir):
+    options = {"data_dir": data_dir, "image_shape": (28, 28, 1)}
+    encoded = pipelines.read("tfds:dummy_mnist", memory_gib=0.0, **options)
+    assert encoded.pixels is None and isinstance(encoded.encoded[0], bytes)
+    batch = next(iter(pipelines.in_order(encoded, 20)))
+    assert (batch["image"].numpy() * 255 == pipelines.read("tfds:dummy_mnist", **options).pixels).all()
+
+
+def test_a_set_that_is_not_prepared_names_the_command_that_prepares_it(tmp_path):
+    with pytest.raises(UserError, match=rf"reverie data build mnist --data_dir={tmp_path}"):
+        pipelines.read("tfds:mnist", data_dir=str(tmp_path), image_shape=(28, 28, 1))
+    assert not any(tmp_path.iterdir())
+
+
+def test_unknown_names_and_features_are_refused(data_dir):
+    with pytest.raises(UserError, match="no_such_set"):
+        pipelines.read("tfds:no_such_set", data_dir=data_dir, image_shape=(28, 28, 1))
+    with pytest.raises(UserError, match="expected 'image' and 'mood'"):
+        prepared.read_prepared("dummy_mnist", "train", data_dir, (28, 28, 1), "none", Budget(), "mood")
+    with pytest.raises(UserError, match=r"not 9x9x1.*resize=crop"):
+        pipelines.read("tfds:dummy_mnist", data_dir=data_dir, image_shape=(9, 9, 1))
+
+
+def test_building_a_prepared_set_is_done_at_once(data_dir):
+    assert prepared.build("dummy_mnist", data_dir).startswith(data_dir)
