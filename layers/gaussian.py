@@ -80,7 +80,7 @@ class FittedGaussian(keras.layers.Layer):
     """
 
     def __init__(self, units: int, jitter: float = 1e-6, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"trainable": False, **kwargs})
         self.units = units
         self.jitter = jitter
         state = {"trainable": False, "aggregation": "only_first_replica"}

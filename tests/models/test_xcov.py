@@ -1,0 +1,171 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reverie import models
+from reverie.configs import xcov_mnist, xcov_multipie, xcov_tfd
+from reverie.errors import UserError
+from reverie.models.xcov import XCov, XCovConfig
+
+SMALL = XCovConfig(image_shape=(6, 6, 1), heads={"label": 3}, latents=2, encoder=(8,), decoder=(8,))
+
+
+@pytest.fixture
+def model():
+    tf.keras.utils.set_random_seed(0)
+    return XCov(SMALL)
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    return {
+        "image": tf.constant(rng.random((5, 6, 6, 1)), tf.float32),
+        "label": tf.constant([0, 2, -1, 1, -1], tf.int32),
+    }
+
+
+def numpy_losses(model, batch) -> dict:
+    """The objective written out in numpy float64 from the model's own weights."""
+    weights = {v.path: v.numpy().astype(np.float64) for v in model.variables}
+
+    def dense(x, prefix):
+        kernel = next(w for path, w in weights.items() if path.startswith(prefix) and path.endswith("kernel"))
+        bias = next(w for path, w in weights.items() if path.startswith(prefix) and path.endswith("bias"))
+        return x @ kernel + bias
+
+    decoder = [path.rsplit("/", 1)[0] for path in weights if path.startswith("decoder") and path.endswith("kernel")]
+    x = batch["image"].numpy().astype(np.float64)
+    hidden = np.maximum(dense(x.reshape(5, -1), "encoder"), 0)
+    logits, z = dense(hidden, "head_label"), dense(hidden, "style")
+    y = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    decoded = dense(np.maximum(dense(np.hstack([y, z]), decoder[0]), 0), decoder[1]).reshape(x.shape)
+    labels = batch["label"].numpy()
+    entropy = np.array([-np.log(y[n, label]) if label >= 0 else 0.0 for n, label in enumerate(labels)])
+    covariance = (y - y.mean(0)).T @ (z - z.mean(0)) / 5
+    error = np.mean((decoded - x) ** 2, axis=(1, 2, 3))
+    penalty = 0.5 * np.sum(covariance**2)
+    config = model.config
+    total = (
+        config.reconstruction_weight * error
+        + config.classification_weight * entropy
+        + config.covariance_weight * penalty
+    )
+    return {"total": total, "reconstruction": error, "classification": entropy, "cross_covariance": np.full(5, penalty)}
+
+
+def test_losses_equal_the_objective_written_out_in_numpy(model, batch):
+    losses = model.losses(batch)
+    for name, expected in numpy_losses(model, batch).items():
+        np.testing.assert_allclose(losses[name], expected, rtol=2e-5, atol=1e-9, err_msg=name)
+
+
+def test_unlabelled_rows_teach_reconstruction_and_covariance_only(model, batch):
+    unlabelled = {**batch, "label": tf.fill([5], -1)}
+    losses = model.losses(unlabelled)
+    assert np.all(losses["classification"].numpy() == 0.0)
+    assert np.all(losses["reconstruction"].numpy() > 0.0)
+    assert np.all(losses["cross_covariance"].numpy() > 0.0)
+
+
+def test_the_decoder_sees_the_prediction_so_reconstruction_teaches_the_classifier(batch):
+    model = XCov(dataclasses.replace(SMALL, classification_weight=0.0, covariance_weight=0.0))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(model.losses(batch)["total"])
+    kernel = model.heads["label"].kernel.value
+    assert float(tf.reduce_max(tf.abs(tape.gradient(total, kernel)))) > 0.0
+
+
+def test_the_covariance_may_be_taken_on_logits(model, batch):
+    on_logits = XCov(dataclasses.replace(SMALL, covariance_on="logits"))
+    on_logits.set_weights(model.get_weights())
+    assert not np.allclose(on_logits.losses(batch)["cross_covariance"], model.losses(batch)["cross_covariance"])
+
+
+def test_reconstruction_is_the_decoding_of_the_code(model, batch):
+    code = model.encode(batch["image"])
+    assert code["features"].shape == (5, 2) and code["probabilities"].shape == (5, 3)
+    np.testing.assert_allclose(tf.reduce_sum(code["probabilities"], axis=1), np.ones(5), rtol=1e-6)
+    np.testing.assert_array_equal(model.reconstruct(batch["image"])["images"], model.decode(**code))
+    classified = model.classify(batch["image"])
+    np.testing.assert_array_equal(classified["label"], np.argmax(code["probabilities"], axis=1))
+
+
+def _generate(model, count=4, seed=(1, 2), label=(1,)):
+    return model.generate(tf.constant(count), tf.constant(seed), tf.constant(label, tf.int32))
+
+
+def test_generation_repeats_with_the_seed_and_differs_without(model):
+    np.testing.assert_array_equal(_generate(model)["images"], _generate(model)["images"])
+    assert not np.allclose(_generate(model)["images"], _generate(model, seed=(1, 3))["images"])
+
+
+def test_generation_uses_the_labels_given_and_draws_the_rest(model):
+    assert _generate(model)["label"].numpy().tolist() == [1, 1, 1, 1]
+    assert _generate(model, label=(0, 1, 2, 0))["label"].numpy().tolist() == [0, 1, 2, 0]
+    drawn = _generate(model, count=3000, label=(-1,))["label"].numpy()
+    assert np.abs(np.bincount(drawn, minlength=3) - 1000).max() < 120
+
+
+def test_generated_styles_have_the_measured_spread(model, batch):
+    model.calibrate(batch["image"])
+    styles = model.encode(batch["image"])["features"].numpy()
+    draws = model.style_prior.distribution().sample(20_000, seed=[1, 2]).numpy()
+    np.testing.assert_allclose(draws.mean(0), styles.mean(0), atol=4 * styles.std() / 100)
+    np.testing.assert_allclose(draws.std(0), styles.std(0), rtol=0.05)
+
+
+def test_several_heads_have_a_softmax_each_and_name_their_outputs():
+    model = XCov(dataclasses.replace(SMALL, heads={"pose": 3, "light": 2}))
+    images = tf.random.stateless_uniform([4, 6, 6, 1], [1, 2])
+    labels = tf.constant([[0, 1], [2, -1], [-1, -1], [1, 0]])
+    losses = model.losses({"image": images, "label": labels})
+    assert losses["classification"].numpy()[2] == 0.0 and losses["classification"].numpy()[1] > 0.0
+    assert sorted(model.classify(images)) == ["light_label", "light_probabilities", "pose_label", "pose_probabilities"]
+    made = model.generate(tf.constant(2), tf.constant([1, 2]), tf.constant([[2, -1]]))
+    assert made["images"].shape == (2, 6, 6, 1) and made["label"].numpy()[:, 0].tolist() == [2, 2]
+
+
+def test_initial_weights_follow_the_seed():
+    settings = xcov_mnist.get_config().model
+    first, again, other = (models.build(settings, seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        # Sums of (inputs + 1) * outputs over the layers of each paper column.
+        (xcov_mnist, 785 * 500 + 501 * 500 + 501 * 12 + 13 * 500 + 501 * 500 + 501 * 784),
+        (xcov_tfd, 2305 * 2000 + 2001 * 2000 + 2001 * 800 + 801 * 2000 + 2001 * 2000 + 2001 * 2304),
+        (
+            xcov_multipie,
+            (100 + 1) * 32 + 12801 * 2000 + 2001 * 2000 + 2001 * 545
+            + 546 * 2000 + 2001 * 2000 + 2001 * 12800 + (100 * 32 + 1),
+        ),
+    ],
+)  # fmt: skip
+def test_paper_sizes_have_the_papers_weights(config, parameters):
+    settings = config.get_config().model
+    model = models.build(settings)
+    assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == parameters
+    shape = tuple(settings.image_shape)
+    assert model.reconstruct(tf.zeros([2, *shape]))["images"].shape == (2, *shape)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "vae"}, "model.family is 'vae'; expected one of xcov"),
+        ({"covariance_on": "pixels"}, "covariance_on is 'pixels'"),
+        ({"latents": 0}, "latents=0"),
+        ({"depth": 3}, "depth"),
+        ({"image_shape": (49, 49, 1), "convolutions": ((4, 10, 2),)}, "do not tile"),
+        ({"convolutions": ((4, 40, 2),)}, "leave nothing"),
+    ],
+)
+def test_settings_that_make_no_model_are_named(change, message):
+    with pytest.raises(UserError, match=message):
+        models.build({**xcov_mnist.get_config().model.to_dict(), **change})
