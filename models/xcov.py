@@ -71,7 +71,9 @@ class XCov(keras.Model):
         self.config = config
         shape, code = _feature_shape(config)
         self.encoder = _encoder(config)
-        self.heads = {name: keras.layers.Dense(size, name=f"head_{name}") for name, size in config.heads.items()}
+        for name, size in config.heads.items():
+            # An attribute each: TensorFlow's checkpoints pass over layers that Keras 3 keeps in a dict.
+            setattr(self, f"head_{name}", keras.layers.Dense(size, name=f"head_{name}"))
         self.style = keras.layers.Dense(config.latents, name="style")
         self.decoder = _decoder(config, shape, code)
         self.penalty = CrossCovariance(name="cross_covariance")
@@ -80,6 +82,11 @@ class XCov(keras.Model):
         for head in (*self.heads.values(), self.style):
             head.build((None, width))
         self.built = True
+
+    @property
+    def heads(self) -> dict:
+        """Observed head -> its dense layer, in label order."""
+        return {name: getattr(self, f"head_{name}") for name in self.config.heads}
 
     def losses(self, batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
         """The terms of the objective, one value a row; a pure function of batch and weights.

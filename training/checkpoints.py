@@ -16,6 +16,7 @@ _STORAGE_ERRORS = (
     tf.errors.UnknownError,
     tf.errors.DataLossError,
     tf.errors.InternalError,
+    tf.errors.OutOfRangeError,  # EFBIG: over the limit on file size.
     tf.errors.NotFoundError,
     OSError,
 )
@@ -33,6 +34,7 @@ class Checkpoints:
     def __init__(self, folder, keep: int, **tracked):
         self.folder = pathlib.Path(folder)
         self._checkpoint = tf.train.Checkpoint(**tracked)
+        _check_complete(self._checkpoint, tracked)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(self.folder), max_to_keep=keep)
 
     def restore(self, partial: bool = False) -> str | None:
@@ -81,6 +83,24 @@ class Checkpoints:
                 path.rmdir()
             elif str(self._manager.latest_checkpoint) not in str(path):
                 path.unlink(missing_ok=True)
+
+
+def _check_complete(checkpoint: tf.train.Checkpoint, tracked: dict) -> None:
+    """Refuses a model whose weights a checkpoint would silently leave out.
+
+    TensorFlow saves what it can reach through attributes; layers that a Keras 3 model keeps in a dict it
+    cannot, and both saving and restoring such a model pass without a word.
+
+    Raises:
+      RuntimeError: names the weights (a defect of the model's code).
+    """
+    reached = {id(item) for item in tf.train.TrackableView(checkpoint).descendants()}
+    for name, item in tracked.items():
+        lost = [v.path for v in getattr(item, "weights", []) if id(v) not in reached and id(v.value) not in reached]
+        if lost:
+            raise RuntimeError(
+                f"checkpoints would not hold these weights of '{name}': {lost}; make their layers attributes"
+            )
 
 
 def latest(folder) -> str | None:

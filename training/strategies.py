@@ -1,5 +1,7 @@
 """Where a run's replicas live: `tf.distribute` strategies by name."""
 
+import functools
+
 import tensorflow as tf
 
 from ..errors import UserError
@@ -32,8 +34,14 @@ def build(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
     if gpus:
         if replicas > len(gpus):
             raise UserError(f"replicas is {replicas}, but this machine has {len(gpus)} GPU(s)")
-        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(replicas or len(gpus))])
-    return tf.distribute.MirroredStrategy(_logical_cpus(replicas or 2))
+        return _mirrored(tuple(f"GPU:{i}" for i in range(replicas or len(gpus))))
+    return _mirrored(tuple(_logical_cpus(replicas or 2)))
+
+
+@functools.cache
+def _mirrored(devices: tuple) -> tf.distribute.Strategy:
+    """One strategy a process: a second one would number its collectives from the start again and collide."""
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def _logical_cpus(count: int) -> list:

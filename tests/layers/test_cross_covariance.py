@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.layers import CrossCovariance, cross_covariance
+from reverie.training import strategies
 
 
 def naive(y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ def test_large_means_do_not_spoil_it_in_float32():
 
 def test_replicas_compute_the_penalty_and_gradient_of_the_global_batch(codes):
     y, z = (tf.constant(code[:12], tf.float32) for code in codes)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = strategies.build("mirrored")
     layer = CrossCovariance()
 
     def replica(y, z):

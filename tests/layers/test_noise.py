@@ -1,6 +1,7 @@
 import numpy as np
 import tensorflow as tf
 from reverie.layers import Noise
+from reverie.training import strategies
 
 
 def test_a_draw_depends_on_nothing_but_its_key():
@@ -22,7 +23,7 @@ def test_a_draw_depends_on_nothing_but_its_key():
 
 
 def test_replicas_of_a_strategy_draw_different_numbers():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = strategies.build("mirrored")
 
     @tf.function
     def draw():

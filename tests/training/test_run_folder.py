@@ -1,0 +1,127 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from reverie.errors import StorageError, UserError
+from reverie.training import checkpoints, experiment, run_folder, strategies
+
+from ..conftest import run, tiny_config
+
+
+def test_a_folder_of_another_config_is_refused_naming_the_difference(tiny_npz, tmp_path):
+    run_folder.open_run(tmp_path, tiny_config(tiny_npz))
+    run_folder.open_run(tmp_path, tiny_config(tiny_npz, log_every=3, steps=99))
+    with pytest.raises(UserError, match=r"other settings \(train.batch_size: 10 -> 20\)"):
+        run_folder.open_run(tmp_path, tiny_config(tiny_npz, batch_size=20))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tiny_npz, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"workdir .*file/run cannot be written"):
+        run_folder.open_run(tmp_path / "file" / "run", tiny_config(tiny_npz))
+
+
+def test_a_model_comes_back_from_its_folder_without_pickle_or_load_model(tiny_npz, tmp_path):
+    model, _ = run(tiny_config(tiny_npz), tmp_path)
+    config, loaded, step = experiment.load(tmp_path)
+    assert step == 30 and config.model.family == "xcov"
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_folders_without_a_run_or_a_checkpoint_say_so(tiny_npz, tmp_path):
+    with pytest.raises(UserError, match="no run there"):
+        experiment.load(tmp_path)
+    run_folder.open_run(tmp_path, tiny_config(tiny_npz))
+    with pytest.raises(UserError, match="no checkpoint there; train first"):
+        experiment.load(tmp_path)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tiny_npz, tmp_path):
+    run(tiny_config(tiny_npz), tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    content["model"]["encoder"] = [17]
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="does not fit this config"):
+        experiment.load(tmp_path)
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    run_folder.write_json(tmp_path / "a.json", {"x": 1})
+    (tmp_path / "b").mkdir()
+    with pytest.raises(StorageError, match="could not be written"):
+        run_folder.write_json(tmp_path / "b" / "c" / "a.json", {})
+    assert run_folder.read_json(tmp_path / "a.json") == {"x": 1}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.json", "b"]
+
+
+_FULL_DISK = """
+import resource, signal, sys
+import numpy as np, tensorflow as tf
+from reverie.errors import StorageError
+from reverie.training.checkpoints import Checkpoints, latest
+folder = sys.argv[1]
+value = tf.Variable(np.zeros(300_000, np.float32))
+checkpoints = Checkpoints(folder, 3, value=value)
+checkpoints.save(1)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+value.assign_add(tf.ones_like(value))
+try:
+    checkpoints.save(2)
+except StorageError as error:
+    print("refused:", error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print("latest:", latest(folder))
+value.assign(7.0 * tf.ones_like(value))
+checkpoints.restore()
+print("restored:", float(value[0]))
+checkpoints.save(3)
+print("then:", latest(folder))
+"""
+
+
+def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint(tmp_path):
+    # A limit on the size of files stands in for the disk: the write fails half-way in the same place.
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    result = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(tmp_path)], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    lines = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert "step 2 could not be written" in lines["refused"] and "last good one is" in lines["refused"]
+    assert lines["latest"].endswith("ckpt-1") and lines["restored"] == "0.0"
+    assert lines["then"].endswith("ckpt-3")
+    assert not list(tmp_path.glob("ckpt-2*"))
+
+
+def test_strategies_by_name():
+    assert strategies.build("auto").num_replicas_in_sync == 1
+    assert strategies.build("mirrored").num_replicas_in_sync == 2
+    with pytest.raises(UserError, match="strategy is 'tpu'"):
+        strategies.build("tpu")
+    with pytest.raises(UserError, match="one replica, not 2"):
+        strategies.build("one", 2)
+    with pytest.raises(UserError, match="already started with fewer"):
+        strategies.build("mirrored", 5)
+
+
+def test_weights_that_a_checkpoint_would_leave_out_are_found_before_training(tmp_path):
+    class Forgetful(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.heads = {"a": keras.layers.Dense(2)}
+            self.heads["a"].build((None, 3))
+            self.built = True
+
+    with pytest.raises(RuntimeError, match=r"would not hold these weights of 'model': \['dense.*kernel"):
+        checkpoints.Checkpoints(tmp_path, 1, model=Forgetful())
+
+
+def test_weights_of_equal_runs_have_equal_digests(trained_run):
+    digests = {checkpoints.weights_digest(experiment.load(trained_run)[1]) for _ in range(2)}
+    assert len(digests) == 1
