@@ -1,0 +1,112 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reverie.evaluation import report, xcov
+from reverie.evaluation.codes import first_images, over
+from reverie.evaluation.judge import Judge
+from reverie.models.xcov import XCov, XCovConfig
+from reverie.pipelines.source import from_arrays
+
+from ..conftest import tiny_arrays
+
+
+@pytest.fixture(scope="module")
+def train_images():
+    return from_arrays("train", *tiny_arrays(300))
+
+
+@pytest.fixture(scope="module")
+def test_images():
+    return from_arrays("test", *tiny_arrays(100, seed=9))
+
+
+@pytest.fixture(scope="module")
+def judge(train_images):
+    return Judge(train_images, {"label": 3}, steps=150)
+
+
+def test_a_function_is_run_over_every_image_in_order(test_images):
+    means = over(lambda x: {"mean": tf.reduce_mean(x, axis=[1, 2, 3])}, test_images, batch_size=33)["mean"]
+    np.testing.assert_allclose(means, test_images.pixels.mean(axis=(1, 2, 3)) / 255.0, rtol=1e-5)
+    assert first_images(test_images, 7).shape == (7, 8, 8, 1)
+
+
+def test_the_judge_learns_real_images_and_says_how_well(judge, test_images):
+    assert judge.accuracy(test_images, "label") > 0.97
+    seen = judge.classes(first_images(test_images, 20), "label")
+    np.testing.assert_array_equal(seen, test_images.labels[:20])
+
+
+def test_all_numbers_are_there_and_in_range(trained_model, train_images, test_images):
+    numbers = xcov.evaluate(trained_model, train_images, test_images, judge_steps=150)
+    assert numbers["test_images"] == 100 and numbers["train_images"] == 300
+    assert numbers["accuracy"] > 0.9
+    for name in ("probe", "probe_quadratic", "judge_accuracy", "clamped_recognised", "generated_recognised", "chance"):
+        assert 0.0 <= numbers[name] <= 1.0, name
+
+
+def test_accuracy_and_reconstruction_are_those_of_the_definitions(trained_model, test_images):
+    numbers = xcov.quick(trained_model, test_images)
+    x = test_images.pixels / np.float32(255)
+    assert numbers["accuracy"] == np.mean(trained_model.classify(x)["label"] == test_images.labels)
+    error = np.mean((trained_model.reconstruct(x)["images"] - x) ** 2)
+    assert numbers["reconstruction"] == pytest.approx(error, rel=1e-5)
+
+
+def test_clamped_decodings_are_recognised_only_when_the_decoder_listens(judge, test_images):
+    class Deaf:
+        """Draws class 1 whatever it is told."""
+
+        config = XCovConfig(image_shape=(8, 8, 1), heads={"label": 3})
+
+        def encode(self, images):
+            return {"features": tf.zeros([len(images), 2]), "probabilities": tf.zeros([len(images), 3])}
+
+        def decode(self, features, probabilities):
+            return np.repeat(test_images.pixels[test_images.labels == 1][:1], len(features), axis=0) / 255.0
+
+    class Listening(Deaf):
+        def decode(self, features, probabilities):
+            wanted = np.argmax(probabilities, axis=1)
+            firsts = np.stack([test_images.pixels[test_images.labels == c][0] for c in range(3)])
+            return firsts[wanted] / 255.0
+
+    assert xcov._recognised(Deaf(), judge, test_images, "label") == pytest.approx(1 / 3)
+    assert xcov._recognised(Listening(), judge, test_images, "label") == pytest.approx(1.0)
+
+
+def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
+    def two(images):
+        return dataclasses.replace(
+            images, labels=np.stack([images.labels, images.labels % 2], axis=1), head_names=("row", "parity")
+        )
+
+    tf.keras.utils.set_random_seed(0)
+    model = XCov(XCovConfig(image_shape=(8, 8, 1), heads={"row": 3, "parity": 2}, encoder=(8,), decoder=(8,)))
+    numbers = xcov.evaluate(model, two(train_images), two(test_images), judge_steps=20)
+    assert {"accuracy_row", "accuracy_parity", "probe_row", "clamped_recognised_parity"} <= set(numbers)
+    assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions"} <= set(xcov.draw(model, two(test_images)))
+
+
+def test_every_picture_has_pixels_and_a_caption(trained_model, test_images):
+    drawn = xcov.draw(trained_model, test_images)
+    assert {"reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents"} == set(
+        drawn
+    )
+    for name, (picture, caption) in drawn.items():
+        assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.std() > 1, name
+        assert len(caption) > 20
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(trained_run, tmp_path):
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run, folder)
+    page = report.write(folder).read_text()
+    assert "http" not in page and "<script" not in page and 'src="/' not in page
+    assert "data:image/png;base64," in page and "train.batch_size" in page
+    (folder / "metrics.jsonl").unlink()
+    assert "Curves" not in report.write(folder).read_text()

@@ -1,0 +1,170 @@
+import json
+import os
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reverie.errors import ParityError, StorageError, UserError
+from reverie.export import GraphModel, parity, publish, saved_model, warmup
+from reverie.export import lite as lite_module
+
+from .conftest import publish as export
+
+
+def test_a_version_holds_everything_and_says_what_it_is(published):
+    names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
+    assert {"saved_model.pb", "metadata.json", "MODEL_CARD.md", "assets.extra/tf_serving_warmup_requests"} <= names
+    assert {f"lite/{s}_{v}.tflite" for s in ("encode", "decode") for v in lite_module.VARIANTS} <= names
+    metadata = json.loads((published / "metadata.json").read_text())
+    assert metadata["signatures"]["generate"]["limits"] == {"label": [-1, 2]}
+    assert metadata["signatures"]["encode"]["inputs"]["images"] == {"shape": [-1, 8, 8, 1], "dtype": "float32"}
+    assert all(entry["difference"] <= entry["bound"] for entry in metadata["parity"])
+    assert {entry["artifact"] for entry in metadata["parity"]} == {
+        "saved_model", *(f"{s}_{v}.tflite" for s in ("encode", "decode") for v in lite_module.VARIANTS)
+    }  # fmt: skip
+    card = (published / "MODEL_CARD.md").read_text()
+    assert "| `encode_bytes` |" in card and "| accuracy | 0.5 |" in card
+
+
+def test_warm_up_requests_replay(published):
+    assert warmup.replay(published) == 5 * len(warmup.BATCH_SIZES)
+
+
+def test_versions_count_up_and_are_never_overwritten(trained_model, real_images, tmp_path):
+    options = {"lite_variants": (), "with_warmup": False}
+    first = export(trained_model, tmp_path / "m", real_images, **options)
+    before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
+    (tmp_path / "m" / "7").mkdir()
+    assert export(trained_model, tmp_path / "m", real_images, **options).name == "8"
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
+    assert publish.versions(tmp_path / "m") == [1, 7, 8]
+
+
+def test_a_poller_never_sees_a_half_written_version(tmp_path):
+    # As the server does: any child with an integer name is loaded the moment it is seen.
+    incomplete, stop = [], threading.Event()
+
+    def poll():
+        while not stop.is_set():
+            for version in publish.versions(tmp_path):
+                if not (tmp_path / str(version) / "last").is_file():
+                    incomplete.append(version)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    for _ in range(20):
+        with publish.new_version(tmp_path) as draft:
+            for number in range(50):
+                (draft.folder / f"part{number}").write_bytes(b"x")
+            (draft.folder / "last").write_bytes(b"x")
+    stop.set()
+    poller.join()
+    assert publish.versions(tmp_path) == list(range(1, 21)) and not incomplete
+
+
+def _nothing_published(base) -> bool:
+    return not base.exists() or not any(base.iterdir())
+
+
+def test_weights_that_did_not_come_along_are_caught(trained_model, real_images, tmp_path, monkeypatch):
+    original = saved_model.write
+
+    def damaged(model, folder, *arguments):
+        kept = model.get_weights()
+        model.set_weights([weights * 1.01 for weights in kept])
+        original(model, folder, *arguments)
+        model.set_weights(kept)
+
+    monkeypatch.setattr(saved_model, "write", damaged)
+    with pytest.raises(ParityError, match=r"saved_model, encode: .* differs from Keras by .*nothing was published"):
+        export(trained_model, tmp_path / "m", real_images)
+    assert _nothing_published(tmp_path / "m")
+
+
+def test_the_export_that_python_cannot_tell_from_a_good_one_is_caught(trained_model, real_images, tmp_path):
+    # A Keras 3 model held by a tf.Module answers rightly through tf.saved_model.load, and is broken in a server.
+    class Wrapper(tf.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 1], tf.float32, name="images")])
+        def encode(self, images):
+            return self.model.encode(images)
+
+    wrapper = Wrapper(trained_model)
+    tf.saved_model.save(wrapper, str(tmp_path / "w"), signatures={"encode": wrapper.encode})
+    loaded = tf.saved_model.load(str(tmp_path / "w")).signatures["encode"](images=tf.constant(real_images))
+    np.testing.assert_allclose(loaded["features"], trained_model.encode(real_images)["features"], atol=1e-5)
+    examples = {"encode": {"images": real_images}}
+    with pytest.raises(ParityError, match="does not run|cannot load"):
+        parity.check_saved_model(_only(trained_model, "encode"), tmp_path / "w", examples)
+
+
+class _only:
+    def __init__(self, model, name):
+        self._signatures = {name: model.signatures()[name]}
+
+    def signatures(self):
+        return self._signatures
+
+
+@pytest.mark.parametrize("damage", [np.nan, 1e3])
+def test_a_lite_file_of_garbage_is_caught(trained_model, real_images, tmp_path, monkeypatch, damage):
+    original = lite_module.LiteModel.call
+    monkeypatch.setattr(
+        parity.LiteModel,
+        "call",
+        lambda self, **inputs: {name: value * damage for name, value in original(self, **inputs).items()},
+    )
+    with pytest.raises(ParityError, match=r"encode_float32.tflite, encode: .* differs from Keras"):
+        export(trained_model, tmp_path / "m", real_images, lite_variants=("float32",))
+    assert _nothing_published(tmp_path / "m")
+
+
+def test_a_quantised_file_that_is_wrong_on_average_is_caught(trained_model, real_images, tmp_path, monkeypatch):
+    original = lite_module.LiteModel.call
+    monkeypatch.setattr(
+        parity.LiteModel,
+        "call",
+        lambda self, **inputs: {name: value + 0.2 * np.ptp(value) for name, value in original(self, **inputs).items()},
+    )
+    with pytest.raises(ParityError, match="root mean square"):
+        export(trained_model, tmp_path / "m", real_images, lite_variants=("int8",))
+
+
+def test_a_full_disk_publishes_nothing_and_keeps_the_last_version(trained_model, real_images, tmp_path, monkeypatch):
+    first = export(trained_model, tmp_path / "m", real_images, lite_variants=(), with_warmup=False)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device.*nothing was published"):
+        export(trained_model, tmp_path / "m", real_images, lite_variants=(), with_warmup=False)
+    assert [entry.name for entry in (tmp_path / "m").iterdir()] == ["1"]
+    GraphModel(first).close()
+
+
+def test_limits_and_folders_that_cannot_be_used_are_named(trained_model, real_images, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="export folder .* cannot be written"):
+        export(trained_model, tmp_path / "file" / "m", real_images)
+
+
+def test_exports_of_several_heads_and_of_convolutions_pass_the_gate(real_images, tmp_path):
+    from reverie.models.xcov import XCov, XCovConfig
+
+    keras.utils.set_random_seed(0)
+    config = XCovConfig(
+        image_shape=(8, 8, 1), heads={"pose": 3, "light": 2}, convolutions=((4, 4, 2),), encoder=(8,), decoder=(8,)
+    )
+    model = XCov(config)
+    model.calibrate(tf.constant(real_images))
+    graph = GraphModel(export(model, tmp_path / "m", real_images, with_warmup=False))
+    made = graph.call("generate", count=2, seed=[1, 2], label=[[2, -1]])
+    assert made["images"].shape == (2, 8, 8, 1) and made["label"][:, 0].tolist() == [2, 2]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="values from -1"):
+        graph.call("generate", count=2, seed=[1, 2], label=[[0, 2]])

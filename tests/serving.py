@@ -1,0 +1,159 @@
+"""A small stand-in for TensorFlow Serving, for tests only: gRPC and REST over the graph loader, no Keras.
+
+It proves our client and the exported graphs over the real protocol. It does not prove the real server's
+batching, version policies or error texts.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import http.server
+import json
+import pathlib
+import threading
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from google.protobuf import any_pb2, json_format
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+
+class Servable:
+    """The newest integer version below a base folder, as the real server picks it."""
+
+    def __init__(self, base, name: str):
+        versions = [int(entry.name) for entry in pathlib.Path(base).iterdir() if entry.name.isdigit()]
+        self.name, self.version = name, max(versions)
+        self._graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=self._graph)
+        with self._graph.as_default():
+            loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], f"{base}/{self.version}")
+        self.definitions = {key: value for key, value in loaded.signature_def.items() if key != "__saved_model_init_op"}
+        self._callables: dict = {}
+
+    def run(self, signature: str, inputs: dict) -> dict:
+        """Feeds as the C++ session does: without Python's own check of shapes."""
+        definition = self.definitions[signature or "serving_default"]
+        if set(inputs) != set(definition.inputs):
+            raise tf.errors.InvalidArgumentError(None, None, f"expected inputs {sorted(definition.inputs)}")
+        if signature not in self._callables:
+            options = _callable_options(definition)
+            with self._graph.as_default():
+                self._callables[signature] = self._session._make_callable_from_options(options)
+        values = self._callables[signature](*(inputs[name] for name in sorted(definition.inputs)))
+        return dict(zip(sorted(definition.outputs), values, strict=True))
+
+
+def _callable_options(definition):
+    from tensorflow.core.protobuf import config_pb2
+
+    options = config_pb2.CallableOptions()
+    options.feed.extend(definition.inputs[name].name for name in sorted(definition.inputs))
+    options.fetch.extend(definition.outputs[name].name for name in sorted(definition.outputs))
+    return options
+
+
+class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, servable):
+        self._servable = servable
+
+    def Predict(self, request, context):
+        if request.model_spec.name != self._servable.name:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found: {request.model_spec.name}")
+        if request.model_spec.signature_name not in self._servable.definitions:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such signature")
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        try:
+            outputs = self._servable.run(request.model_spec.signature_name, inputs)
+        except tf.errors.InvalidArgumentError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message[:500])
+        response = predict_pb2.PredictResponse()
+        for key, value in outputs.items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        return response
+
+    def GetModelMetadata(self, request, context):
+        if request.model_spec.name != self._servable.name:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found: {request.model_spec.name}")
+        packed = any_pb2.Any()
+        packed.Pack(get_model_metadata_pb2.SignatureDefMap(signature_def=self._servable.definitions))
+        return get_model_metadata_pb2.GetModelMetadataResponse(metadata={"signature_def": packed})
+
+
+class _Models(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, servable):
+        self._servable = servable
+
+    def GetModelStatus(self, request, context):
+        entry = get_model_status_pb2.ModelVersionStatus(version=self._servable.version, state="AVAILABLE")
+        return get_model_status_pb2.GetModelStatusResponse(model_version_status=[entry])
+
+
+def _rest_handler(servable):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def _answer(self, code: int, body: dict):
+            content = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_GET(self):
+            if self.path == f"/v1/models/{servable.name}":
+                return self._answer(200, {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]})
+            if self.path != f"/v1/models/{servable.name}/metadata":
+                return self._answer(404, {"error": "Malformed request"})
+            message = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.definitions)
+            content = json_format.MessageToDict(message, preserving_proto_field_name=True)
+            return self._answer(200, {"metadata": {"signature_def": content}})
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            definition = servable.definitions[body.get("signature_name", "serving_default")]
+            inputs = {}
+            for key, value in body["inputs"].items():
+                kind = tf.dtypes.as_dtype(definition.inputs[key].dtype)
+                if kind == tf.string:
+                    inputs[key] = np.array([base64.b64decode(item["b64"]) for item in value], object)
+                else:
+                    inputs[key] = np.array(value, kind.as_numpy_dtype)
+            try:
+                outputs = servable.run(body.get("signature_name", ""), inputs)
+            except tf.errors.InvalidArgumentError as error:
+                return self._answer(400, {"error": error.message[:500]})
+            values = {key: value.tolist() for key, value in outputs.items()}
+            # As the real server: a single output comes without its name.
+            return self._answer(200, {"outputs": values if len(values) > 1 else next(iter(values.values()))})
+
+    return Handler
+
+
+@contextlib.contextmanager
+def serving(base, name: str):
+    """Serves a base folder on free loopback ports; yields (grpc address, rest address)."""
+    servable = Servable(base, name)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Prediction(servable), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(servable), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _rest_handler(servable))
+    thread = threading.Thread(target=rest.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{port}", f"http://127.0.0.1:{rest.server_address[1]}"
+    finally:
+        server.stop(None)
+        rest.shutdown()
+        rest.server_close()
