@@ -58,6 +58,7 @@ def _define_train(values, argv):
     _string("workdir", "", "The run folder. A run already there is taken up where it stopped.", values)
     _string("strategy", "auto", "auto, one, or mirrored (all GPUs; logical CPUs without one).", values)
     _integer("replicas", 0, "How many replicas --strategy=mirrored takes; 0 is all GPUs, or two CPUs.", values)
+    _string("data_dir", "", "Where TFDS sets were prepared; the same as --config.data.data_dir.", values)
     _boolean("deterministic", False, "Operations that repeat bit for bit, on one machine and version.", values)
 
 
@@ -68,7 +69,10 @@ def _train(values, _):
     strategy = strategies.build(values.strategy, values.replicas)
     if values.deterministic:
         experiment.set_deterministic()
-    config, workdir = values.config, run_folder.open_run(values.workdir, values.config)
+    config = values.config
+    if values.data_dir:
+        config.data.data_dir = values.data_dir
+    workdir = run_folder.open_run(values.workdir, config)
     images = experiment.read_images(config, "train")
     model, phases = experiment.build(config, images, strategy)
     evaluate, pictures = _monitors(config, model)

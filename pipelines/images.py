@@ -226,7 +226,7 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
     """Turns batches of indices into batches of examples."""
     labels = tf.constant(images.labels)
     if images.pixels is not None:
-        pixels = tf.constant(images.pixels)
+        pixels = images.content
 
         def gather(index):
             return {
@@ -237,7 +237,7 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
 
         dataset = chunks.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     else:
-        contents = tf.constant(images.encoded if images.paths is None else images.paths)
+        contents = images.content
 
         def load(index):
             content = contents[index] if images.paths is None else tf.io.read_file(contents[index])

@@ -1,8 +1,10 @@
 """`Images`: what every reader returns. Labelled pictures that can be asked for by index."""
 
 import dataclasses
+import functools
 
 import numpy as np
+import tensorflow as tf
 
 from ..errors import UserError
 
@@ -64,6 +66,11 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @functools.cached_property
+    def content(self) -> tf.Tensor:
+        """Pixels, encoded files or paths as one tensor, made once: every stream over the set shares it."""
+        return tf.convert_to_tensor(next(part for part in (self.pixels, self.encoded, self.paths) if part is not None))
 
     def take(self, indices) -> "Images":
         """The pictures at `indices` (int array), in that order."""

@@ -1,0 +1,36 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN ?= runs/demo
+
+.PHONY: demo test test-slow lint clean
+
+# Installed once, and again when what is to be installed changes.
+$(VENV)/.installed: setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed
+	rm -rf $(RUN)
+	$(BIN)/reverie train --config=xcov_demo --workdir=$(RUN)
+	$(BIN)/reverie evaluate --workdir=$(RUN)
+	$(BIN)/reverie export --workdir=$(RUN)
+	$(BIN)/reverie encode --model=$(RUN)/export/xcov/1 --source=mnist_sample --split=test --out=$(RUN)/codes.npz
+	$(BIN)/reverie encode --model=$(RUN)/export/xcov/1/lite/encode_int8.tflite --source=mnist_sample --split=test --out=$(RUN)/codes_int8.npz
+	$(BIN)/reverie generate --model=$(RUN)/export/xcov/1 --label=0,1,2,3,4,5,6,7,8,9 --out=$(RUN)/imagined.png
+	@echo "open $(RUN)/report.html (numbers, curves, pictures) and $(RUN)/imagined.png"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
