@@ -15,14 +15,15 @@ class Judge:
     Arguments:
       images: real training images; unlabelled rows are left out.
       heads: head name -> number of classes.
-      steps: training steps of 128 images.
+      steps: training steps of 128 images; 0 is twelve passes over the images, at least 200 and at most 1,500.
       seed: of weights and order.
     """
 
-    def __init__(self, images: pipelines.Images, heads: dict, steps: int = 1500, seed: int = 0):
+    def __init__(self, images: pipelines.Images, heads: dict, steps: int = 0, seed: int = 0):
         self.heads = dict(heads)
         columns = images.labels.reshape(len(images), -1)
         labelled = images.take(np.flatnonzero((columns >= 0).all(axis=1)))
+        steps = steps or min(1500, max(200, 12 * len(labelled) // 128))
         keras.utils.set_random_seed(seed)
         inputs = keras.Input(images.shape)
         hidden = keras.layers.Conv2D(32, 5, 2, "same", activation="relu")(inputs)

@@ -37,7 +37,7 @@ def grid(images, gap: int = 2, least_side: int = 40) -> np.ndarray:
     return sheet
 
 
-def scatter(points, labels, title: str, names=()) -> np.ndarray:
+def scatter(points, labels, title: str, names=(), units=("z1", "z2")) -> np.ndarray:
     """Points in the plane, coloured by class.
 
     Args:
@@ -45,6 +45,7 @@ def scatter(points, labels, title: str, names=()) -> np.ndarray:
       labels: integers [n]; -1 is drawn grey.
       title: above the plot.
       names: class names in label order.
+      units: names of the axes.
 
     Returns:
       uint8 [height, width, 3].
@@ -59,8 +60,8 @@ def scatter(points, labels, title: str, names=()) -> np.ndarray:
     if len(set(labels.tolist())) <= 20:
         axes.legend(markerscale=3, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     axes.set_title(title, fontsize=10)
-    axes.set_xlabel("z1")
-    axes.set_ylabel("z2")
+    axes.set_xlabel(units[0])
+    axes.set_ylabel(units[1])
     return _rendered(figure)
 
 

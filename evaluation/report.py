@@ -16,6 +16,7 @@ table{border-collapse:collapse;margin:.6rem 0}td,th{padding:.15rem .9rem .15rem 
 td.n{text-align:right;font-variant-numeric:tabular-nums}figure{margin:1rem 0}img{max-width:100%;height:auto}
 figcaption{color:#555;font-size:.9rem}.key{display:flex;gap:2.2rem;flex-wrap:wrap;margin:1rem 0}
 .key div{font-size:1.7rem;font-weight:600}.key span{display:block;font-size:.8rem;font-weight:400;color:#555}
+.gallery{display:flex;flex-wrap:wrap;gap:.5rem 2rem;align-items:flex-start}.gallery figcaption{max-width:34rem}
 .curves{display:flex;flex-wrap:wrap;gap:1rem}.curves img{width:32rem}details{margin:.4rem 0}summary{cursor:pointer}
 p.note{color:#555}
 """
@@ -102,7 +103,7 @@ def _pictures(folder: pathlib.Path) -> str:
             figures.append(
                 f"<figure>{_image(path.read_bytes(), name)}<figcaption>{html.escape(caption)}</figcaption></figure>"
             )
-    return f"<h2>Pictures</h2>{''.join(figures)}" if figures else ""
+    return f"<h2>Pictures</h2><div class=gallery>{''.join(figures)}</div>" if figures else ""
 
 
 def _curves(folder: pathlib.Path) -> str:

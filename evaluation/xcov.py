@@ -26,14 +26,14 @@ def quick(model, images: pipelines.Images) -> dict:
     return result
 
 
-def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps: int = 1500) -> dict:
+def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps: int = 0) -> dict:
     """All numbers of the family.
 
     Args:
       model: an XCov model.
       train: fits the probes and the judge.
       test: everything is measured on it.
-      judge_steps: training length of the separate classifier.
+      judge_steps: training length of the separate classifier; 0 fits it to the number of images.
 
     Returns:
       name -> number: "accuracy", "probe" (class read linearly off z; "chance" is the largest class's share),
@@ -74,7 +74,7 @@ def draw(model, images: pipelines.Images) -> dict:
     result = {"reconstructions": _reconstructions(model, sample)}
     styles, deviation = codes["features"], codes["features"].std(axis=0)
     # The sweep covers two measured standard deviations either way: z has no scale of its own.
-    strongest = np.argsort(-deviation)[: min(3, len(deviation))]
+    strongest = np.sort(np.argsort(-deviation)[:3])
     for head in model.config.heads:
         suffix = _suffix(model, head)
         for unit in strongest:
@@ -86,7 +86,8 @@ def draw(model, images: pipelines.Images) -> dict:
         for number, head in enumerate(model.config.heads):
             labels = images.labels.reshape(len(images), -1)[: len(styles), number]
             names = images.class_names.get(head, ())
-            shown = pictures.scatter(styles[:, strongest[:2]], labels, f"style code z by {head}", names)
+            units = [f"z{unit + 1}" for unit in strongest[:2]]
+            shown = pictures.scatter(styles[:, strongest[:2]], labels, f"style code z by {head}", names, units)
             result[f"latents{_suffix(model, head)}"] = (
                 shown,
                 "Each point is the style code of one image. Classes on top of each other: z is free of class.",

@@ -52,7 +52,7 @@ class Checkpoints:
         try:
             status = self._checkpoint.restore(path)
             if partial:
-                status.assert_existing_objects_matched().expect_partial()
+                status.expect_partial().assert_existing_objects_matched()
             else:
                 status.assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
@@ -130,7 +130,7 @@ def restore_weights(model, folder, averaged: bool) -> int:
     tracked = {"average": average} if averaged else {}
     try:
         status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(path)
-        status.assert_existing_objects_matched().expect_partial()
+        status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{path}: does not fit this config ({_first_line(error)})") from None
     for variable, value in zip(model.trainable_variables, average, strict=False):
@@ -147,5 +147,7 @@ def weights_digest(model) -> str:
 
 
 def _first_line(error) -> str:
+    if isinstance(error, AssertionError):  # TensorFlow lists every object with its values.
+        return "it holds other weights than the model has"
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
