@@ -73,9 +73,10 @@ def _train(values, _):
     if values.data_dir:
         config.data.data_dir = values.data_dir
     workdir = run_folder.open_run(values.workdir, config)
-    images = experiment.read_images(config, "train")
+    sets = experiment.read_images(config, "train", "validation")
+    images = sets["train"]
     model, phases = experiment.build(config, images, strategy)
-    evaluate, pictures = _monitors(config, model)
+    evaluate, pictures = _monitors(config.model.family, model, sets.get("validation"))
     description = {
         "started": time.time(),
         "command": " ".join(sys.argv),
@@ -95,16 +96,13 @@ def _train(values, _):
     return outcome.exit_code
 
 
-def _monitors(config, model) -> tuple:
+def _monitors(family: str, model, images) -> tuple:
     """(numbers, pictures) of the validation images while training; (None, None) where there are none."""
     from . import evaluation
-    from .training import experiment
 
-    family = evaluation.FAMILIES[config.model.family]
-    try:
-        images = experiment.read_images(config, "validation")
-    except UserError:
+    if images is None:
         return None, None
+    family = evaluation.FAMILIES[family]
 
     def pictures():
         return {name: picture for name, (picture, _) in family.draw(model, images).items()}
@@ -139,7 +137,8 @@ def _evaluate(values, _):
 
     config, model, step = experiment.load(values.workdir)
     family, folder = evaluation.FAMILIES[config.model.family], pathlib.Path(values.workdir)
-    train, test = (experiment.read_images(config, split) for split in ("train", "test"))
+    sets = experiment.read_images(config, "train", "test")
+    train, test = sets["train"], sets["test"]
     numbers = {"step": step, **family.evaluate(model, train, test)}
     run_folder.write_json(folder / "evaluation.json", numbers)
     (folder / "pictures").mkdir(exist_ok=True)
@@ -182,7 +181,7 @@ def _export(values, _):
 
     config, model, step = experiment.load(values.workdir)
     folder = pathlib.Path(values.workdir)
-    images = experiment.read_images(config, "train")
+    images = experiment.read_images(config, "train")["train"]
     sample = next(iter(pipelines.in_order(images, min(len(images), 1000))))["image"].numpy()
     shape, resize, max_pixels = tuple(config.model.image_shape), config.data.resize, config.data.max_pixels
     context = {

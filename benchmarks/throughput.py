@@ -112,7 +112,7 @@ def main() -> None:
     options = parser.parse_args()
     config = importlib.import_module(f"reverie.configs.{options.config}").get_config()
     config.data.source = options.data
-    images = experiment.read_images(config, "train")
+    images = experiment.read_images(config, "train")["train"]
     measures = {
         "loop": lambda: loop_rate(config, images, options.steps),
         "bare": lambda: bare_rate(config, images, options.steps, fused=False),

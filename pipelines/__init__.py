@@ -1,6 +1,6 @@
 """Data: image sets of any kind as `tf.data` streams whose state is their step."""
 
-from .images import batches, dataset, in_order, read
+from .images import batches, dataset, in_order, read, read_splits
 from .source import UNLABELLED, Images
 
-__all__ = ["UNLABELLED", "Images", "batches", "dataset", "in_order", "read"]
+__all__ = ["UNLABELLED", "Images", "batches", "dataset", "in_order", "read", "read_splits"]

@@ -63,7 +63,14 @@ def check_header(path: str, budget: Budget) -> None:
 
 
 def read_files(
-    name: str, paths: list, labels: np.ndarray, shape: tuple, resize: str, budget: Budget, **fields
+    name: str,
+    root: str,
+    paths: list,
+    labels: np.ndarray,
+    shape: tuple,
+    resize: str,
+    budget: Budget,
+    **fields,
 ) -> Images:
     """Tries every file, counts the unusable ones by reason, and returns the rest.
 
@@ -72,6 +79,7 @@ def read_files(
 
     Args:
       name: for messages.
+      root: folder that the paths lie below; an image is known by its path from there.
       paths: files to try.
       labels: int32 [n] or [n, heads], one row a path.
       shape: (height, width, channels) wanted.
@@ -121,4 +129,5 @@ def read_files(
         )
     good = np.flatnonzero(usable)
     content = {"pixels": pixels[good]} if pixels is not None else {"paths": np.asarray(paths)[good]}
+    fields["keys"] = np.asarray([os.path.relpath(paths[row], root) for row in good])
     return Images(name=name, shape=shape, labels=labels[good], resize=resize, skipped=skipped, **content, **fields)

@@ -49,7 +49,9 @@ def read_folder(folder: str, split: str, shape: tuple, resize: str, budget: Budg
         [numbers[path.relative_to(root).parts[0]] if path.parent != root else UNLABELLED for path in paths], np.int32
     )
     names = {"label": tuple(classes)} if classes else {}
-    return read_files(str(root), [str(path) for path in paths], labels, shape, resize, budget, class_names=names)
+    return read_files(
+        str(root), str(root), [str(path) for path in paths], labels, shape, resize, budget, class_names=names
+    )
 
 
 def _split_folders(folder: str) -> dict:

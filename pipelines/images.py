@@ -26,6 +26,7 @@ from . import decoding, order
 from .arrays import idx_splits, npz_splits, read_idx, read_npz, read_sample
 from .files import Budget
 from .folder import folder_splits, read_folder
+from .holdout import carve
 from .multipie import read_multipie
 from .prepared import prepared_splits, read_prepared
 from .source import Images
@@ -35,9 +36,26 @@ KINDS = ("mnist_sample", "npz", "idx", "tfds", "folder", "tfd", "multipie")
 SPLITS = ("train", "validation", "test")
 
 
-def read(
+def read(source: str, split: str = "train", **settings) -> Images:
+    """Reads one split of a source into an indexable set.
+
+    Args:
+      source: see the table above.
+      split: "train", "validation" or "test".
+      **settings: see `read_splits`.
+
+    Raises:
+      UserError: anything about the source or the settings that cannot be used; no such split.
+    """
+    sets = read_splits(source, (split,), **settings)
+    if split not in sets:
+        raise UserError(f"{source}: has no {split} split, and none is held out ({split}_fraction is 0)")
+    return sets[split]
+
+
+def read_splits(
     source: str,
-    split: str = "train",
+    splits: tuple = SPLITS,
     *,
     image_shape: tuple | None = None,
     resize: str = "none",
@@ -51,15 +69,15 @@ def read(
     max_file_mib: float = Budget.max_file_mib,
     max_bad_fraction: float = Budget.max_bad_fraction,
     memory_gib: float = Budget.memory_gib,
-) -> Images:
-    """Reads one split of a source into an indexable set.
+) -> dict:
+    """Reads several splits of a source, touching each file once.
 
-    A source that has no such split of its own gives it up from "train": `validation_fraction` (and, for
-    folders and arrays without a test split, `test_fraction`) of the images, drawn once by `holdout_seed`.
+    A source that has no such split of its own gives it up from "train": `validation_fraction` and
+    `test_fraction` of the images, chosen by `holdout_seed` and what each image is known by.
 
     Args:
       source: see the table above.
-      split: "train", "validation" or "test".
+      splits: of "train", "validation" and "test".
       image_shape: (height, width, channels) wanted; None takes the arrays' own (files need it).
       resize: "none", "stretch" or "crop"; see `decoding.decode`.
       data_dir: TFDS folder.
@@ -68,20 +86,25 @@ def read(
       fold: TFD's official fold, 0..4.
       max_pixels, max_file_mib, max_bad_fraction, memory_gib: see `files.Budget`.
 
+    Returns:
+      split -> `Images`; without the splits that the source has not and nothing is held out for.
+
     Raises:
       UserError: anything about the source or the settings that cannot be used.
     """
     kind, place = parse_source(source)
-    if split not in SPLITS:
-        raise UserError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
+    for split in splits:
+        if split not in SPLITS:
+            raise UserError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
     if resize not in decoding.RESIZE_MODES:
         raise UserError(f"resize is '{resize}'; expected one of {', '.join(decoding.RESIZE_MODES)}")
     for name, fraction in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
-        if not 0.0 <= fraction < 1.0:
-            raise UserError(f"{name} is {fraction:g}; expected at least 0 and below 1")
+        if not 0.0 <= fraction <= 0.5:
+            raise UserError(f"{name} is {fraction:g}; expected 0 to 0.5")
     budget = Budget(max_pixels, max_file_mib, max_bad_fraction, memory_gib)
     if image_shape is None and kind in ("folder", "tfds", "multipie"):
         raise UserError(f"{source}: set image_shape, for example (64, 64, 3)")
+    holdout = (validation_fraction, test_fraction, holdout_seed)
 
     def reader(wanted: str) -> Images:
         if kind == "tfds":
@@ -91,20 +114,22 @@ def read(
         if kind == "tfd":
             return read_tfd(place, wanted, fold)
         if kind == "multipie":
-            return read_multipie(place, wanted, image_shape, resize, budget, validation_fraction, test_fraction)
+            return read_multipie(place, wanted, image_shape, resize, budget, *holdout)
         return {"mnist_sample": read_sample, "npz": read_npz, "idx": read_idx}[kind](place, wanted)
 
     own = _own_splits(kind, place, data_dir)
-    if split in own and split != "train":
-        images = reader(split)
-    else:
-        fractions = {"test": test_fraction, "validation": validation_fraction}
-        # Splits are carved in one order out of one permutation, so they are disjoint whichever is asked for.
-        missing = {name: fraction for name, fraction in fractions.items() if name not in own}
-        images = _carve(reader("train"), split, missing, holdout_seed)
-    if not len(images):
-        raise UserError(f"{source}: has no {split} split, and none is held out ({split}_fraction is 0)")
-    return images if image_shape is None else _fitted(images, tuple(image_shape), resize)
+    sets = {split: reader(split) for split in splits if split in own and split != "train"}
+    others = [split for split in splits if split not in sets]
+    if others:
+        train = reader("train")
+        # Nothing is held out for a split that the source brings itself.
+        validation = 0.0 if "validation" in own else validation_fraction
+        test = 0.0 if "test" in own else test_fraction
+        sets |= {split: carve(train, split, validation, test, holdout_seed) for split in others}
+    sets = {split: images for split, images in sets.items() if len(images)}
+    if image_shape is not None:
+        sets = {split: _fitted(images, tuple(image_shape), resize) for split, images in sets.items()}
+    return sets
 
 
 def _own_splits(kind: str, place: str, data_dir: str) -> tuple:
@@ -118,18 +143,6 @@ def _own_splits(kind: str, place: str, data_dir: str) -> tuple:
     if kind == "tfds":
         return prepared_splits(place, data_dir)
     return ("train", "test") if kind == "mnist_sample" else SPLITS
-
-
-def _carve(train: Images, split: str, fractions: dict, seed: int) -> Images:
-    """One of the disjoint parts of a training set: "train" is what the fractions leave."""
-    permutation = np.random.default_rng(seed).permutation(len(train))
-    parts, start = {}, 0
-    for name, fraction in fractions.items():
-        count = round(fraction * len(train))
-        parts[name] = permutation[start : start + count]
-        start += count
-    parts["train"] = permutation[start:]
-    return train if len(parts[split]) == len(train) else train.take(np.sort(parts[split]))
 
 
 def parse_source(source: str) -> tuple:

@@ -1,6 +1,5 @@
 """Reader of CMU Multi-PIE (licensed; bring your own copy): labels from file names, splits by subject."""
 
-import hashlib
 import pathlib
 import re
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from ..errors import UserError
 from .files import EXTENSIONS, Budget, read_files
+from .holdout import split_of
 from .source import Images
 
 # SSS_NN_RR_CCC_LL: subject, session, recording (expression), camera, light; crops add a suffix of their own.
@@ -30,14 +30,6 @@ def parse_name(name: str) -> dict | None:
     return match.groupdict() if match else None
 
 
-def split_of_subject(subject: str, validation: float, test: float) -> str:
-    """The split a subject belongs to: a hash of the number, so that it never changes as files come and go."""
-    position = int.from_bytes(hashlib.sha256(subject.encode()).digest()[:4], "big") / 2**32
-    if position < test:
-        return "test"
-    return "validation" if position < test + validation else "train"
-
-
 def read_multipie(
     folder: str,
     split: str,
@@ -46,6 +38,7 @@ def read_multipie(
     budget: Budget,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.2,
+    holdout_seed: int = 0,
 ) -> Images:
     """Reads every image below `folder` whose name parses and whose camera is one of the thirteen.
 
@@ -66,7 +59,7 @@ def read_multipie(
     rows = [
         (str(path), CAMERAS.index(parts["camera"]), LIGHTS.index(parts["light"]))
         for path, parts in named
-        if split_of_subject(parts["subject"], validation_fraction, test_fraction) == split
+        if split_of(parts["subject"], holdout_seed, validation_fraction, test_fraction) == split
     ]
     if not rows:
         raise UserError(f"{folder}: no subject falls into the {split} split")
@@ -74,6 +67,7 @@ def read_multipie(
     names = {"pose": tuple(f"{CAMERA_YAW[camera]:+d}" for camera in CAMERAS), "light": LIGHTS}
     return read_files(
         f"{folder}:{split}",
+        folder,
         [row[0] for row in rows],
         labels,
         shape,

@@ -47,6 +47,7 @@ class Images:
       pixels: uint8 [n, height, width, channels], or float32 in [0, 1] of that shape.
       encoded: object array [n] of PNG/JPEG/BMP bytes, decoded while streaming.
       paths: string array [n] of image files, read and decoded while streaming.
+      keys: string [n], what each picture is known by from one reading to the next; None is its row's number.
       resize: how encoded pictures are brought to `shape`; see `decoding.decode`.
       head_names: the label columns' names, in order.
       class_names: per head, the class names in label order (empty where unknown).
@@ -59,6 +60,7 @@ class Images:
     pixels: np.ndarray | None = None
     encoded: np.ndarray | None = None
     paths: np.ndarray | None = None
+    keys: np.ndarray | None = None
     resize: str = "none"
     head_names: tuple = ("label",)
     class_names: dict = dataclasses.field(default_factory=dict)
@@ -78,13 +80,8 @@ class Images:
         def pick(column):
             return None if column is None else column[indices]
 
-        return dataclasses.replace(
-            self,
-            labels=self.labels[indices],
-            pixels=pick(self.pixels),
-            encoded=pick(self.encoded),
-            paths=pick(self.paths),
-        )
+        columns = ("labels", "pixels", "encoded", "paths", "keys")
+        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in columns})
 
 
 def from_arrays(name: str, images, labels, **fields) -> Images:

@@ -81,7 +81,7 @@ def run(config, workdir, strategy: str = "one", **hooks):
     """Trains in this process, as the command line does, and returns (model, outcome)."""
     chosen = strategies.build(strategy)
     folder = run_folder.open_run(workdir, config)
-    images = experiment.read_images(config, "train")
+    images = experiment.read_images(config, "train")["train"]
     model, phases = experiment.build(config, images, chosen)
     return model, loop.train(model, phases, experiment.loop_settings(config), chosen, folder, **hooks)
 

@@ -69,7 +69,7 @@ def test_train_evaluate_export_encode_generate_report(tmp_path, capsys):
         assert reverie("encode", f"--model={model}", "--source=mnist_sample", "--split=test", f"--out={out}") == 0
         codes = np.load(out)
         assert codes["features"].shape == (1000, 2) and codes["label"].shape == (1000,)
-        images = experiment.read_images(experiment.load(run)[0], "test")
+        images = experiment.read_images(experiment.load(run)[0], "test")["test"]
         expected = experiment.load(run)[1].encode(images.pixels / np.float32(255))["features"]
         np.testing.assert_allclose(codes["features"], expected, atol=1e-4)
     picture = tmp_path / "imagined.png"

@@ -17,22 +17,32 @@ from .loop import LoopSettings, Phase
 _CALIBRATION_IMAGES = 5000
 
 
-def read_images(config: ml_collections.ConfigDict, split: str) -> pipelines.Images:
-    """One split of the config's data, checked against the model's shape and heads.
+def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict:
+    """The config's data, checked against the model's shape and heads.
+
+    Args:
+      config: of the run.
+      *splits: of "train", "validation" and "test"; "validation" may turn out not to exist.
+
+    Returns:
+      split -> `pipelines.Images`.
 
     Raises:
-      UserError: it cannot be read, or does not fit the model.
+      UserError: it cannot be read, has no such split, or does not fit the model.
     """
-    settings = config.data.to_dict()
-    images = pipelines.read(split=split, **settings)
+    sets = pipelines.read_splits(splits=splits, **config.data.to_dict())
     shape = tuple(config.model.image_shape)
-    if images.shape != shape:
-        raise UserError(
-            f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
-            "set --config.data.image_shape and --config.model.image_shape alike"
-        )
-    check_labels(images, dict(config.model.heads))
-    return images
+    for split in splits:
+        if split not in sets and split != "validation":
+            raise UserError(f"{config.data.source}: has no {split} images; set data.{split}_fraction to hold some out")
+    for images in sets.values():
+        if images.shape != shape:
+            raise UserError(
+                f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
+                "set --config.data.image_shape and --config.model.image_shape alike"
+            )
+        check_labels(images, dict(config.model.heads))
+    return sets
 
 
 def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:

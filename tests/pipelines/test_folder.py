@@ -128,3 +128,18 @@ def test_crop_keeps_the_middle_and_stretch_keeps_everything(tmp_path):
     assert (read(tmp_path, resize="crop").pixels == 200).all()
     stretched = read(tmp_path, resize="stretch").pixels[0, 0, :, 0]
     assert stretched[0] == 0 and stretched[-1] == 0 and stretched[4] == 200
+
+
+def test_images_added_later_move_none_from_training_to_test(tmp_path):
+    def splits():
+        sets = {split: read(tmp_path, split, test_fraction=0.3, validation_fraction=0.2) for split in ("train", "test")}
+        return {split: set(images.keys.tolist()) for split, images in sets.items()}
+
+    for number in range(0, 60, 2):
+        save(tmp_path / f"{number:03d}.png")
+    before = splits()
+    for number in range(1, 60, 2):
+        save(tmp_path / f"{number:03d}.png")
+    after = splits()
+    assert before["train"] <= after["train"] and before["test"] <= after["test"]
+    assert not after["train"] & after["test"]

@@ -57,16 +57,18 @@ def test_evaluation_visits_every_image_once_in_order(tiny_images):
     np.testing.assert_array_equal(rows, np.arange(60))
 
 
-def test_held_out_parts_are_disjoint_complete_and_repeatable(tmp_path):
-    images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1)
-    np.savez(tmp_path / "x.npz", x=images)
+def test_held_out_parts_are_disjoint_complete_and_about_as_large_as_asked(tmp_path):
+    images = np.arange(1000, dtype=np.int64).reshape(1000, 1, 1)
+    np.savez(tmp_path / "x.npz", x=(images / 1000.0).astype(np.float32))
     options = {"validation_fraction": 0.2, "test_fraction": 0.1, "holdout_seed": 4}
-    parts = {s: pipelines.read(str(tmp_path / "x.npz"), s, **options) for s in ("train", "validation", "test")}
-    values = {split: part.pixels.ravel().tolist() for split, part in parts.items()}
-    assert {split: len(v) for split, v in values.items()} == {"train": 70, "validation": 20, "test": 10}
-    assert sorted(sum(values.values(), [])) == list(range(100))
-    again = pipelines.read(str(tmp_path / "x.npz"), "test", **options)
-    assert again.pixels.ravel().tolist() == values["test"]
+    parts = pipelines.read_splits(str(tmp_path / "x.npz"), **options)
+    values = {split: np.round(part.pixels.ravel() * 1000).astype(int).tolist() for split, part in parts.items()}
+    assert sorted(sum(values.values(), [])) == list(range(1000))
+    # Binomial shares: four standard deviations.
+    assert abs(len(values["validation"]) - 200) < 51 and abs(len(values["test"]) - 100) < 38
+    assert len(pipelines.read(str(tmp_path / "x.npz"), "test", **options)) == len(values["test"])
+    other = pipelines.read(str(tmp_path / "x.npz"), "test", **{**options, "holdout_seed": 5})
+    assert np.round(other.pixels.ravel() * 1000).astype(int).tolist() != values["test"]
 
 
 def test_a_split_of_its_own_is_used_and_nothing_is_held_out_for_it(tmp_path):
@@ -100,7 +102,10 @@ def test_arrays_are_brought_to_the_wanted_shape_only_when_asked():
         (lambda: pipelines.read("nowhere"), "neither a known kind"),
         (lambda: pipelines.read("mnist_sample", "dev"), "split is 'dev'"),
         (lambda: pipelines.read("mnist_sample", resize="zoom"), "resize is 'zoom'"),
-        (lambda: pipelines.read("mnist_sample", validation_fraction=1.5), "validation_fraction is 1.5"),
+        (
+            lambda: pipelines.read("mnist_sample", validation_fraction=1.5),
+            "validation_fraction is 1.5; expected 0 to 0.5",
+        ),
         (lambda: pipelines.read("folder:/tmp"), "set image_shape"),
         (lambda: batches(pipelines.read("mnist_sample"), 0), "batch_size is 0"),
         (lambda: batches(pipelines.read("mnist_sample"), 9999), "holds only 5000"),

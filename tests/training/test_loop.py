@@ -31,7 +31,7 @@ def test_training_learns_and_records_what_it_did(tiny_npz, tmp_path):
     assert [line["step"] for line in lines] == list(range(10, 151, 10))
     assert lines[-1]["total"] < 0.6 * lines[0]["total"]
     assert {"total", "reconstruction", "classification", "cross_covariance", "examples_per_second"} <= set(lines[0])
-    images = experiment.read_images(tiny_config(tiny_npz), "test")
+    images = experiment.read_images(tiny_config(tiny_npz), "test")["test"]
     assert np.mean(model.classify(images.pixels / np.float32(255))["label"] == images.labels) > 0.9
 
 
@@ -102,7 +102,7 @@ def test_the_moving_average_is_the_weighted_sum_of_the_weights(tiny_npz, tmp_pat
         model, _ = run(tiny_config(tiny_npz, steps=steps), tmp_path / str(steps))
         history.append(model.trainable_variables[0].numpy())
     config = tiny_config(tiny_npz, steps=3, ema_decay=decay)
-    images = experiment.read_images(config, "train")
+    images = experiment.read_images(config, "train")["train"]
     average = experiment.build(config, images, strategies.build("one"))[0].trainable_variables[0].numpy()
     for weights in history:
         average = decay * average + (1 - decay) * weights
@@ -122,7 +122,7 @@ def test_xla_gives_the_same_training(tiny_npz, tmp_path):
 def _poisoned(config, workdir, bad_steps, strategy="one", optimizer="adam"):
     """Trains with losses that are NaN at the given steps."""
     chosen = strategies.build(strategy)
-    images = experiment.read_images(config, "train")
+    images = experiment.read_images(config, "train")["train"]
     model, phases = experiment.build(config, images, chosen)
     original = phases[0].losses
 
@@ -181,7 +181,7 @@ def test_a_checkpoint_that_cannot_be_written_is_survived_but_not_at_the_end(tiny
 
 def _two_phases(config, workdir, log=None):
     strategy = strategies.build("one")
-    images = experiment.read_images(config, "train")
+    images = experiment.read_images(config, "train")["train"]
     model, (phase,) = experiment.build(config, images, strategy)
     phases = [
         dataclasses.replace(phase, name="first", steps=12, optimizer={"name": "adam"}),
