@@ -40,9 +40,11 @@ def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps
       "probe_quadratic" (with squares and products of z), "dependence_*", "reconstruction" (mean squared
       error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognised" (it sees
       the class that y was clamped to, z from test images), "generated_recognised" (likewise, z from the
-      fitted prior). With several heads the names end in "_<head>".
+      fitted prior). With several heads the names end in "_<head>". Without labels only what `quick` gives.
     """
     result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
+    if not all(np.any(_column(part, k) >= 0) for part in (train, test) for k in range(len(model.config.heads))):
+        return result  # Without labels there is nothing to probe for and no judge to train.
     train_codes, test_codes = over(model.encode, train)["features"], over(model.encode, test)["features"]
     judge = Judge(train, model.config.heads, judge_steps)
     for number, (head, classes) in enumerate(model.config.heads.items()):

@@ -90,6 +90,13 @@ def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
     assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions"} <= set(xcov.draw(model, two(test_images)))
 
 
+def test_images_without_labels_are_evaluated_as_far_as_they_go(trained_model, test_images):
+    unlabelled = dataclasses.replace(test_images, labels=np.full(len(test_images), -1, np.int32))
+    numbers = xcov.evaluate(trained_model, unlabelled, unlabelled)
+    assert numbers["reconstruction"] > 0 and "accuracy" not in numbers and "probe" not in numbers
+    assert "swaps" in xcov.draw(trained_model, unlabelled)
+
+
 def test_every_picture_has_pixels_and_a_caption(trained_model, test_images):
     drawn = xcov.draw(trained_model, test_images)
     assert {"reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents"} == set(
