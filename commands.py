@@ -245,7 +245,8 @@ def _encode(values, _):
 def _define_generate(values, _):
     _string("model", "", "A published version's folder.", values)
     _integer("count", 10, "How many images a label.", values)
-    flags.DEFINE_list("label", ["-1"], "Labels, comma-separated, a row each; -1 draws at random.", flag_values=values)
+    text = "Labels, comma-separated, a row each; -1 draws at random. Several heads: one number each, as 3:-1."
+    flags.DEFINE_list("label", ["-1"], text, flag_values=values)
     _integer("seed", 0, "The same seed gives the same images.", values)
     _string("out", "imagined.png", "The picture to write.", values)
 
@@ -262,10 +263,11 @@ def _generate(values, _):
     rows = []
     for row, label in enumerate(values.label):
         try:
-            request = np.array([int(label)], np.int32)
+            numbers = np.array([int(part) for part in label.split(":")], np.int32)
+            request = numbers if len(numbers) == 1 else numbers[None]
             made = graph.call("generate", count=values.count, seed=[values.seed, row], label=request)
         except ValueError:
-            raise UserError(f"label '{label}' cannot be used; expected whole numbers, one head") from None
+            raise UserError(f"label '{label}' cannot be used; expected one whole number a head, as 3 or 3:-1") from None
         except tf.errors.InvalidArgumentError as error:
             reason = next((part for part in str(error).split("[") if "expected" in part), str(error))
             raise UserError(f"the model refused: {reason.strip().rstrip(']').strip()}") from None

@@ -44,4 +44,12 @@ def build(settings, seed: int = 0) -> keras.Model:
         ) from error
 
 
-__all__ = ["FAMILIES", "Signature", "build"]
+def heads(settings) -> dict:
+    """Observed head -> number of classes, in the order of the model's outputs: alphabetical.
+
+    A config section has no order of its own (ml_collections sorts it, JSON may), so the order is fixed here.
+    """
+    return dict(sorted(dict(settings["heads"]).items()))
+
+
+__all__ = ["FAMILIES", "Signature", "build", "heads"]

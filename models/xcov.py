@@ -29,7 +29,7 @@ class XCovConfig:
 
     Attributes:
       image_shape: (height, width, channels).
-      heads: observed head -> number of classes; one softmax each.
+      heads: observed head -> number of classes; one softmax each, in this order (a config's are sorted by name).
       latents: number of latent units z.
       convolutions: (filters, kernel, stride) of valid convolutions ahead of the dense encoder; the decoder
         ends in their transposes.
@@ -289,7 +289,7 @@ def build(settings: dict) -> XCov:
     Raises:
       ValueError: sizes or options that make no model.
     """
-    fields = {**settings, "heads": dict(settings.get("heads", {"label": 10}))}
+    fields = {**settings, "heads": dict(sorted(dict(settings.get("heads", {"label": 10})).items()))}
     for name in ("image_shape", "encoder", "decoder"):
         fields[name] = tuple(fields[name])
     fields["convolutions"] = tuple(tuple(entry) for entry in fields.get("convolutions", ()))

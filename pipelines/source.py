@@ -139,26 +139,36 @@ def _unit_floats(name: str, images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32)
 
 
-def check_labels(images: Images, heads: dict) -> None:
-    """Refuses labels that the model has no output for.
+def for_heads(images: Images, heads: dict) -> Images:
+    """The set with one label column a head of the model, in the model's order; refuses labels beyond it.
+
+    Columns are matched by name; a set with a single label column serves a model with a single head of any name.
 
     Args:
       images: the set.
-      heads: head name -> number of classes, in the order of the label columns.
+      heads: head name -> number of classes.
 
     Raises:
-      UserError: a label outside -1..classes-1, or a different number of label columns.
+      UserError: a head without a column, or a label outside -1..classes-1.
     """
-    columns = images.labels[:, None] if images.labels.ndim == 1 else images.labels
-    if columns.shape[1] != len(heads):
-        raise UserError(
-            f"{images.name}: has {columns.shape[1]} label column(s) {list(images.head_names)}, "
-            f"but the model has {len(heads)} head(s) {list(heads)}"
-        )
-    for column, (head, classes) in zip(columns.T, heads.items(), strict=True):
+    columns = images.labels.reshape(len(images), -1)
+    if len(heads) == 1 and columns.shape[1] == 1:
+        picked = columns
+    else:
+        missing = [head for head in heads if head not in images.head_names]
+        if missing:
+            raise UserError(
+                f"{images.name}: has the label column(s) {', '.join(images.head_names)}, but the model's head(s) "
+                f"{', '.join(missing)} need one each; set --config.model.heads to match"
+            )
+        picked = columns[:, [images.head_names.index(head) for head in heads]]
+    for column, (head, classes) in zip(picked.T, heads.items(), strict=True):
         wrong = np.flatnonzero((column < UNLABELLED) | (column >= classes))
         if wrong.size:
             raise UserError(
                 f"{images.name}: label {column[wrong[0]]} of image {wrong[0]} is out of range for head '{head}': "
                 f"expected 0..{classes - 1}, or -1 for unlabelled ({wrong.size} such labels)"
             )
+    names = dict(zip(heads, images.class_names.values(), strict=False)) if len(heads) == 1 else images.class_names
+    labels = picked[:, 0] if len(heads) == 1 else picked
+    return dataclasses.replace(images, labels=labels, head_names=tuple(heads), class_names=names)

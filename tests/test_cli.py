@@ -86,6 +86,32 @@ def test_train_evaluate_export_encode_generate_report(tmp_path, capsys):
     assert "accuracy" in capsys.readouterr().out
 
 
+def test_a_model_of_several_heads_goes_all_the_way(tmp_path, capsys):
+    # Multi-PIE's form: pose is the brightness of the left half, light of the right half; subjects differ a little.
+    cameras, lights = ("110", "051", "240"), ("00", "07", "19")
+    for subject in range(1, 31):
+        for pose, camera in enumerate(cameras):
+            for lamp, light in enumerate(lights):
+                image = np.full((48, 48), subject, np.uint8)
+                image[:, :24] += np.uint8(60 * pose)
+                image[:, 24:] += np.uint8(60 * lamp)
+                PIL.Image.fromarray(image).save(tmp_path / f"{subject:03d}_01_01_{camera}_{light}.png")
+    run = tmp_path / "run"
+    sizes = ("encoder=(32,)", "decoder=(32,)", "latents=4", "convolutions=((4, 10, 2),)")
+    arguments = ("--config=xcov_multipie", f"--config.data.source=multipie:{tmp_path}", "--config.train.batch_size=20")
+    arguments += tuple(f"--config.model.{size}" for size in sizes)
+    assert reverie("train", *arguments, "--config.train.epochs=60", f"--workdir={run}") == 0
+    assert reverie("evaluate", f"--workdir={run}") == 0
+    numbers = json.loads((run / "evaluation.json").read_text())
+    assert numbers["accuracy_light"] > 0.9 and numbers["accuracy_pose"] > 0.9
+    assert {"swaps_pose.png", "swaps_light.png"} <= {path.name for path in (run / "pictures").iterdir()}
+    assert reverie("export", f"--workdir={run}", "--lite=float32") == 0
+    model, picture = f"--model={run}/export/xcov/1", tmp_path / "imagined.png"
+    assert reverie("generate", model, "--label=0:5,19:-1", "--count=3", f"--out={picture}") == 0
+    assert PIL.Image.open(picture).size == (3 * 50 + 2, 2 * 50 + 2)
+    assert "one whole number a head" in refusal(capsys, "generate", model, "--label=5")
+
+
 def _start(workdir, *arguments):
     command = [sys.executable, "-m", "reverie", "train", *TINY, f"--workdir={workdir}", "--deterministic", *arguments]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

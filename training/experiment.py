@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .. import models, pipelines
 from ..errors import UserError
-from ..pipelines.source import check_labels
+from ..pipelines.source import for_heads
 from . import checkpoints, run_folder
 from .loop import LoopSettings, Phase
 
@@ -41,8 +41,8 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict:
                 f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
                 "set --config.data.image_shape and --config.model.image_shape alike"
             )
-        check_labels(images, dict(config.model.heads))
-    return sets
+    heads = models.heads(config.model)
+    return {split: for_heads(images, heads) for split, images in sets.items()}
 
 
 def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:

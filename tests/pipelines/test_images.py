@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from reverie import pipelines
 from reverie.errors import UserError
 from reverie.pipelines.images import batches, parse_source
-from reverie.pipelines.source import check_labels, from_arrays
+from reverie.pipelines.source import for_heads, from_arrays
 
 
 def _indices(dataset, count: int) -> list:
@@ -157,11 +157,26 @@ class TestArraysThatCannotBeTrained:
     def test_label_out_of_range(self):
         images = from_arrays("set", self.good, [0, 7, -1])
         with pytest.raises(UserError, match=r"label 7 of image 1 is out of range for head 'label': expected 0\.\.2"):
-            check_labels(images, {"label": 3})
-        check_labels(images, {"label": 8})
+            for_heads(images, {"label": 3})
+        for_heads(images, {"label": 8})
         with pytest.raises(UserError, match="label -2"):
-            check_labels(from_arrays("set", self.good, [0, 1, -2]), {"label": 3})
+            for_heads(from_arrays("set", self.good, [0, 1, -2]), {"label": 3})
 
-    def test_other_number_of_heads(self):
-        with pytest.raises(UserError, match=r"1 label column.*2 head"):
-            check_labels(from_arrays("set", self.good, [0, 1, 2]), {"pose": 3, "light": 3})
+    def test_heads_without_a_label_column(self):
+        with pytest.raises(UserError, match=r"has the label column\(s\) label, but the model's head\(s\) pose, light"):
+            for_heads(from_arrays("set", self.good, [0, 1, 2]), {"pose": 3, "light": 3})
+
+
+def test_label_columns_follow_the_models_heads_by_name():
+    labels = np.array([[0, 7], [1, 8], [-1, 9]])
+    names = {"pose": ("left", "right"), "light": tuple("abcdefghij")}
+    images = from_arrays("set", np.zeros([3, 4, 4], np.uint8), labels, head_names=("pose", "light"), class_names=names)
+    both = for_heads(images, {"light": 10, "pose": 2})
+    assert both.labels.tolist() == [[7, 0], [8, 1], [9, -1]] and both.head_names == ("light", "pose")
+    one = for_heads(images, {"pose": 2})
+    assert one.labels.tolist() == [0, 1, -1]
+
+
+def test_a_single_label_column_serves_a_single_head_of_any_name():
+    images = from_arrays("set", np.zeros([2, 4, 4], np.uint8), [0, 1], class_names={"label": ("cat", "dog")})
+    assert for_heads(images, {"animal": 2}).class_names == {"animal": ("cat", "dog")}
