@@ -6,6 +6,7 @@ the data; 3 a loss or gradient was not finite; 4 an export did not reproduce the
 """
 
 import contextlib
+import errno
 import os
 import pathlib
 import sys
@@ -15,9 +16,11 @@ import traceback
 from absl import flags
 
 from .commands import COMMANDS
-from .errors import UserError
+from .errors import StorageError, UserError
 
 _CONFIGS = pathlib.Path(__file__).parent / "configs"
+# Full disk, quota, read-only, no permission: wherever they surface, they are the user's to mend.
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 _DEFAULT_CONFIG = "xcov_demo"
 
 
@@ -65,6 +68,14 @@ def main(argv: list) -> int:
             traceback.print_exc()
         print(f"reverie {name}: error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _STORAGE:
+            raise
+        print(
+            f"reverie {name}: error: {error.filename or 'a file'} could not be written: {error.strerror}",
+            file=sys.stderr,
+        )
+        return StorageError.exit_code
     except KeyboardInterrupt:
         return 130
 

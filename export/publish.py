@@ -11,6 +11,8 @@ import pathlib
 import shutil
 import uuid
 
+import tensorflow as tf
+
 from ..errors import StorageError, UserError
 
 
@@ -38,8 +40,9 @@ def new_version(base):
         yield draft
         _flush(draft.folder)
         draft.published = _rename(draft.folder, base)
-    except OSError as error:
-        raise StorageError(f"export under {base} could not be written: {error}; nothing was published") from error
+    except (OSError, tf.errors.OpError) as error:  # What parity refuses is a ParityError by now; this is the disk.
+        cause = str(error).splitlines()[0].rsplit("; ", 1)[-1].split(" [Op:")[0]
+        raise StorageError(f"export under {base} could not be written: {cause}; nothing was published") from error
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)
 

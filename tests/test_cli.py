@@ -226,6 +226,17 @@ class TestBadInput:
         assert "label 'seven' cannot be used" in refusal(capsys, "generate", model, "--label=seven")
 
 
+def test_a_disk_that_fills_up_anywhere_is_one_line_and_exit_code_five(trained_run, capsys, monkeypatch):
+    from reverie.evaluation import report
+
+    def full(folder):
+        raise OSError(28, "No space left on device", "report.html")
+
+    monkeypatch.setattr(report, "write", full)
+    assert reverie("report", f"--workdir={trained_run}") == 5
+    assert "report.html could not be written: No space left on device" in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback(capsys, tmp_path):
     assert reverie("evaluate", f"--workdir={tmp_path}", "--debug") == 2
     assert "Traceback" in capsys.readouterr().err

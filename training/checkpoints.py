@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import shutil
 
 import numpy as np
 import tensorflow as tf
@@ -62,26 +63,32 @@ class Checkpoints:
     def save(self, step: int) -> str:
         """Writes a checkpoint named after the step and returns its path.
 
+        Where the disk is full, the older checkpoints make room; the newest good one is never touched.
+
         Raises:
           StorageError: it could not be written; the previous one is intact and still the latest.
         """
         try:
             return self._manager.save(checkpoint_number=step)
+        except _STORAGE_ERRORS:
+            self._remove(f"ckpt-{step}")
+        for path in self._manager.checkpoints[:-1]:
+            self._remove(pathlib.Path(path).name)
+        try:
+            return self._manager.save(checkpoint_number=step)
         except _STORAGE_ERRORS as error:
-            self._sweep(step)
+            self._remove(f"ckpt-{step}")
             raise StorageError(
-                f"checkpoint of step {step} could not be written under {self.folder} ({_first_line(error)}); "
+                f"checkpoint of step {step} could not be written under {self.folder} ({_cause(error)}); "
                 f"the last good one is {self._manager.latest_checkpoint}"
             ) from None
 
-    def _sweep(self, step: int) -> None:
-        """Removes what a failed write left behind, so that the next one has the room."""
-        for path in self.folder.glob(f"ckpt-{step}*"):
+    def _remove(self, name: str) -> None:
+        """Removes a checkpoint's files, or what a failed write left of it."""
+        for path in [*self.folder.glob(f"{name}.*"), *self.folder.glob(f"{name}_temp")]:
             if path.is_dir():
-                for inner in path.iterdir():
-                    inner.unlink(missing_ok=True)
-                path.rmdir()
-            elif str(self._manager.latest_checkpoint) not in str(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink(missing_ok=True)
 
 
@@ -144,6 +151,11 @@ def weights_digest(model) -> str:
     for variable in model.variables:
         digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
     return digest.hexdigest()
+
+
+def _cause(error) -> str:
+    """ "{{node}} path; No space left on device [Op:SaveV2]" -> "No space left on device"."""
+    return _first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]
 
 
 def _first_line(error) -> str:

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from reverie.errors import StorageError, UserError
 from reverie.training import checkpoints, experiment, run_folder, strategies
 
@@ -93,10 +94,34 @@ def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     lines = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert "step 2 could not be written" in lines["refused"] and "last good one is" in lines["refused"]
+    assert "step 2 could not be written" in lines["refused"] and "(File too large)" in lines["refused"]
+    assert lines["refused"].endswith("the last good one is " + lines["latest"])
     assert lines["latest"].endswith("ckpt-1") and lines["restored"] == "0.0"
     assert lines["then"].endswith("ckpt-3")
     assert not list(tmp_path.glob("ckpt-2*"))
+
+
+def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
+    value = tf.Variable([1.0])
+    store = checkpoints.Checkpoints(tmp_path, 5, value=value)
+    for step in (1, 2, 3):
+        store.save(step)
+    original = store._manager.save
+
+    def full_while_many(checkpoint_number):
+        if len(list(tmp_path.glob("*.index"))) > 1:
+            (tmp_path / f"ckpt-{checkpoint_number}_temp").mkdir()
+            raise tf.errors.ResourceExhaustedError(None, None, "path; No space left on device [Op:SaveV2]")
+        return original(checkpoint_number=checkpoint_number)
+
+    monkeypatch.setattr(store._manager, "save", full_while_many)
+    value.assign([4.0])
+    store.save(4)
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-3.index", "ckpt-4.index"]
+    assert not list(tmp_path.glob("*_temp"))
+    fresh = tf.Variable([0.0])
+    assert checkpoints.Checkpoints(tmp_path, 5, value=fresh).restore().endswith("ckpt-4")
+    assert float(fresh[0]) == 4.0
 
 
 def test_strategies_by_name():
