@@ -76,7 +76,7 @@ def _train(values, _):
     sets = experiment.read_images(config, "train", "validation")
     images = sets["train"]
     model, phases = experiment.build(config, images, strategy)
-    evaluate, pictures = _monitors(config.model.family, model, sets.get("validation"))
+    evaluate, pictures = _monitors(config.model.family, model, sets)
     description = {
         "started": time.time(),
         "command": " ".join(sys.argv),
@@ -96,18 +96,19 @@ def _train(values, _):
     return outcome.exit_code
 
 
-def _monitors(family: str, model, images) -> tuple:
-    """(numbers, pictures) of the validation images while training; (None, None) where there are none."""
+def _monitors(family: str, model, sets: dict) -> tuple:
+    """(numbers, pictures) while training: numbers of validation images only, pictures of any."""
     from . import evaluation
 
-    if images is None:
-        return None, None
-    family = evaluation.FAMILIES[family]
+    family, validation = evaluation.FAMILIES[family], sets.get("validation")
+
+    def numbers():
+        return {f"validation_{name}": value for name, value in family.quick(model, validation).items()}
 
     def pictures():
-        return {name: picture for name, (picture, _) in family.draw(model, images).items()}
+        return {name: picture for name, (picture, _) in family.draw(model, validation or sets["train"]).items()}
 
-    return (lambda: {f"validation_{k}": v for k, v in family.quick(model, images).items()}), pictures
+    return numbers if validation else None, pictures
 
 
 def _data_facts(images) -> dict:
