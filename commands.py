@@ -6,7 +6,6 @@ Heavy imports stand inside the actions, so that `--help` and a mistyped flag ans
 import dataclasses
 import pathlib
 import sys
-import time
 from collections.abc import Callable
 
 from absl import flags
@@ -77,19 +76,13 @@ def _train(values, _):
     images = sets["train"]
     model, phases = experiment.build(config, images, strategy)
     evaluate, pictures = _monitors(config.model.family, model, sets)
-    description = {
-        "started": time.time(),
-        "command": " ".join(sys.argv),
-        "deterministic": values.deterministic,
-        **run_folder.environment(strategy),
-    }
+    description = run_folder.describe(workdir, " ".join(sys.argv), values.deterministic, strategy)
     run_folder.write_json(workdir / "run.json", description)
     run_folder.write_json(workdir / "data.json", _data_facts(images))
     if images.skipped.count:
         print(images.skipped.summary(), file=sys.stderr)
     outcome = loop.train(model, phases, experiment.loop_settings(config), strategy, workdir, evaluate, pictures)
-    description |= {"finished": time.time(), **dataclasses.asdict(outcome)}
-    run_folder.write_json(workdir / "run.json", description)
+    run_folder.write_json(workdir / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     rate = f", {outcome.examples_per_second:,.0f} images/s" if outcome.examples_per_second else ""
     state = "stopped and saved" if outcome.signal else "trained"
     print(f"{state}: step {outcome.step}{rate}, in {workdir}")

@@ -12,11 +12,14 @@ import os
 import pathlib
 import platform
 import sys
+import time
 
 import ml_collections
 import tensorflow as tf
+from absl import logging
 
 from ..errors import StorageError, UserError
+from . import checkpoints
 
 # Settings that may differ when a run is taken up again: they do not change any step already done.
 _MAY_CHANGE = (
@@ -53,7 +56,7 @@ def read_json(path) -> dict:
 
 
 def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
-    """Makes the run folder, or checks that the one there belongs to the same config.
+    """Makes the run folder, or checks that a run with checkpoints there belongs to the same config.
 
     Raises:
       UserError: the folder cannot be written, or holds a run with other settings.
@@ -67,7 +70,8 @@ def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
     except OSError as error:
         raise UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir") from None
     old, new = read_json(folder / "config.json"), json.loads(config.to_json_best_effort())
-    if old:
+    # A start that failed before its first checkpoint leaves nothing worth guarding.
+    if old and checkpoints.latest(folder / "checkpoints"):
         before, after = flatten(old), flatten(new)
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         changed = [key for key in changed if key not in _MAY_CHANGE]
@@ -78,6 +82,28 @@ def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
             )
     write_json(folder / "config.json", new)
     return folder
+
+
+def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute.Strategy) -> dict:
+    """What run.json says at the start of training; a run taken up again keeps count of its past.
+
+    Warns where the resumed run cannot end in the bits of an unbroken one.
+    """
+    now = {"started": time.time(), "command": command, "deterministic": deterministic, **environment(strategy)}
+    before = read_json(pathlib.Path(workdir) / "run.json")
+    if not before or not checkpoints.latest(pathlib.Path(workdir) / "checkpoints"):
+        return {**now, "resumed": 0}
+    for name in ("deterministic", "replicas"):
+        if before[name] != now[name]:
+            logging.warning("%s was %s and is %s now: the result will not be exactly that of an unbroken run",
+                            name, before[name], now[name])  # fmt: skip
+    return {**now, "started": before["started"], "resumed": before["resumed"] + 1, "before": before.get("seconds", 0.0)}
+
+
+def finished(description: dict, outcome: dict) -> dict:
+    """run.json at the end of training: the outcome, with the seconds of all sittings together."""
+    seconds = description.pop("before", 0.0) + outcome["seconds"]
+    return {**description, **outcome, "seconds": seconds, "finished": time.time()}
 
 
 def load_config(workdir) -> ml_collections.ConfigDict:

@@ -14,10 +14,27 @@ from ..conftest import run, tiny_config
 
 
 def test_a_folder_of_another_config_is_refused_naming_the_difference(tiny_npz, tmp_path):
-    run_folder.open_run(tmp_path, tiny_config(tiny_npz))
+    run(tiny_config(tiny_npz), tmp_path)
     run_folder.open_run(tmp_path, tiny_config(tiny_npz, log_every=3, steps=99))
     with pytest.raises(UserError, match=r"other settings \(train.batch_size: 10 -> 20\)"):
         run_folder.open_run(tmp_path, tiny_config(tiny_npz, batch_size=20))
+
+
+def test_a_start_that_failed_before_its_first_checkpoint_can_be_mended(tiny_npz, tmp_path):
+    run_folder.open_run(tmp_path, tiny_config("mistyped.npz"))
+    run_folder.open_run(tmp_path, tiny_config(tiny_npz))
+    assert run_folder.load_config(tmp_path).data.source == tiny_npz
+
+
+def test_a_run_taken_up_again_keeps_count_of_its_past(tiny_npz, tmp_path, caplog):
+    strategy = strategies.build("one")
+    first = run_folder.describe(tmp_path, "train", True, strategy)
+    run_folder.write_json(tmp_path / "run.json", run_folder.finished(first, {"seconds": 5.0}))
+    run(tiny_config(tiny_npz), tmp_path)
+    second = run_folder.describe(tmp_path, "train", False, strategy)
+    assert second["resumed"] == 1 and second["started"] == first["started"]
+    assert "deterministic was True and is False now" in caplog.text
+    assert run_folder.finished(second, {"seconds": 2.0})["seconds"] == 7.0
 
 
 def test_a_folder_that_cannot_be_written_is_named(tiny_npz, tmp_path):
