@@ -42,6 +42,11 @@ def export(
     """
     if not 1 <= max_batch <= 65536:
         raise UserError(f"max_batch is {max_batch}; expected 1 to 65536")
+    # What is not installed is said now, not after minutes of work.
+    if lite_variants:
+        lite.runtime()
+    if with_warmup:
+        warmup.protocol()
     name = pathlib.Path(base).name
     signatures = model.signatures()
     # Quantisation is calibrated on one part and judged on the other.

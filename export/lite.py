@@ -70,6 +70,19 @@ def _convert(saved_model: str, signature: str, variant: str, examples: dict) -> 
         return converter.convert()
 
 
+def runtime() -> type:
+    """The LiteRT interpreter.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise UserError("LiteRT files need its runtime: pip install 'reverie[lite]', or export --lite=none") from None
+    return Interpreter
+
+
 class LiteModel:
     """A LiteRT file, run by the LiteRT runtime alone.
 
@@ -82,14 +95,11 @@ class LiteModel:
     """
 
     def __init__(self, path, threads: int = 1):
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError:
-            raise UserError("LiteRT files need its runtime: pip install 'reverie[lite]'") from None
+        interpreter = runtime()
         if not pathlib.Path(path).is_file():
             raise UserError(f"no such file: {path}")
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{path}: not a LiteRT file ({error})") from None
         self.signature = next(iter(self._interpreter.get_signature_list()))

@@ -7,7 +7,7 @@ the SavedModel, the LiteRT interpreter for LiteRT files.
 
 import numpy as np
 
-from ..errors import ParityError
+from ..errors import ParityError, UserError
 from .graph_loader import GraphModel
 from .lite import LiteModel
 
@@ -97,6 +97,8 @@ def _check_typical(artifact: str, signature: str, expected: dict, actual: dict, 
 def _run(call, artifact: str, signature: str) -> dict:
     try:
         return call()
+    except UserError:
+        raise
     except Exception as error:
         raise ParityError(f"{artifact}, {signature}: does not run ({_first_line(error)})") from error
 

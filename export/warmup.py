@@ -12,6 +12,21 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 BATCH_SIZES = (1, 16)
 
 
+def protocol() -> tuple:
+    """The modules (predict_pb2, prediction_log_pb2) of TensorFlow Serving's protocol.
+
+    Raises:
+      UserError: they are not installed.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        raise UserError(
+            "warm-up requests need TensorFlow Serving's protocol: pip install 'reverie[serving]', or export --nowarmup"
+        ) from None
+    return predict_pb2, prediction_log_pb2
+
+
 def write(folder, name: str, examples: dict) -> int:
     """Writes the warm-up file of a SavedModel: every signature at two batch sizes.
 
@@ -26,12 +41,7 @@ def write(folder, name: str, examples: dict) -> int:
     Raises:
       UserError: the serving protocol's package is not installed.
     """
-    try:
-        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-    except ImportError:
-        raise UserError(
-            "warm-up requests need TensorFlow Serving's protocol: pip install 'reverie[serving]', or use --nowarmup"
-        ) from None
+    predict_pb2, prediction_log_pb2 = protocol()
     path = pathlib.Path(folder) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
@@ -51,8 +61,7 @@ def write(folder, name: str, examples: dict) -> int:
 
 def replay(folder) -> int:
     """Runs the warm-up file through the graph loader, as the server will, and returns how many requests ran."""
-    from tensorflow_serving.apis import prediction_log_pb2
-
+    _, prediction_log_pb2 = protocol()
     graph = GraphModel(folder)
     count = 0
     try:

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 import threading
 
 import keras
@@ -146,6 +147,16 @@ def test_a_full_disk_publishes_nothing_and_keeps_the_last_version(trained_model,
         export(trained_model, tmp_path / "m", real_images, lite_variants=(), with_warmup=False)
     assert [entry.name for entry in (tmp_path / "m").iterdir()] == ["1"]
     GraphModel(first).close()
+
+
+@pytest.mark.parametrize("module", ["ai_edge_litert.interpreter", "tensorflow_serving.apis"])
+def test_extras_that_are_not_installed_are_named_before_any_work(
+    trained_model, real_images, tmp_path, monkeypatch, module
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=r"pip install 'reverie\[.*\]', or export --"):
+        export(trained_model, tmp_path / "m", real_images)
+    assert not (tmp_path / "m").exists()
 
 
 def test_limits_and_folders_that_cannot_be_used_are_named(trained_model, real_images, tmp_path):
