@@ -21,6 +21,9 @@ from .records import Progress, Records, Tally, Window
 from .signals import stop_request
 from .steps import Runner, shadows
 
+# Calls of large models are cut to about this long, so that a signal never waits longer than that, or one step.
+_CALL_SECONDS = 2.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
@@ -54,7 +57,7 @@ class LoopSettings:
 
     Attributes:
       seed: keys all noise.
-      steps_per_call: steps in one graph call between two looks at signals; more is faster for tiny models.
+      steps_per_call: most steps in one graph call between two looks at signals; more is faster for tiny models.
       log_every, checkpoint_every, evaluate_every, picture_every: in steps; 0 is never.
       keep_checkpoints: how many of the latest.
       ema_decay: decay of a moving average of the weights, kept beside them; 0 is none.
@@ -196,14 +199,16 @@ def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures)
     cadences += [
         n for n, made in ((settings.evaluate_every, evaluate), (settings.picture_every, pictures)) if n and made
     ]
-    window = Window()
+    window, longest = Window(), settings.steps_per_call
     try:
         while done < end and request.number is None:
-            count = min([settings.steps_per_call, end - done, *(n - done % n for n in cadences)])
+            count = min([longest, end - done, *(n - done % n for n in cadences)])
             began = time.monotonic()
             values = runner.call(iterator, count)
+            seconds = time.monotonic() - began
+            longest = min(settings.steps_per_call, max(1, int(_CALL_SECONDS * count / seconds)))
             done += count
-            tally.add(count * phase.batch_size, time.monotonic() - began, runner)
+            tally.add(count * phase.batch_size, seconds, runner)
             window.add(values, count)
             progress.update(count, values["total"])
             if settings.log_every and (done % settings.log_every == 0 or done == end):

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -80,6 +81,20 @@ def test_two_replicas_take_the_steps_of_one_device(tiny_npz, tmp_path, optimizer
         weights[-1].append(np.array([line["total"] for line in lines]))
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_calls_of_slow_models_are_cut_short_so_that_signals_are_answered(tiny_npz, tmp_path, monkeypatch):
+    counts, original = [], loop.Runner.call
+
+    def slow(self, iterator, count):
+        counts.append(count)
+        time.sleep(0.05 * count)
+        return original(self, iterator, count)
+
+    monkeypatch.setattr(loop.Runner, "call", slow)
+    monkeypatch.setattr(loop, "_CALL_SECONDS", 0.1)
+    run(tiny_config(tiny_npz, steps=20, steps_per_call=10), tmp_path / "run")
+    assert counts[0] == 10 and max(counts[1:]) <= 2 and sum(counts) == 20
 
 
 def test_a_finished_run_is_left_as_it_is(tiny_npz, tmp_path):
