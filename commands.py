@@ -204,7 +204,7 @@ def _define_encode(values, _):
     _string("source", "", "Images: a data source as in --config.data.source.", values)
     _string("split", "train", "Split of the source.", values)
     _string("resize", "crop", "none, stretch or crop: how images are brought to the model's size.", values)
-    _string("out", "codes.npz", "Where the codes go, with the labels beside them.", values)
+    _string("out", "codes.npz", "Where the codes go, with labels and file names beside them.", values)
 
 
 def _encode(values, _):
@@ -228,10 +228,13 @@ def _encode(values, _):
         def call(images):
             return graph.call("encode", images=images)
 
-    images = pipelines.read(values.source, values.split, image_shape=shape, resize=values.resize)
+    # Whatever the source holds is encoded: nothing is held out here.
+    whole = {"validation_fraction": 0.0, "test_fraction": 0.0}
+    images = pipelines.read(values.source, values.split, image_shape=shape, resize=values.resize, **whole)
     parts = [call(images=batch["image"].numpy()) for batch in pipelines.in_order(images, 256)]
     codes = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    _save_npz(values.out, label=images.labels, **codes)
+    names = {} if images.keys is None else {"filename": images.keys}
+    _save_npz(values.out, label=images.labels, **names, **codes)
     shapes = ", ".join(f"{name} {value.shape}" for name, value in codes.items())
     print(f"{values.out}: {shapes}")
 
@@ -323,9 +326,8 @@ def _data(values, positional):
         print(prepared.build(name, values.data_dir))
         return
     shape = tuple(int(side) for side in values.image_shape) or None
-    images = pipelines.read(
-        name, values.split, image_shape=shape, resize=values.resize, data_dir=values.data_dir, max_bad_fraction=1.0
-    )
+    settings = {"image_shape": shape, "resize": values.resize, "data_dir": values.data_dir, "max_bad_fraction": 1.0}
+    images = pipelines.read(name, values.split, validation_fraction=0.0, test_fraction=0.0, **settings)
     for key, value in _data_facts(images).items():
         print(f"{key:16} {value}")
 

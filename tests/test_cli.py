@@ -72,6 +72,14 @@ def test_train_evaluate_export_encode_generate_report(tmp_path, capsys):
         images = experiment.read_images(experiment.load(run)[0], "test")["test"]
         expected = experiment.load(run)[1].encode(images.pixels / np.float32(255))["features"]
         np.testing.assert_allclose(codes["features"], expected, atol=1e-4)
+    for number in range(20):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        PIL.Image.fromarray(np.full((40, 30), number, np.uint8)).save(tmp_path / "mine" / f"{number:02d}.png")
+    assert (
+        reverie("encode", f"--model={version}", f"--source=folder:{tmp_path}/mine", f"--out={tmp_path}/mine.npz") == 0
+    )
+    codes = np.load(tmp_path / "mine.npz")
+    assert codes["filename"].tolist() == [f"{number:02d}.png" for number in range(20)] and len(codes["features"]) == 20
     picture = tmp_path / "imagined.png"
     assert reverie("generate", f"--model={version}", "--label=0,1,-1", "--count=4", f"--out={picture}") == 0
     assert PIL.Image.open(picture).size == (4 * 58 + 2, 3 * 58 + 2)
