@@ -41,6 +41,8 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict:
                 f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
                 "set --config.data.image_shape and --config.model.image_shape alike"
             )
+    if "heads" not in config.model:
+        return sets
     heads = models.heads(config.model)
     return {split: for_heads(images, heads) for split, images in sets.items()}
 
