@@ -29,3 +29,14 @@ class StorageError(UserError):
     """A file could not be written (disk full, quota, permission); what was there before is intact."""
 
     exit_code = 5
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message that says something, or the name of its type."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def storage_cause(error: Exception) -> str:
+    """What the disk said: "{{node}} path; No space left on device [Op:SaveV2]" -> "No space left on device"."""
+    return first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]

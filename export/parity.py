@@ -7,7 +7,8 @@ the SavedModel, the LiteRT interpreter for LiteRT files.
 
 import numpy as np
 
-from ..errors import ParityError, UserError
+from ..errors import ParityError, UserError, first_line
+from ..models.signature import first_rows
 from .graph_loader import GraphModel
 from .lite import LiteModel
 
@@ -38,11 +39,11 @@ def check_saved_model(model, folder, examples: dict) -> list:
     try:
         graph = GraphModel(folder)
     except Exception as error:
-        raise ParityError(f"{folder}: the graph loader cannot load it ({_first_line(error)})") from error
+        raise ParityError(f"{folder}: the graph loader cannot load it ({first_line(error)[:200]})") from error
     entries = []
     try:
         for name, signature in model.signatures().items():
-            for inputs in (examples[name], _one_row(examples[name])):
+            for inputs in (examples[name], first_rows(examples[name], 1)):
                 expected = _numpy(signature.function(**inputs))
                 actual = _run(lambda n=name, i=inputs: graph.call(n, **i), "saved_model", name)
                 entries += _compare("saved_model", name, expected, actual, _absolute(SAVED_MODEL_BOUND))
@@ -100,7 +101,7 @@ def _run(call, artifact: str, signature: str) -> dict:
     except UserError:
         raise
     except Exception as error:
-        raise ParityError(f"{artifact}, {signature}: does not run ({_first_line(error)})") from error
+        raise ParityError(f"{artifact}, {signature}: does not run ({first_line(error)[:200]})") from error
 
 
 def _compare(artifact: str, signature: str, expected: dict, actual: dict, bound_of) -> list:
@@ -141,18 +142,5 @@ def _greatest(entries: list) -> list:
     return list(worst.values())
 
 
-def _one_row(inputs: dict) -> dict:
-    """The same request for a single image."""
-    return {
-        name: (np.int32(1) if name == "count" else value if name == "seed" else value[:1])
-        for name, value in inputs.items()
-    }
-
-
 def _numpy(outputs: dict) -> dict:
     return {name: np.asarray(value) for name, value in outputs.items()}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

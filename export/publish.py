@@ -13,7 +13,7 @@ import uuid
 
 import tensorflow as tf
 
-from ..errors import StorageError, UserError
+from ..errors import StorageError, UserError, storage_cause
 
 
 @contextlib.contextmanager
@@ -41,8 +41,9 @@ def new_version(base):
         _flush(draft.folder)
         draft.published = _rename(draft.folder, base)
     except (OSError, tf.errors.OpError) as error:  # What parity refuses is a ParityError by now; this is the disk.
-        cause = str(error).splitlines()[0].rsplit("; ", 1)[-1].split(" [Op:")[0]
-        raise StorageError(f"export under {base} could not be written: {cause}; nothing was published") from error
+        raise StorageError(
+            f"export under {base} could not be written: {storage_cause(error)}; nothing was published"
+        ) from error
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)
 

@@ -2,10 +2,10 @@
 
 import pathlib
 
-import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
+from ..models.signature import first_rows
 from .graph_loader import GraphModel
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -73,12 +73,3 @@ def replay(folder) -> int:
     finally:
         graph.close()
     return count
-
-
-def first_rows(inputs: dict, size: int) -> dict:
-    """The same request with at most `size` images."""
-    rows = min([size, *(len(value) for name, value in inputs.items() if name != "seed" and np.ndim(value))])
-    return {
-        name: np.int32(rows) if name == "count" else value if name == "seed" else value[:rows]
-        for name, value in inputs.items()
-    }

@@ -35,6 +35,8 @@ def build(settings, seed: int = 0) -> keras.Model:
     family = settings.pop("family", None)
     if family not in FAMILIES:
         raise UserError(f"model.family is '{family}'; expected one of {', '.join(FAMILIES)}")
+    if "heads" in settings:
+        settings["heads"] = heads(settings)
     keras.utils.set_random_seed(seed)
     try:
         return FAMILIES[family](settings)

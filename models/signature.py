@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -24,3 +25,12 @@ class Signature:
     examples: Callable[..., dict]
     ranges: dict[str, tuple] = dataclasses.field(default_factory=dict)
     lite: bool = False
+
+
+def first_rows(inputs: dict, size: int) -> dict:
+    """The same request with at most `size` images; `inputs` as `Signature.examples` makes them."""
+    rows = min([size, *(len(value) for name, value in inputs.items() if name != "seed" and np.ndim(value))])
+    return {
+        name: np.int32(rows) if name == "count" else value if name == "seed" else value[:rows]
+        for name, value in inputs.items()
+    }

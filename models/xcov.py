@@ -289,7 +289,7 @@ def build(settings: dict) -> XCov:
     Raises:
       ValueError: sizes or options that make no model.
     """
-    fields = {**settings, "heads": dict(sorted(dict(settings.get("heads", {"label": 10})).items()))}
+    fields = {**settings, "heads": dict(settings.get("heads", {"label": 10}))}
     for name in ("image_shape", "encoder", "decoder"):
         fields[name] = tuple(fields[name])
     fields["convolutions"] = tuple(tuple(entry) for entry in fields.get("convolutions", ()))

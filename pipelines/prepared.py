@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 from . import decoding
 from .files import Budget
 from .source import UNLABELLED, Images
@@ -81,7 +81,7 @@ def build(name: str, data_dir: str = "") -> str:
         builder.download_and_prepare()
     except Exception as error:  # Builders raise whatever their source raised: sockets, checksums, manual files.
         raise UserError(
-            f"data set '{name}' could not be prepared: {type(error).__name__}: {_first_line(error)}"
+            f"data set '{name}' could not be prepared: {type(error).__name__}: {first_line(error)}"
         ) from error
     return str(builder.data_dir)
 
@@ -103,9 +103,4 @@ def _builder(name: str, data_dir: str):
     try:
         return tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
-        raise UserError(f"data set '{name}': {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+        raise UserError(f"data set '{name}': {first_line(error)}") from None

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
-from ..errors import StorageError, UserError
+from ..errors import StorageError, UserError, first_line, storage_cause
 
 # What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
 _STORAGE_ERRORS = (
@@ -57,7 +57,7 @@ class Checkpoints:
             else:
                 status.assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise UserError(f"{path}: does not fit this config ({_first_line(error)}); use a new --workdir") from None
+            raise UserError(f"{path}: does not fit this config ({_misfit(error)}); use a new --workdir") from None
         return path
 
     def save(self, step: int) -> str:
@@ -79,7 +79,7 @@ class Checkpoints:
         except _STORAGE_ERRORS as error:
             self._remove(f"ckpt-{step}")
             raise StorageError(
-                f"checkpoint of step {step} could not be written under {self.folder} ({_cause(error)}); "
+                f"checkpoint of step {step} could not be written under {self.folder} ({storage_cause(error)}); "
                 f"the last good one is {self._manager.latest_checkpoint}"
             ) from None
 
@@ -139,7 +139,7 @@ def restore_weights(model, folder, averaged: bool) -> int:
         status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(path)
         status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{path}: does not fit this config ({_first_line(error)})") from None
+        raise UserError(f"{path}: does not fit this config ({_misfit(error)})") from None
     for variable, value in zip(model.trainable_variables, average, strict=False):
         variable.assign(value)
     return int(step)
@@ -153,13 +153,7 @@ def weights_digest(model) -> str:
     return digest.hexdigest()
 
 
-def _cause(error) -> str:
-    """ "{{node}} path; No space left on device [Op:SaveV2]" -> "No space left on device"."""
-    return _first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]
-
-
-def _first_line(error) -> str:
-    if isinstance(error, AssertionError):  # TensorFlow lists every object with its values.
-        return "it holds other weights than the model has"
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+def _misfit(error: Exception) -> str:
+    """Why a checkpoint was not restored; TensorFlow's own list of lost weights prints their values."""
+    lost = isinstance(error, AssertionError)
+    return "it holds other weights than the model has" if lost else first_line(error)[:300]

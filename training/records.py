@@ -12,6 +12,8 @@ import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
+from ..errors import first_line
+
 
 class Records:
     """Metrics of one run, as JSON lines and as TensorBoard events.
@@ -42,7 +44,7 @@ class Records:
             self._failed = False
         except (OSError, tf.errors.OpError) as error:
             if not self._failed:  # Once: training goes on, and a full disk would repeat this every line.
-                logging.warning("metrics of step %d could not be written: %s", step, str(error).splitlines()[0])
+                logging.warning("metrics of step %d could not be written: %s", step, first_line(error))
             self._failed = True
 
     def pictures(self, step: int, phase: str, pictures: dict) -> None:
