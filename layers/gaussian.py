@@ -15,6 +15,8 @@ class GaussianPosterior(keras.layers.Layer):
       units: number of latents.
       min_log_variance: floor of the log-variance, so that a density stays finite.
       max_log_variance: ceiling of it.
+      log_variance_bias: whether the log-variance head has a bias.
+      kernel_initializer, bias_initializer: of both heads.
 
     Call arguments:
       features: float [batch, d].
@@ -25,13 +27,29 @@ class GaussianPosterior(keras.layers.Layer):
     Reference: Kingma and Welling 2014, appendix C.2.
     """
 
-    def __init__(self, units: int, min_log_variance: float = -20.0, max_log_variance: float = 20.0, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        min_log_variance: float = -20.0,
+        max_log_variance: float = 20.0,
+        log_variance_bias: bool = True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units = units
         self.min_log_variance = min_log_variance
         self.max_log_variance = max_log_variance
-        self.mean = keras.layers.Dense(units, name="mean")
-        self.log_variance = keras.layers.Dense(units, name="log_variance")
+        self.log_variance_bias = log_variance_bias
+        self.initializers = {
+            "kernel_initializer": keras.initializers.get(kernel_initializer),
+            "bias_initializer": keras.initializers.get(bias_initializer),
+        }
+        self.mean = keras.layers.Dense(units, name="mean", **self.initializers)
+        self.log_variance = keras.layers.Dense(
+            units, use_bias=log_variance_bias, name="log_variance", **self.initializers
+        )
 
     def build(self, input_shape):
         self.mean.build(input_shape)
@@ -48,7 +66,9 @@ class GaussianPosterior(keras.layers.Layer):
 
     def get_config(self):
         limits = {"min_log_variance": self.min_log_variance, "max_log_variance": self.max_log_variance}
-        return {**super().get_config(), "units": self.units, **limits}
+        initializers = {name: keras.initializers.serialize(value) for name, value in self.initializers.items()}
+        heads = {"units": self.units, "log_variance_bias": self.log_variance_bias}
+        return {**super().get_config(), **heads, **limits, **initializers}
 
 
 def diagonal_gaussian(mean, log_variance) -> tfd.Distribution:

@@ -15,10 +15,10 @@ import inspect
 import keras
 
 from ..errors import UserError
-from . import xcov
+from . import replay, xcov
 from .signature import Signature
 
-FAMILIES = {"xcov": xcov.build}
+FAMILIES = {"replay": replay.build, "xcov": xcov.build}
 
 
 def build(settings, seed: int = 0) -> keras.Model:

@@ -2,5 +2,6 @@
 
 from .images import batches, dataset, in_order, read, read_splits
 from .source import UNLABELLED, Images
+from .streams import Stream, StreamSettings
 
-__all__ = ["UNLABELLED", "Images", "batches", "dataset", "in_order", "read", "read_splits"]
+__all__ = ["UNLABELLED", "Images", "Stream", "StreamSettings", "batches", "dataset", "in_order", "read", "read_splits"]

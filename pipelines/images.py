@@ -242,11 +242,8 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
         pixels = images.content
 
         def gather(index):
-            return {
-                "image": decoding.to_unit(tf.gather(pixels, index)),
-                "label": tf.gather(labels, index),
-                "index": index,
-            }
+            found = tf.gather(pixels, index) if images.permutations is None else _permuted(images, index)
+            return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
 
         dataset = chunks.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     else:
@@ -260,6 +257,14 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
         dataset = chunks.unbatch().map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         dataset = dataset.batch(size, drop_remainder=drop_remainder)
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _permuted(images: Images, index):
+    """Pictures with their pixels in the order of their row's table; see `Images.permutations`."""
+    count = len(images) // len(images.permutations)
+    pixels = tf.reshape(tf.gather(images.content, index % count), [-1, images.shape[0] * images.shape[1], images.shape[2]])
+    tables = tf.gather(tf.constant(images.permutations), index // count)
+    return tf.reshape(tf.gather(pixels, tables, batch_dims=1), [-1, *images.shape])
 
 
 def dataset(

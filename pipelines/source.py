@@ -52,6 +52,9 @@ class Images:
       head_names: the label columns' names, in order.
       class_names: per head, the class names in label order (empty where unknown).
       skipped: what the reader left out.
+      permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
+        table, in order, each with its pixels taken from the places that the table says; `labels` has
+        tables * pictures rows then.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Images:
     head_names: tuple = ("label",)
     class_names: dict = dataclasses.field(default_factory=dict)
     skipped: Skipped = Skipped()
+    permutations: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

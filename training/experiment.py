@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from .. import models, pipelines
 from ..errors import UserError
+from ..pipelines import streams
 from ..pipelines.source import for_heads
-from . import checkpoints, run_folder
+from . import checkpoints, continual, run_folder
 from .loop import LoopSettings, Phase
 
 # How many training images `calibrate` looks at.
@@ -31,7 +32,7 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict:
       UserError: it cannot be read, has no such split, or does not fit the model.
     """
     sets = pipelines.read_splits(splits=splits, **config.data.to_dict())
-    shape = tuple(config.model.image_shape)
+    shape = tuple(config.model.image_shape if "image_shape" in config.model else config.data.image_shape)
     for split in splits:
         if split not in sets and split != "validation":
             raise UserError(f"{config.data.source}: has no {split} images; set data.{split}_fraction to hold some out")
@@ -45,6 +46,23 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict:
         return sets
     heads = models.heads(config.model)
     return {split: for_heads(images, heads) for split, images in sets.items()}
+
+
+def read_streams(config: ml_collections.ConfigDict, *splits: str) -> dict:
+    """The config's data as streams of tasks; the training images are read in any case, they fix the classes.
+
+    Args:
+      config: of a run with a `stream` section.
+      *splits: as in `read_images`.
+
+    Returns:
+      split -> `pipelines.Stream`.
+
+    Raises:
+      UserError: as `read_images`; labels missing, more tasks than classes.
+    """
+    sets = read_images(config, *dict.fromkeys(("train", *splits)))
+    return streams.build(continual.stream_settings(config), int(config.seed), sets)
 
 
 def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
@@ -115,6 +133,6 @@ def load(workdir) -> tuple:
       UserError: no run or no checkpoint there.
     """
     config = run_folder.load_config(workdir)
-    model = models.build(config.model, config.seed)
+    model = models.build(continual.model_settings(config) if "stream" in config else config.model, config.seed)
     step = checkpoints.restore_weights(model, f"{workdir}/checkpoints", config.train.ema_decay > 0)
     return config, model, step

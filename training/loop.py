@@ -7,6 +7,7 @@ on exactly as if it had not been stopped.
 """
 
 import dataclasses
+import functools
 import signal
 import time
 from collections.abc import Callable
@@ -38,6 +39,11 @@ class Phase:
       stream: (first step, input context) -> dataset of one replica's share of the batch an element.
       optimizer, schedule: the config sections of those names.
       calibrate: called before every checkpoint, or None.
+      continues: whether the optimiser and the schedule go on from the phase before, which then trains the same
+        variables on the same batch size; where `losses` is the same function too, its graph is used again.
+      begin: called when the phase starts and when it is taken up again, after the weights were restored.
+      finish: called once after the last step, before its checkpoint: what it changes is kept or done again.
+      observe: called inside every applied step with the gradients; returns what to call after the update.
     """
 
     name: str
@@ -49,6 +55,10 @@ class Phase:
     optimizer: dict
     schedule: dict
     calibrate: Callable | None = None
+    continues: bool = False
+    begin: Callable | None = None
+    finish: Callable | None = None
+    observe: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +120,8 @@ def train(
     workdir,
     evaluate: Callable | None = None,
     pictures: Callable | None = None,
+    state: tf.Module | None = None,
+    finished: Callable | None = None,
 ) -> Outcome:
     """Runs all phases, from the newest checkpoint in `workdir` where there is one.
 
@@ -121,6 +133,8 @@ def train(
       workdir: the run folder.
       evaluate: () -> dict of scalars, called every `evaluate_every` steps.
       pictures: () -> dict of uint8 pictures, called every `picture_every` steps.
+      state: what else belongs to the run's state, kept in every checkpoint.
+      finished: (number of the phase) -> None, called once at the end of each, after its `finish`.
 
     Returns:
       How it ended; the last step is checkpointed in every case but a non-finite stop.
@@ -137,16 +151,21 @@ def train(
     tally = Tally()
     records = None
     with stop_request() as request:
-        start = 0
-        for phase in phases:
+        start, runner = 0, None
+        for number, phase in enumerate(phases):
             end = start + phase.steps
             if _saved_step(workdir) < end or phase is phases[-1]:
-                with strategy.scope():
-                    optimizer = optimizers.build(phase.optimizer, phase.variables)
-                runner = Runner(model, phase, settings, strategy, step, start, average, optimizer)
-                checkpoints = _restored(workdir, settings, runner, start)
+                if runner is not None and phase.continues:
+                    runner.go_on(phase, start)
+                else:
+                    with strategy.scope():
+                        optimizer = optimizers.build(phase.optimizer, phase.variables)
+                    origin, length = _chain(phases, number)
+                    runner = Runner(model, phase, settings, strategy, step, average, optimizer, start, origin, length)
+                    checkpoints = _restored(workdir, settings, runner, state)
                 records = records or Records(workdir, int(step.numpy()))
-                _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures)
+                done = None if finished is None else functools.partial(finished, number)
+                _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures, done)
             if request.number is not None:
                 break
             start = end
@@ -170,15 +189,29 @@ def _saved_step(workdir) -> int:
     return int(tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE")) if path else 0
 
 
-def _restored(workdir, settings, runner, start: int) -> Checkpoints:
+def _chain(phases: list, number: int) -> tuple:
+    """(first step, length in steps) of the run of phases around `number` that share one optimiser."""
+    first = number
+    while first > 0 and phases[first].continues:
+        first -= 1
+    last = number
+    while last + 1 < len(phases) and phases[last + 1].continues:
+        last += 1
+    return sum(phase.steps for phase in phases[:first]), sum(phase.steps for phase in phases[first : last + 1])
+
+
+def _restored(workdir, settings, runner, state) -> Checkpoints:
     """Checkpoints of the phase; the newest is restored if it was written in it or at its very start."""
+    start = runner.start
     weights = {"model": runner.model, "step": runner.step}
     if runner.average:
         weights["average"] = runner.average
+    if state is not None:
+        weights["state"] = state
     folder = f"{workdir}/checkpoints"
     checkpoints = Checkpoints(folder, settings.keep_checkpoints, optimizer=runner.optimizer, **weights)
     saved = _saved_step(workdir)
-    if saved > start:
+    if saved > start or (saved == start and runner.phase.continues):
         checkpoints.restore()
     elif saved == start and start > 0 and int(runner.step.numpy()) != start:
         # Written by the phase before: its optimiser is not ours.
@@ -186,13 +219,15 @@ def _restored(workdir, settings, runner, start: int) -> Checkpoints:
     return checkpoints
 
 
-def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures) -> None:
+def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures, finished) -> None:
     """Steps through one phase, from wherever the step counter stands."""
     phase, settings = runner.phase, runner.settings
     end = runner.start + phase.steps
     done = int(runner.step.numpy())
     if done >= end:
         return
+    if phase.begin:
+        phase.begin()
     iterator = runner.iterator(done - runner.start)
     progress = Progress(phase.name, phase.steps, done - runner.start, phase.batch_size)
     cadences = [n for n in (settings.log_every, settings.checkpoint_every) if n]
@@ -221,6 +256,10 @@ def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures)
                     records.pictures(done, phase.name, pictures())
             if settings.checkpoint_every and done % settings.checkpoint_every == 0 and done < end:
                 _save(runner, checkpoints, final=False)
+        if done == end:
+            for hook in (phase.finish, finished):
+                if hook:
+                    hook()
         _save(runner, checkpoints, final=True)
     finally:
         progress.close()

@@ -157,7 +157,7 @@ class Tally:
         self._seen, self._skipped = set(), {}
 
     def add(self, images: int, seconds: float, runner) -> None:
-        self._skipped[runner.phase.name] = runner.skipped
+        self._skipped[id(runner)] = runner.skipped
         if runner.phase.name not in self._seen:
             self._seen.add(runner.phase.name)
             return

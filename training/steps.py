@@ -10,12 +10,22 @@ from . import schedules
 
 
 class Runner:
-    """The compiled steps of one phase."""
+    """The compiled steps of one phase, and of those that continue it.
 
-    def __init__(self, model, phase, settings, strategy, step, start, average, optimizer):
+    Arguments:
+      model, phase, settings, strategy: as in `loop.train`.
+      step: the counter of all steps.
+      average: shadows of the weights, or none.
+      optimizer: from `optimizers.build`.
+      start: first step of the phase.
+      origin, length: first step and number of steps of the phases that share the optimiser.
+    """
+
+    def __init__(self, model, phase, settings, strategy, step, average, optimizer, start, origin, length):
         self.model, self.phase, self.settings, self.strategy = model, phase, settings, strategy
-        self.step, self.start, self.average, self.optimizer = step, start, average, optimizer
-        self.rate = schedules.build(phase.schedule, phase.steps)
+        self.step, self.average, self.optimizer = step, average, optimizer
+        self.start, self.origin = start, origin
+        self.rate = schedules.build(phase.schedule, length)
         self.variables = [v.value for v in phase.variables]
         self.names: list = []
         self.skipped = 0
@@ -24,6 +34,15 @@ class Runner:
         compute = self._compute_gradients
         self._gradients = tf.function(compute, jit_compile=True) if settings.jit else compute
         self._run = tf.function(self._many_steps)
+
+    def go_on(self, phase, start: int) -> None:
+        """Takes up the next phase with the optimiser as it stands; the graph is built again only for new losses."""
+        anew = phase.losses != self.phase.losses or phase.observe != self.phase.observe
+        self.phase, self.start = phase, start
+        if anew:
+            compute = self._compute_gradients
+            self._gradients = tf.function(compute, jit_compile=True) if self.settings.jit else compute
+            self._run = tf.function(self._many_steps)
 
     def iterator(self, first: int):
         """An iterator over per-replica batches from the phase's step `first` on."""
@@ -85,7 +104,7 @@ class Runner:
         if context.num_replicas_in_sync > 1:
             *gradients, values = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, values])
         finite = tf.reduce_all(tf.math.is_finite(values)) & tf.math.is_finite(tf.linalg.global_norm(gradients))
-        rate = self.rate(step - self.start)
+        rate = self.rate(step - self.origin)
         if self.optimizer.inside_cond:
 
             def apply():
@@ -108,7 +127,11 @@ class Runner:
         return tf.stack(list(means.values())), gradients
 
     def _apply(self, gradients, rate, step):
-        self.optimizer.apply(gradients, self.variables, rate, step - self.start)
+        # Before the update what observes it takes down what it needs, and compares afterwards.
+        compare = self.phase.observe(gradients) if self.phase.observe else None
+        self.optimizer.apply(gradients, self.variables, rate, step - self.origin)
+        if compare:
+            compare()
         decay = self.settings.ema_decay
         for shadow, variable in zip(self.average, self.model.trainable_variables, strict=False):
             value = tf.convert_to_tensor(variable.value)

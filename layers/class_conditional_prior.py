@@ -1,0 +1,95 @@
+"""A latent prior with modes of its own for every class (van de Ven, Siegelmann and Tolias 2020, "Con")."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class ClassConditionalPrior(keras.layers.Layer):
+    """A mixture of trainable diagonal Gaussians for each class.
+
+        p(z | c) = 1/M sum_m N(z; m[c, m], diag exp l[c, m])
+
+    Drawing z from p(z | c) and decoding it is imagining class c: no other part of the network has to learn
+    where in the latent space a class lies. The posterior is pulled to its class's modes by the Monte-Carlo
+    estimate of the KL divergence, log q(z | x) - log p(z | c).
+
+    Arguments:
+      classes: number of classes.
+      units: number of latents.
+      modes: M, Gaussians a class.
+
+    Reference: van de Ven et al. 2020, Methods, "Conditional replay".
+    """
+
+    def __init__(self, classes: int, units: int, modes: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        if min(classes, units, modes) < 1:
+            raise ValueError(f"classes={classes}, units={units}, modes={modes}; expected at least 1 of each")
+        self.classes, self.units, self.modes = classes, units, modes
+        initializer = keras.initializers.RandomNormal(stddev=1.0)
+        self.means = self.add_weight(shape=(classes, modes, units), initializer=initializer, name="means")
+        self.log_variances = self.add_weight(
+            shape=(classes, modes, units), initializer=initializer, name="log_variances"
+        )
+
+    def distribution(self, label=None) -> tfd.Distribution:
+        """p(z | c) of all classes, or of given ones.
+
+        Args:
+          label: int [...], or None for all classes in order.
+
+        Returns:
+          `tfd.MixtureSameFamily`, batch shape [...] or [classes], event shape [units].
+        """
+        means, log_variances = tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.log_variances)
+        if label is not None:
+            means, log_variances = tf.gather(means, label), tf.gather(log_variances, label)
+        modes = tfd.Independent(tfd.Normal(means, tf.exp(0.5 * log_variances)), reinterpreted_batch_ndims=1)
+        if self.modes == 1:
+            # One mode is no mixture; the same distribution with the mode axis taken off is cheaper.
+            means, deviation = means[..., 0, :], tf.exp(0.5 * log_variances[..., 0, :])
+            return tfd.Independent(tfd.Normal(means, deviation), reinterpreted_batch_ndims=1)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros_like(means[..., 0])), modes)
+
+    def log_prob(self, z, label):
+        """log p(z | label).
+
+        Args:
+          z: float [b, units].
+          label: int [b], a class each; or float [b, classes], a distribution over classes (soft label).
+
+        Returns:
+          float [b]. For soft labels log sum_c label[c] p(z | c), taken in the log domain, so that classes of
+          weight zero have no part in it and far modes do not underflow.
+        """
+        label = tf.convert_to_tensor(label)
+        if label.dtype.is_integer:
+            return self.distribution(label).log_prob(z)
+        present = label > 0.0
+        log_weights = tf.math.log(tf.where(present, label, 1.0))
+        terms = log_weights + self.distribution().log_prob(z[:, None, :])
+        return tf.reduce_logsumexp(tf.where(present, terms, terms.dtype.min), axis=-1)
+
+    def sample(self, label, seed):
+        """Draws one z for each label.
+
+        Args:
+          label: int [b].
+          seed: int32 [2], stateless.
+
+        Returns:
+          float [b, units]; the same numbers for the same seed on every machine.
+        """
+        mode_key, normal_key = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        count = tf.shape(label)[0]
+        mode = tf.random.stateless_uniform([count], mode_key, 0, self.modes, tf.int32, alg="philox")
+        place = tf.stack([tf.cast(label, tf.int32), mode], axis=-1)
+        mean, log_variance = tf.gather_nd(self.means, place), tf.gather_nd(self.log_variances, place)
+        normal = tf.random.stateless_normal([count, self.units], normal_key, dtype=mean.dtype, alg="philox")
+        return mean + tf.exp(0.5 * log_variance) * normal
+
+    def get_config(self):
+        return {**super().get_config(), "classes": self.classes, "units": self.units, "modes": self.modes}

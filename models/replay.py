@@ -1,0 +1,511 @@
+"""Brain-inspired replay (van de Ven, Siegelmann and Tolias 2020, Nature Communications 11:4069).
+
+One network classifies and imagines. A trunk of two hidden layers reads an image (or the features of a frozen
+convolutional stack) and feeds a classifier and, beside it, the posterior of a latent code; feedback connections
+decode the code to what the trunk was shown. While it learns new classes it rehearses the old ones on what a
+copy of itself, taken before, imagines and labels.
+
+The paper's five components are each one setting:
+
+- feedback: classifier and generator share the trunk ("replay through feedback"). Off, the generator is a
+  variational autoencoder with a trunk of its own: standard generative replay.
+- conditional: the latent prior has modes of its own for each class, so that classes can be imagined on purpose.
+- gating: in the decoder a random, fixed part of the units is closed for each class (or task).
+- internal: what is imagined and rehearsed are the features, not the pixels; the convolutions are frozen.
+- distillation: rehearsed rows carry the copy's probabilities, not its best guess. This one is a matter of
+  training and stands in training/continual.
+
+Objective for a row with label y, in the paper's normalisation (P image pixels, means over units):
+
+    L = reconstruction(x, x_hat) + 1/P [log q(z | x) - log p(z | y)] + cross-entropy(y, logits)
+
+The classifier reads the trunk's last hidden layer, never z, so classifying is deterministic.
+"""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..layers import (
+    ClassConditionalPrior,
+    ContextGate,
+    ConvolutionalFeatures,
+    GaussianPosterior,
+    Noise,
+    TransposedFeatures,
+    diagonal_gaussian,
+    standard_gaussian,
+)
+from .signature import Signature
+
+# A logit that no softmax gives weight: finite, so that 0 times it is 0.
+_MASKED = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig:
+    """Sizes and switches of the network.
+
+    Attributes:
+      image_shape: (height, width, channels).
+      classes: output units.
+      tasks: number of tasks; they key the gates of `gate_by="task"` and of XdG.
+      blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
+      convolutions: filters of the convolutional stack, empty for none.
+      mean, deviation: per channel, for standardised inputs; empty for pixels as they are.
+      hidden: widths of the trunk, and backwards of the decoder.
+      latents: units of z.
+      generator: False leaves a classifier, for the methods that do not imagine.
+      feedback, conditional, internal: components, see above.
+      modes: Gaussians a class in the prior.
+      gating: share of decoder units closed in a context; 0 is no gating.
+      gate_by: "class" or "task".
+      reconstruction: "bernoulli" (cross-entropy of pixels in [0, 1]) or "squared" (half the squared error).
+      latent_units: P above; 0 takes the number of image pixels, as the paper does also for features.
+      task_gating: XdG: share of trunk units closed in a task; 0 is off.
+    """
+
+    image_shape: tuple = (28, 28, 1)
+    classes: int = 10
+    tasks: int = 5
+    blocks: int = 1
+    convolutions: tuple = ()
+    mean: tuple = ()
+    deviation: tuple = ()
+    hidden: tuple = (400, 400)
+    latents: int = 100
+    generator: bool = True
+    feedback: bool = True
+    conditional: bool = True
+    modes: int = 1
+    gating: float = 0.8
+    gate_by: str = "class"
+    internal: bool = False
+    reconstruction: str = "bernoulli"
+    latent_units: int = 0
+    task_gating: float = 0.0
+
+    def __post_init__(self):
+        if self.gate_by not in ("class", "task"):
+            raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
+        if self.reconstruction not in ("bernoulli", "squared"):
+            raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
+        if not self.hidden or self.latents < 1 or self.classes < 2:
+            raise ValueError(
+                f"hidden={tuple(self.hidden)}, latents={self.latents}, classes={self.classes}; expected at least one "
+                "hidden layer, one latent and two classes"
+            )
+        if self.internal and not self.convolutions:
+            raise ValueError("internal replay needs a convolutional stack: set convolutions, or internal=False")
+        if self.reconstruction == "bernoulli" and (self.internal or self.mean):
+            raise ValueError("features and standardised pixels are not in [0, 1]: set reconstruction='squared'")
+        if self.blocks not in (1, self.tasks) or self.classes % self.blocks:
+            raise ValueError(f"blocks={self.blocks}; expected 1, or tasks={self.tasks} that divide classes={self.classes}")
+
+
+class Replay(keras.Model):
+    """Classifier and generator in one.
+
+    Images are float32 [batch, height, width, channels] in [0, 1]. `represent` turns them into what is imagined
+    and rehearsed, float32 [batch, units]: features where replay is internal, else (standardised) pixels. All of
+    training works on that.
+    """
+
+    def __init__(self, config: ReplayConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.features, self.feature_shape = None, tuple(config.image_shape)
+        if config.convolutions:
+            self.features = ConvolutionalFeatures(config.convolutions, name="features")
+            self.features.build((None, *config.image_shape))
+            self.features.trainable = not config.internal
+            self.feature_shape = self.features.compute_output_shape((None, *config.image_shape))[1:]
+        units = math.prod(self.feature_shape)
+        self._attach(_stack(units, config.hidden, "trunk"))
+        self.classifier = _dense(config.hidden[-1], config.classes, "classifier")
+        if config.task_gating:
+            self._attach(
+                ContextGate(config.tasks, width, config.task_gating, exact=True, name=f"task_gate_{number + 1}")
+                for number, width in enumerate(config.hidden)
+            )
+        if config.generator:
+            self._build_generator(config, units)
+        # Which classes and tasks have been met is part of what the network knows.
+        state = {"initializer": "zeros", "trainable": False, "aggregation": "only_first_replica"}
+        self.seen = self.add_weight(shape=(config.classes,), name="seen", **state)
+        self.tasks_seen = self.add_weight(shape=(), name="tasks_seen", **state)
+        self.built = True
+
+    def _build_generator(self, config: ReplayConfig, units: int) -> None:
+        backwards = tuple(reversed(config.hidden))
+        # Without feedback the generator has its own trunk.
+        if not config.feedback:
+            self._attach(_stack(units, config.hidden, "encoder"))
+            if self.features is not None and not config.internal:
+                self.encoder_features = ConvolutionalFeatures(config.convolutions, name="encoder_features")
+                self.encoder_features.build((None, *config.image_shape))
+        bound = _bound(config.hidden[-1])
+        self.posterior = GaussianPosterior(
+            config.latents,
+            log_variance_bias=False,
+            kernel_initializer=bound,
+            bias_initializer=bound,
+            name="posterior",
+        )
+        self.posterior.build((None, config.hidden[-1]))
+        if config.conditional:
+            self.prior = ClassConditionalPrior(config.classes, config.latents, config.modes, name="prior")
+        self._attach(_stack(config.latents, backwards, "decoder"))
+        self.output_layer = _dense(backwards[-1], units, "output")
+        contexts = config.classes if config.gate_by == "class" else config.tasks
+        if config.gating:
+            self._attach(
+                ContextGate(contexts, width, config.gating, name=f"gate_{number + 1}")
+                for number, width in enumerate(backwards)
+            )
+        self.transposed = None
+        if self.features is not None and not config.internal:
+            self.transposed = TransposedFeatures(config.convolutions, config.image_shape[-1], name="transposed")
+            self.transposed.build((None, *self.feature_shape))
+
+    def _attach(self, layers) -> None:
+        """Makes each layer an attribute of its name: TensorFlow's checkpoints pass over Keras 3 layers in lists."""
+        for layer in layers:
+            setattr(self, layer.name, layer)
+
+    def _attached(self, name: str) -> list:
+        count = len(self.config.hidden)
+        return [layer for k in range(count) if (layer := getattr(self, f"{name}_{k + 1}", None)) is not None]
+
+    trunk = property(lambda self: self._attached("trunk"), doc="Hidden layers of the classifier, first to last.")
+    encoder = property(lambda self: self._attached("encoder"), doc="The generator's own trunk; empty with feedback.")
+    decoder = property(lambda self: self._attached("decoder"), doc="Feedback connections, from z downwards.")
+    gates = property(lambda self: self._attached("gate"), doc="Context gates of the decoder; empty without gating.")
+    task_gates = property(lambda self: self._attached("task_gate"), doc="XdG's gates of the trunk; empty without.")
+
+    # ---- perceiving
+
+    @property
+    def represented_shape(self) -> tuple:
+        """(height, width, channels) of what is imagined and rehearsed."""
+        return self.feature_shape if self.config.internal else tuple(self.config.image_shape)
+
+    def represent(self, images):
+        """What is imagined and rehearsed: features where replay is internal, else pixels; float32 [n, units]."""
+        if self.config.mean:
+            images = (images - tf.constant(self.config.mean)) / tf.constant(self.config.deviation)
+        if self.config.internal:
+            images = self.features(images)
+        return tf.reshape(images, [-1, math.prod(self.represented_shape)])
+
+    def activations(self, inputs, task=None, training: bool = False) -> tuple:
+        """The trunk, layer by layer.
+
+        Args:
+          inputs: float32 [n, units], from `represent`.
+          task: int32 [n], the task of each row; needed where `task_gating` closes units (XdG).
+          training: for the batch normalisation of a convolutional stack that is not frozen.
+
+        Returns:
+          (last hidden layer [n, hidden[-1]], [(layer input, product with the kernel, pre-activation), ...]).
+          XdG's mask closes the product and leaves the bias, as in the authors' code.
+        """
+        hidden, records = self._convolved(self.features, inputs, training), []
+        gates = self.task_gates
+        for number, layer in enumerate(self.trunk):
+            product = tf.matmul(hidden, layer.kernel)
+            before = (gates[number](product, task) if gates else product) + layer.bias
+            records.append((hidden, product, before))
+            hidden = tf.nn.relu(before)
+        return hidden, records
+
+    def _convolved(self, features, inputs, training: bool):
+        """Pixels through a convolutional stack, where there is one and it was not passed by `represent`."""
+        if features is None or self.config.internal:
+            return inputs
+        maps = features(tf.reshape(inputs, [-1, *self.config.image_shape]), training=training)
+        return tf.reshape(maps, [-1, math.prod(self.feature_shape)])
+
+    @property
+    def classifying_variables(self) -> list:
+        """What classification runs through and training changes: convolutions, trunk, classifier."""
+        layers = [self.features, *self.trunk, self.classifier]
+        return [variable for layer in layers if layer is not None for variable in layer.trainable_variables]
+
+    def logits(self, hidden):
+        """float32 [n, classes], from the trunk's last hidden layer."""
+        return tf.matmul(hidden, self.classifier.kernel) + self.classifier.bias
+
+    def log_probabilities(self, logits, active, temperature: float = 1.0):
+        """Log-softmax over the active classes, block by block.
+
+        Args:
+          logits: float32 [n, classes].
+          active: float32 [classes], 1 where a class takes part.
+          temperature: divides the logits.
+
+        Returns:
+          float32 [n, blocks, classes / blocks]; hugely negative where a class is not active.
+        """
+        masked = tf.where(active > 0.0, logits / temperature, _MASKED)
+        return tf.nn.log_softmax(tf.reshape(masked, [-1, self.config.blocks, self.config.classes // self.config.blocks]))
+
+    # ---- imagining
+
+    def posterior_of(self, inputs, hidden, training: bool = False) -> tuple:
+        """(mean, log_variance) of z, both [n, latents]; `hidden` is the trunk's reading of `inputs`."""
+        if not self.config.feedback:
+            hidden = self._convolved(getattr(self, "encoder_features", None), inputs, training)
+            for layer in self.encoder:
+                hidden = tf.nn.relu(tf.matmul(hidden, layer.kernel) + layer.bias)
+        return self.posterior(hidden)
+
+    def decode_logits(self, z, context=None, training: bool = False):
+        """Feedback connections from z down to the units of `represent`, before any last non-linearity.
+
+        Args:
+          z: float32 [n, latents].
+          context: int32 [n] or float32 [n, contexts], which gates are open; None where nothing is gated.
+          training: for the batch normalisation of pixel-level replay.
+
+        Returns:
+          float32 [n, units of what is imagined].
+        """
+        hidden = z
+        for number, layer in enumerate(self.decoder):
+            hidden = tf.matmul(hidden, layer.kernel) + layer.bias
+            hidden = tf.nn.relu(self.gates[number](hidden, context) if self.gates else hidden)
+        decoded = tf.matmul(hidden, self.output_layer.kernel) + self.output_layer.bias
+        if self.transposed is None:
+            return decoded
+        images = self.transposed(tf.reshape(decoded, [-1, *self.feature_shape]), training=training)
+        return tf.reshape(images, [-1, math.prod(self.config.image_shape)])
+
+    def imagine(self, z, context=None):
+        """Imagined representations: probabilities of pixels, standardised pixels or features."""
+        decoded = self.decode_logits(z, context)
+        return tf.sigmoid(decoded) if self.config.reconstruction == "bernoulli" else decoded
+
+    def to_images(self, imagined):
+        """Imagined rows as images in [0, 1], or as feature maps where replay is internal."""
+        images = tf.reshape(imagined, [-1, *self.represented_shape])
+        if self.config.internal or not self.config.mean:
+            return images
+        return images * tf.constant(self.config.deviation) + tf.constant(self.config.mean)
+
+    # ---- the objective
+
+    def terms(self, inputs, context, label, soft, noise: Noise, task=None, training: bool = True) -> dict:
+        """Logits and generative terms of rows, known ones first and rehearsed ones after them.
+
+        Args:
+          inputs: float32 [n, units], from `represent`.
+          context: float32 [n, contexts], for the gates.
+          label: int32 [b], classes of the first b rows, for the prior.
+          soft: float32 [n - b, classes], distributions over the classes of the rest, or None.
+          noise: draws z.
+          task: int32 [n], for XdG.
+
+        Returns:
+          {"logits": [n, classes]} and, with a generator, {"reconstruction": [n], "latent": [n]}, in nats a unit.
+        """
+        hidden, _ = self.activations(inputs, task, training)
+        result = {"logits": self.logits(hidden)}
+        if not self.config.generator:
+            return result
+        mean, log_variance = self.posterior_of(inputs, hidden, training)
+        z = mean + tf.exp(0.5 * log_variance) * noise.normal("latent", tf.shape(mean))
+        decoded = self.decode_logits(z, context, training)
+        result["reconstruction"] = self.reconstruction_error(inputs, decoded)
+        units = self.config.latent_units or math.prod(self.config.image_shape)
+        result["latent"] = self.divergence(mean, log_variance, z, label, soft) / units
+        return result
+
+    def reconstruction_error(self, targets, decoded):
+        """Mean over units of the pixel cross-entropy or of half the squared error: float32 [n]."""
+        if self.config.reconstruction == "bernoulli":
+            errors = tf.nn.sigmoid_cross_entropy_with_logits(targets, decoded)
+        else:
+            errors = 0.5 * tf.square(targets - decoded)
+        return tf.reduce_mean(errors, axis=-1)
+
+    def divergence(self, mean, log_variance, z, label, soft=None):
+        """KL of the posterior from the prior, nats: one-sample estimate with class-conditional modes, else exact.
+
+        Returns:
+          float32 [n].
+        """
+        posterior = diagonal_gaussian(mean, log_variance)
+        if not self.config.conditional:
+            return posterior.kl_divergence(standard_gaussian(self.config.latents))
+        if soft is None:
+            return posterior.log_prob(z) - self.prior.log_prob(z, label)
+        known = tf.shape(label)[0]
+        prior = [self.prior.log_prob(z[:known], label), self.prior.log_prob(z[known:], soft)]
+        return posterior.log_prob(z) - tf.concat(prior, axis=0)
+
+    def losses(self, batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
+        """The objective on labelled rows alone, all classes active, the first task's gates: no replay.
+
+        Args:
+          batch: "image" float32 [b, h, w, c], "label" int32 [b].
+          noise: draws z.
+
+        Returns:
+          float32 [b] each: "total", "classification" and, with a generator, "reconstruction" and "latent".
+        """
+        label = batch["label"]
+        inputs, task = self.represent(batch["image"]), tf.zeros_like(label)
+        terms = self.terms(inputs, self.context(label, task), label, None, noise or Noise(0), task, training)
+        logp = tf.reshape(
+            self.log_probabilities(terms.pop("logits"), tf.ones([self.config.classes])), [-1, self.config.classes]
+        )
+        terms["classification"] = -tf.gather(logp, label, batch_dims=1)
+        return {"total": tf.add_n(list(terms.values())), **terms}
+
+    def context(self, label, task):
+        """One-hot gate contexts of rows with known class and task: float32 [n, contexts]."""
+        if self.config.gate_by == "task":
+            return tf.one_hot(task, self.config.tasks)
+        return tf.one_hot(label, self.config.classes)
+
+    # ---- the protocol
+
+    def classify(self, images, task=None) -> dict:
+        """The most probable of the classes met so far, and all probabilities.
+
+        Args:
+          images: float32 [n, h, w, c].
+          task: int32 scalar, from 0: which task the images belong to. Only for task-incremental models.
+
+        Returns:
+          {"label": int32 [n], "probabilities": float32 [n, classes]}, 0 for classes that take no part.
+        """
+        inputs = self.represent(images)
+        return self.classify_inputs(inputs, task)
+
+    def classify_inputs(self, inputs, task=None) -> dict:
+        """`classify` of what `represent` returned."""
+        rows = None if task is None else tf.fill([tf.shape(inputs)[0]], task)
+        hidden, _ = self.activations(inputs, rows)
+        size = self.config.classes // self.config.blocks
+        active = tf.convert_to_tensor(self.seen)
+        if self.config.blocks > 1:
+            active *= tf.repeat(tf.one_hot(task, self.config.blocks), size)
+        masked = tf.where(active > 0.0, self.logits(hidden), _MASKED)
+        probabilities = tf.nn.softmax(masked)
+        return {"label": tf.argmax(masked, axis=-1, output_type=tf.int32), "probabilities": probabilities}
+
+    def encode(self, images) -> dict:
+        """{"features": last hidden layer [n, hidden[-1]]} and, with a generator, "mean" and "log_variance" of z."""
+        inputs = self.represent(images)
+        hidden, _ = self.activations(inputs, tf.zeros([tf.shape(inputs)[0]], tf.int32))
+        result = {"features": hidden}
+        if self.config.generator:
+            mean, log_variance = self.posterior_of(inputs, hidden)
+            result |= {"mean": mean, "log_variance": log_variance}
+        return result
+
+    def reconstruct(self, images) -> dict:
+        """{"images"}: from the mean of z; the gates are opened by what the classifier makes of the image."""
+        inputs = self.represent(images)
+        hidden, _ = self.activations(inputs, tf.zeros([tf.shape(inputs)[0]], tf.int32))
+        mean, _ = self.posterior_of(inputs, hidden)
+        if self.config.gate_by == "task":
+            tasks = tf.sequence_mask(tf.cast(self.tasks_seen, tf.int32), self.config.tasks, tf.float32)
+            context = tf.repeat((tasks / tf.maximum(tf.reduce_sum(tasks), 1.0))[None], tf.shape(mean)[0], axis=0)
+        else:
+            context = tf.nn.softmax(tf.where(self.seen > 0.0, self.logits(hidden), _MASKED))
+        return {"images": self.to_images(self.imagine(mean, context))}
+
+    def generate(self, count, seed, class_ids) -> dict:
+        """Imagines.
+
+        Args:
+          count: int32 scalar.
+          seed: int32 [2]; the same seed gives the same images.
+          class_ids: int32 [count] or [1]; -1 draws among the classes met so far. Without the conditional
+            prior nothing can be asked for: only -1 is admitted.
+
+        Returns:
+          {"images": float32 [count, h, w, c] (feature maps where replay is internal), "label": int32 [count],
+          the class imagined, or without the conditional prior the one that the classifier sees}.
+        """
+        class_key, latent_key, gate_key = tf.unstack(tf.random.split(seed, 3, alg="philox"))
+        met = tf.cast(tf.reshape(tf.where(self.seen > 0.0), [-1]), tf.int32)
+        drawn = tf.random.stateless_uniform([count], class_key, 0, tf.maximum(tf.size(met), 1), tf.int32, alg="philox")
+        label = tf.where(class_ids >= 0, tf.broadcast_to(class_ids, [count]), tf.gather(met, drawn))
+        if self.config.conditional:
+            z = self.prior.sample(label, latent_key)
+        else:
+            z = tf.random.stateless_normal([count, self.config.latents], latent_key, alg="philox")
+        tasks = tf.maximum(tf.cast(self.tasks_seen, tf.int32), 1)
+        task = tf.random.stateless_uniform([count], gate_key, 0, tasks, tf.int32, alg="philox")
+        imagined = self.imagine(z, self.context(label, task))
+        if not self.config.conditional and self.config.blocks == 1:
+            label = self.classify_inputs(imagined, task=0)["label"]
+        return {"images": self.to_images(imagined), "label": label}
+
+    def signatures(self) -> dict:
+        """Endpoints for export; see `Signature`."""
+        images = {"images": tf.TensorSpec([None, *self.config.image_shape], tf.float32, name="images")}
+
+        def as_images(x):
+            return {"images": x}
+
+        with_task = self.config.blocks > 1 or bool(self.task_gates)
+        ranges = {"task": (0, self.config.tasks - 1)} if with_task else {}
+        asked = {**images, **({"task": tf.TensorSpec([], tf.int32, name="task")} if with_task else {})}
+
+        def as_asked(x):
+            return {"images": x, **({"task": np.int32(0)} if with_task else {})}
+
+        result = {
+            "encode": Signature(self.encode, images, as_images, lite=True),
+            "classify": Signature(self.classify, asked, as_asked, ranges, lite=not with_task),
+        }
+        if not self.config.generator:
+            return result
+        request = {
+            "count": tf.TensorSpec([], tf.int32, name="count"),
+            "seed": tf.TensorSpec([2], tf.int32, name="seed"),
+            "class_ids": tf.TensorSpec([None], tf.int32, name="class_ids"),
+        }
+        greatest = self.config.classes - 1 if self.config.conditional else -1
+
+        def as_request(x):
+            ids = np.full([len(x)], -1, np.int32)
+            return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32), "class_ids": ids}
+
+        result["generate"] = Signature(self.generate, request, as_request, {"class_ids": (-1, greatest)})
+        result["reconstruct"] = Signature(self.reconstruct, images, as_images)
+        return result
+
+    def call(self, images):
+        return self.encode(images)["features"]
+
+
+def _bound(inputs: int):
+    """Uniform in +-1/sqrt(inputs), for weights and biases alike: what the paper's networks start from."""
+    limit = 1.0 / math.sqrt(inputs)
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+def _dense(inputs: int, units: int, name: str) -> keras.layers.Dense:
+    layer = keras.layers.Dense(units, kernel_initializer=_bound(inputs), bias_initializer=_bound(inputs), name=name)
+    layer.build((None, inputs))
+    return layer
+
+
+def _stack(inputs: int, widths, name: str) -> list:
+    sizes = (inputs, *widths)
+    return [_dense(size, width, f"{name}_{k + 1}") for k, (size, width) in enumerate(zip(sizes, widths, strict=False))]
+
+
+def build(settings: dict) -> Replay:
+    """A `Replay` from the `model` section of a config, without its "family"."""
+    lists = ("image_shape", "convolutions", "mean", "deviation", "hidden")
+    return Replay(ReplayConfig(**{k: tuple(v) if k in lists else v for k, v in settings.items()}), name="replay")
