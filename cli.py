@@ -94,10 +94,13 @@ def _parse(values, argv: list) -> list:
 
 
 def _with_config_path(argument: str) -> str:
-    """--config=xcov_mnist names a config of the package; anything with a slash or .py is a file."""
+    """--config=xcov_mnist names a config of the package; anything with a slash or .py is a file.
+
+    What follows a colon is the config's own argument, as in --config=replay_split_mnist:gr.
+    """
     if not argument.startswith("--config="):
         return argument
-    name = argument.split("=", 1)[1]
+    name, colon, rest = argument.split("=", 1)[1].partition(":")
     if "/" in name or name.endswith(".py"):
         if not pathlib.Path(name).is_file():
             raise UserError(f"no such config file: {name}")
@@ -105,7 +108,7 @@ def _with_config_path(argument: str) -> str:
     path = _CONFIGS / f"{name}.py"
     if not path.is_file():
         raise UserError(f"no config '{name}'; the package has {', '.join(_config_names())}, or give a file")
-    return f"--config={path}"
+    return f"--config={path}{colon}{rest}"
 
 
 def _config_names() -> list:

@@ -63,6 +63,7 @@ def _define_train(values, argv):
 
 def _train(values, _):
     _needed(values, "workdir")
+    from . import stream_runs
     from .training import experiment, loop, run_folder, strategies
 
     strategy = strategies.build(values.strategy, values.replicas)
@@ -72,16 +73,17 @@ def _train(values, _):
     if values.data_dir:
         config.data.data_dir = values.data_dir
     workdir = run_folder.open_run(values.workdir, config)
-    sets = experiment.read_images(config, "train", "validation")
-    images = sets["train"]
-    model, phases = experiment.build(config, images, strategy)
-    evaluate, pictures = _monitors(config.model.family, model, sets)
+    if "stream" in config:
+        model, phases, data, hooks = stream_runs.prepare(config, strategy, workdir)
+    else:
+        sets = experiment.read_images(config, "train", "validation")
+        model, phases = experiment.build(config, sets["train"], strategy)
+        evaluate, pictures = _monitors(config.model.family, model, sets)
+        data, hooks = _data_facts(sets["train"]), {"evaluate": evaluate, "pictures": pictures}
     description = run_folder.describe(workdir, " ".join(sys.argv), values.deterministic, strategy)
     run_folder.write_json(workdir / "run.json", description)
-    run_folder.write_json(workdir / "data.json", _data_facts(images))
-    if images.skipped.count:
-        print(images.skipped.summary(), file=sys.stderr)
-    outcome = loop.train(model, phases, experiment.loop_settings(config), strategy, workdir, evaluate, pictures)
+    run_folder.write_json(workdir / "data.json", data)
+    outcome = loop.train(model, phases, experiment.loop_settings(config), strategy, workdir, **hooks)
     run_folder.write_json(workdir / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     rate = f", {outcome.examples_per_second:,.0f} images/s" if outcome.examples_per_second else ""
     state = "stopped and saved" if outcome.signal else "trained"
@@ -105,6 +107,8 @@ def _monitors(family: str, model, sets: dict) -> tuple:
 
 
 def _data_facts(images) -> dict:
+    if images.skipped.count:
+        print(images.skipped.summary(), file=sys.stderr)
     return {
         "name": images.name,
         "images": len(images),
@@ -125,23 +129,26 @@ def _define_workdir(values, _):
 
 def _evaluate(values, _):
     _needed(values, "workdir")
-    from . import evaluation
+    from . import evaluation, stream_runs
     from .evaluation import pictures, report
     from .training import experiment, run_folder
 
     config, model, step = experiment.load(values.workdir)
     family, folder = evaluation.FAMILIES[config.model.family], pathlib.Path(values.workdir)
-    sets = experiment.read_images(config, "train", "test")
+    if "stream" in config:
+        sets, history = stream_runs.read(config, folder)
+    else:
+        sets, history = experiment.read_images(config, "train", "test"), ()
     train, test = sets["train"], sets["test"]
-    numbers = {"step": step, **family.evaluate(model, train, test)}
+    numbers = {"step": step, **family.evaluate(model, train, test, *history)}
     run_folder.write_json(folder / "evaluation.json", numbers)
     (folder / "pictures").mkdir(exist_ok=True)
-    drawn = family.draw(model, test)
+    drawn = family.draw(model, test, *history)
     for name, (picture, _) in drawn.items():
         pictures.save_png(folder / "pictures" / f"{name}.png", picture)
-    run_folder.write_json(
-        folder / "pictures" / "captions.json", {name: caption for name, (_, caption) in drawn.items()}
-    )
+    captions = {name: caption for name, (_, caption) in drawn.items()}
+    earlier = history[0].get("captions", {}) if history else {}
+    run_folder.write_json(folder / "pictures" / "captions.json", {**captions, **earlier})
     for name, value in numbers.items():
         print(f"{name:28} {value:.6g}")
     print(f"report: {report.write(folder)}")
@@ -168,16 +175,17 @@ def _define_export(values, argv):
 
 def _export(values, _):
     _needed(values, "workdir")
-    from . import __version__, export, pipelines
+    from . import __version__, export, pipelines, stream_runs
     from .evaluation import report
     from .pipelines import decoding
     from .training import experiment, run_folder
 
     config, model, step = experiment.load(values.workdir)
     folder = pathlib.Path(values.workdir)
-    images = experiment.read_images(config, "train")["train"]
+    # Of a stream, the images as its first task shows them, with the classes of all.
+    images = stream_runs.sample(config) if "stream" in config else experiment.read_images(config, "train")["train"]
     sample = next(iter(pipelines.in_order(images, min(len(images), 1000))))["image"].numpy()
-    shape, resize, max_pixels = tuple(config.model.image_shape), config.data.resize, config.data.max_pixels
+    shape, resize, max_pixels = tuple(model.config.image_shape), config.data.resize, config.data.max_pixels
     context = {
         "reverie": __version__,
         "config": run_folder.read_json(folder / "config.json"),

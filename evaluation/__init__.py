@@ -1,8 +1,9 @@
 """Metrics, probes, pictures and the report of a run. Each family's own evaluation has the family's name."""
 
-from . import xcov
+from . import replay, xcov
 
-# family -> module with quick(model, images), evaluate(model, train, test) and draw(model, images).
-FAMILIES = {"xcov": xcov}
+# family -> module with quick(model, images), evaluate(model, train, test) and draw(model, images). The families
+# that learn streams of tasks take `pipelines.Stream`s and the run's history instead; see replay.py.
+FAMILIES = {"replay": replay, "xcov": xcov}
 
 __all__ = ["FAMILIES"]

@@ -17,10 +17,11 @@ class Judge:
       heads: head name -> number of classes.
       steps: training steps of 128 images; 0 is twelve passes over the images, at least 200 and at most 1,500.
       seed: of weights and order.
+      clip: whether images are pixels, shown to it clipped to [0, 1]; features are not.
     """
 
-    def __init__(self, images: pipelines.Images, heads: dict, steps: int = 0, seed: int = 0):
-        self.heads = dict(heads)
+    def __init__(self, images: pipelines.Images, heads: dict, steps: int = 0, seed: int = 0, clip: bool = True):
+        self.heads, self._clip = dict(heads), clip
         columns = images.labels.reshape(len(images), -1)
         labelled = images.take(np.flatnonzero((columns >= 0).all(axis=1)))
         steps = steps or min(1500, max(200, 12 * len(labelled) // 128))
@@ -31,6 +32,7 @@ class Judge:
         hidden = keras.layers.Dense(128, activation="relu")(keras.layers.Flatten()(hidden))
         outputs = {name: keras.layers.Dense(size, name=name)(hidden) for name, size in self.heads.items()}
         self.model = keras.Model(inputs, outputs)
+        self._embedding = keras.Model(inputs, hidden)
         losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in self.heads}
         schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         self.model.compile(keras.optimizers.Adam(schedule), losses)
@@ -56,8 +58,14 @@ class Judge:
         Returns:
           int64 [n].
         """
-        clipped = np.clip(np.asarray(images), 0.0, 1.0)
-        return np.argmax(self.model.predict(clipped, batch_size=500, verbose=0)[head], axis=-1)
+        return np.argmax(self.model.predict(self._shown(images), batch_size=500, verbose=0)[head], axis=-1)
+
+    def features(self, images) -> np.ndarray:
+        """The judge's last hidden layer, float32 [n, 128]: a space in which alike means alike to a classifier."""
+        return self._embedding.predict(self._shown(images), batch_size=500, verbose=0)
+
+    def _shown(self, images) -> np.ndarray:
+        return np.clip(np.asarray(images), 0.0, 1.0) if self._clip else np.asarray(images)
 
     def accuracy(self, images: pipelines.Images, head: str) -> float:
         """Accuracy on real labelled images, without which its verdicts mean nothing."""

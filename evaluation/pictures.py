@@ -89,6 +89,55 @@ def curves(series: dict, title: str, logarithmic: bool = False) -> np.ndarray:
     return _rendered(figure)
 
 
+def heat_map(values, rows: list, columns: list, title: str) -> np.ndarray:
+    """A matrix as shades, with its numbers written in where there is room.
+
+    Args:
+      values: float [rows, columns]; NaN is left white.
+      rows, columns: their names.
+      title: above the map.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    values = np.asarray(values, np.float64)
+    small = max(values.shape) <= 12
+    side = 0.62 if small else 7.0 / max(values.shape)
+    figure, axes = _figure(2.2 + side * values.shape[1] * (1.15 if small else 1.0), 1.2 + side * values.shape[0])
+    shown = axes.imshow(values, cmap="viridis", aspect="auto", vmin=0.0, vmax=max(100.0, np.nanmax(values)))
+    figure.colorbar(shown, ax=axes, fraction=0.04)
+    axes.set_title(title, fontsize=10)
+    if small:
+        axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=30, ha="right")
+        axes.set_yticks(range(len(rows)), rows, fontsize=8)
+        for row, column in np.argwhere(np.isfinite(values)):
+            colour = "white" if values[row, column] < 60 else "black"
+            axes.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", fontsize=8, color=colour)
+    return _rendered(figure)
+
+
+def bars(rows: list, title: str, unit: str) -> np.ndarray:
+    """Horizontal bars with their standard errors.
+
+    Args:
+      rows: (name, mean, standard error) from top to bottom.
+      title: above the plot.
+      unit: of the values.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    figure, axes = _figure(6.4, 1.1 + 0.28 * len(rows))
+    places = np.arange(len(rows))[::-1]
+    axes.barh(places, [row[1] for row in rows], xerr=[row[2] for row in rows], color=COLOURS[2], height=0.7)
+    axes.set_yticks(places, [row[0] for row in rows], fontsize=8)
+    for place, (_, mean, _) in zip(places, rows, strict=True):
+        axes.text(mean, place, f" {mean:.2f}", va="center", fontsize=7)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(unit)
+    return _rendered(figure)
+
+
 def save_png(path, picture: np.ndarray) -> None:
     """Writes uint8 [height, width, 1 or 3] as PNG."""
     pathlib.Path(path).write_bytes(to_png(picture))

@@ -24,6 +24,9 @@ p.note{color:#555}
 # The numbers shown large at the top, where a run has them, with what they mean.
 _HEADLINES = {
     "accuracy": "test accuracy",
+    "average_accuracy": "average test accuracy after the last task",
+    "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
+    "generated_recognised": "imagined images recognised as the class asked for",
     "probe": "class read linearly off the style code (chance is best)",
     "clamped_recognised": "decodings recognised as their clamped class",
     "reconstruction": "mean squared reconstruction error",

@@ -391,10 +391,9 @@ class Replay(keras.Model):
         """`classify` of what `represent` returned."""
         rows = None if task is None else tf.fill([tf.shape(inputs)[0]], task)
         hidden, _ = self.activations(inputs, rows)
-        size = self.config.classes // self.config.blocks
         active = tf.convert_to_tensor(self.seen)
         if self.config.blocks > 1:
-            active *= tf.repeat(tf.one_hot(task, self.config.blocks), size)
+            active = tf.repeat(tf.one_hot(task, self.config.blocks), self.config.classes // self.config.blocks)
         masked = tf.where(active > 0.0, self.logits(hidden), _MASKED)
         probabilities = tf.nn.softmax(masked)
         return {"label": tf.argmax(masked, axis=-1, output_type=tf.int32), "probabilities": probabilities}

@@ -134,7 +134,7 @@ def train(
       evaluate: () -> dict of scalars, called every `evaluate_every` steps.
       pictures: () -> dict of uint8 pictures, called every `picture_every` steps.
       state: what else belongs to the run's state, kept in every checkpoint.
-      finished: (number of the phase) -> None, called once at the end of each, after its `finish`.
+      finished: (number of the phase) -> dict of scalars, called once at the end of each, after its `finish`.
 
     Returns:
       How it ended; the last step is checkpointed in every case but a non-finite stop.
@@ -257,9 +257,11 @@ def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures,
             if settings.checkpoint_every and done % settings.checkpoint_every == 0 and done < end:
                 _save(runner, checkpoints, final=False)
         if done == end:
-            for hook in (phase.finish, finished):
-                if hook:
-                    hook()
+            if phase.finish:
+                phase.finish()
+            if finished:
+                with runner.averaged():
+                    records.scalars(done, phase.name, finished())
         _save(runner, checkpoints, final=True)
     finally:
         progress.close()

@@ -4,6 +4,7 @@ config.json      the resolved config           metrics.jsonl   numbers by step
 run.json         machine, versions, strategy   events/         TensorBoard
 data.json        what was read and skipped     checkpoints/    weights, optimiser, step
 evaluation.json  numbers of `evaluate`         pictures/, report.html, export/<name>/<version>/
+tasks.json       accuracies after each task of a stream
 """
 
 import importlib.metadata
@@ -74,7 +75,9 @@ def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
     if old and checkpoints.latest(folder / "checkpoints"):
         before, after = flatten(old), flatten(new)
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-        changed = [key for key in changed if key not in _MAY_CHANGE]
+        # Of a stream, train.steps is the length of each task: steps already done would belong to other tasks.
+        free = set(_MAY_CHANGE) - ({"train.steps", "train.epochs"} if "stream" in new else set())
+        changed = [key for key in changed if key not in free]
         if changed:
             shown = ", ".join(f"{key}: {before.get(key)} -> {after.get(key)}" for key in changed[:5])
             raise UserError(

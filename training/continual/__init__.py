@@ -54,6 +54,11 @@ def _plain(section) -> dict:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
 
 
+def settings_of(config) -> ContinualSettings:
+    """The `continual` section, checked against scenario and model; raises UserError."""
+    return checked(_plain(config.continual), config.stream.scenario, config.model.to_dict())
+
+
 def build(config, stream: pipelines.Stream, strategy: tf.distribute.Strategy) -> Experiment:
     """An experiment from a config, made inside the strategy's scope.
 
@@ -64,7 +69,7 @@ def build(config, stream: pipelines.Stream, strategy: tf.distribute.Strategy) ->
     Raises:
       UserError: settings that make no model or no run.
     """
-    settings = checked(_plain(config.continual), stream.settings.scenario, config.model.to_dict())
+    settings = settings_of(config)
     batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
     replay_batch = settings.replay_batch or batch_size
     for name, size in (("train.batch_size", batch_size), ("continual.replay_batch", replay_batch)):
@@ -80,6 +85,8 @@ def build(config, stream: pipelines.Stream, strategy: tf.distribute.Strategy) ->
         _check_frozen(model, settings)
         if settings.pretrained:
             _take_features(model, settings.pretrained)
+        if stream.settings.scenario == "domain":
+            model.seen.assign(np.ones(stream.settings.outputs, np.float32))  # All tasks share all units.
         tasks = _Tasks(config, model, stream, settings)
         rehearsal, methods = _methods(config, model, stream, settings, tasks)
         everything = [*methods, *([rehearsal] if rehearsal else [])]
@@ -250,4 +257,4 @@ def _take_features(model, folder: str) -> None:
         ) from None
 
 
-__all__ = ["METHODS", "ContinualSettings", "Experiment", "build", "checked", "model_settings", "stream_settings"]
+__all__ = ["METHODS", "ContinualSettings", "Experiment", "build", "checked", "model_settings", "settings_of", "stream_settings"]

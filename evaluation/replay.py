@@ -1,0 +1,140 @@
+"""What is measured and drawn of a replay model: accuracies over a stream, and how well it imagines."""
+
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+from . import continual, generator, pictures
+from .codes import over
+from .judge import Judge
+
+_MADE = 2000
+_LIKELIHOOD_IMAGES = 500
+
+
+def evaluate(model, train: pipelines.Stream, test: pipelines.Stream, history: dict) -> dict:
+    """All numbers of the family.
+
+    Args:
+      model: a Replay model.
+      train: fits the judge.
+      test: everything is measured on it.
+      history: {"accuracy": R, "initial": b or None}, as written while training; see continual.py.
+
+    Returns:
+      name -> number: those of `continual.summary`; "accuracy_task_<k>"; with a generator, on test images of all
+      tasks met, "reconstruction" (nats or half squared error a unit), "log_likelihood" (importance-weighted, 100
+      samples, nats an image) and, for streams whose images can be looked at, "judge_accuracy",
+      "generated_recognised" (the judge sees the class asked for), "precision", "recall" and "frechet" in the
+      judge's features.
+    """
+    matrix = history.get("accuracy") or [continual.Accuracies(model, test).row(int(model.tasks_seen.numpy()))]
+    # Of a run that is not finished: the tasks learned so far.
+    met = len(test) if len(matrix) == 1 else len(matrix)
+    square = [row[:met] for row in matrix]
+    initial = history.get("initial")
+    result = {"tasks": met, **continual.summary(square, initial[:met] if initial else None)}
+    result |= {f"accuracy_task_{k + 1}": value for k, value in enumerate(square[-1][:20]) if value is not None}
+    if not model.config.generator:
+        return result
+    inputs, labels, tasks = _represented(model, test, met)
+    result["reconstruction"] = _reconstruction(model, test, met)
+    some = np.random.default_rng(0).permutation(len(inputs))[:_LIKELIHOOD_IMAGES]
+    likelihoods = [
+        generator.log_likelihood(model, inputs[some][tasks[some] == k], labels[some][tasks[some] == k], k)
+        for k in np.unique(tasks[some])
+    ]
+    result["log_likelihood"] = float(np.mean(np.concatenate(likelihoods)))
+    if test.settings.kind == "split" and test.settings.scenario != "domain":
+        result |= _against_judge(model, train, test, met)
+    return result
+
+
+def _represented(model, stream: pipelines.Stream, met: int, limit: int = 1000) -> tuple:
+    """(inputs, labels, task of each row) of up to `limit` test images a task."""
+    inputs, labels, tasks = [], [], []
+    for number, images in enumerate(stream.tasks[:met]):
+        batch = next(iter(pipelines.in_order(images, min(limit, len(images)))))
+        inputs.append(model.represent(batch["image"]).numpy())
+        labels.append(batch["label"].numpy())
+        tasks.append(np.full(len(labels[-1]), number))
+    return np.concatenate(inputs), np.concatenate(labels), np.concatenate(tasks)
+
+
+def _reconstruction(model, stream: pipelines.Stream, met: int) -> float:
+    """Mean reconstruction error of all test images from the mean of z, gates of the true class open."""
+    errors = []
+    for number, images in enumerate(stream.tasks[:met]):
+        for batch in pipelines.in_order(images, 500):
+            inputs = model.represent(batch["image"])
+            tasks = tf.fill(tf.shape(batch["label"]), number)
+            mean, _ = model.posterior_of(inputs, model.activations(inputs, tasks)[0])
+            decoded = model.decode_logits(mean, model.context(batch["label"], tasks))
+            errors.append(model.reconstruction_error(inputs, decoded).numpy())
+    return float(np.mean(np.concatenate(errors)))
+
+
+def _against_judge(model, train: pipelines.Stream, test: pipelines.Stream, met: int) -> dict:
+    known, real = _for_judge(model, train.upto(met - 1)), _for_judge(model, test.upto(met - 1))
+    judge = Judge(known, {"label": model.config.classes}, clip=not model.config.internal)
+    shown = next(iter(pipelines.in_order(real, min(_MADE, len(real)))))["image"]
+    made = model.generate(tf.constant(_MADE), tf.constant([0, 1]), tf.constant([-1]))
+    result = {"judge_accuracy": judge.accuracy(real, "label")}
+    if model.config.conditional:
+        seen = judge.classes(made["images"], "label")
+        result["generated_recognised"] = float(np.mean(seen == made["label"].numpy()))
+    ours, theirs = judge.features(made["images"]), judge.features(shown)
+    result["precision"], result["recall"] = generator.precision_recall(theirs, ours)
+    result["frechet"] = generator.frechet_distance(theirs, ours)
+    return result
+
+
+def _for_judge(model, images: pipelines.Images) -> pipelines.Images:
+    """Images in random order, as feature maps where replay is internal."""
+    images = images.take(np.random.default_rng(0).permutation(len(images)))
+    if not model.config.internal:
+        return images
+    maps = over(lambda x: {"maps": tf.reshape(model.represent(x), [-1, *model.represented_shape])}, images)["maps"]
+    return pipelines.Images(images.name, maps.shape[1:], images.labels, pixels=maps)
+
+
+def draw(model, test: pipelines.Stream, history: dict) -> dict:
+    """All pictures of the family: name -> (uint8 picture, caption)."""
+    names = [f"task {number + 1}" for number in range(len(test))]
+    result = continual.draw(history["accuracy"], names) if history.get("accuracy") else {}
+    if not model.config.generator or model.config.internal:
+        return result
+    result |= imagined(model, test)
+    shown = np.concatenate([next(iter(pipelines.in_order(task, 4)))["image"].numpy() for task in test.tasks[:4]])
+    made = model.reconstruct(tf.constant(shown))["images"].numpy()
+    back = _unpermuted(test, shown, 0), _unpermuted(test, made, 0)
+    if test.settings.kind == "split":
+        result["reconstructions"] = (pictures.grid(np.stack(back)), "Above: test images. Below: reconstructions.")
+    return result
+
+
+def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict:
+    """{"imagined": (picture, caption)} of what the model imagines now, one row a class it has met."""
+    met = np.flatnonzero(model.seen.numpy() > 0.0)[:20]
+    seed, count = tf.constant([7, 7]), tf.constant(columns)
+    if model.config.conditional:
+        rows = [model.generate(count, seed + k, tf.constant([int(label)]))["images"].numpy() for k, label in enumerate(met)]
+        names = stream.names()
+        caption = "Rows: " + ", ".join(names[label] if label < len(names) else str(label) for label in met) + "."
+    else:
+        rows = [model.generate(count, seed + k, tf.constant([-1]))["images"].numpy() for k in range(5)]
+        caption = "Drawn from the prior, which knows no classes."
+    images = np.stack([_unpermuted(stream, row, 0) for row in rows])
+    if stream.settings.kind == "permuted":
+        caption += " Pixels put back in the order of the first task: images of other tasks look like noise."
+    return {"imagined": (pictures.grid(images), f"Imagined, never seen. {caption}")}
+
+
+def _unpermuted(stream: pipelines.Stream, images: np.ndarray, task: int) -> np.ndarray:
+    table = stream.tasks[task].permutations
+    if table is None:
+        return images
+    flat = images.reshape(len(images), -1, images.shape[-1])
+    back = np.empty_like(flat)
+    back[:, table[0]] = flat
+    return back.reshape(images.shape)
