@@ -85,7 +85,9 @@ def _parse(values, argv: list) -> list:
     try:
         return values(argv)[1:]
     except flags.Error as error:
-        raise UserError(str(error).replace("\n", " ")) from None
+        # A config that refuses its argument comes wrapped in a traceback, with the reason last.
+        reason = str(error).rpartition("\nValueError: ")[2]
+        raise UserError(" ".join(reason.split())) from None
     except (AttributeError, KeyError) as error:  # ml_collections: a key that the config does not have.
         message = str(error).replace("\\n", " ").replace("\\", "").strip("\"'")
         raise UserError(f"unknown config key '{' '.join(message.split())}") from None

@@ -44,7 +44,7 @@ def _needed(values, *names) -> None:
 # ---- train
 
 
-def _define_train(values, argv):
+def _define_config(values, argv):
     from ml_collections import config_flags
 
     config_flags.DEFINE_config_file(
@@ -54,6 +54,10 @@ def _define_train(values, argv):
         flag_values=values,
         sys_argv=argv,
     )
+
+
+def _define_train(values, argv):
+    _define_config(values, argv)
     _string("workdir", "", "The run folder. A run already there is taken up where it stopped.", values)
     _string("strategy", "auto", "auto, one, or mirrored (all GPUs; logical CPUs without one).", values)
     _integer("replicas", 0, "How many replicas --strategy=mirrored takes; 0 is all GPUs, or two CPUs.", values)
@@ -118,6 +122,39 @@ def _data_facts(images) -> dict:
         "skipped_reasons": images.skipped.reasons,
         "skipped_first": list(images.skipped.first),
     }
+
+
+# ---- compare
+
+
+def _define_compare(values, argv):
+    _define_config(values, argv)
+    _string("workdir", "", "The comparison's folder; a comparison already there is gone on with.", values)
+    flags.DEFINE_list("methods", [], "Recipes, comma-separated; see configs/recipes.py.", flag_values=values)
+    flags.DEFINE_list("seeds", ["0"], "Seeds, comma-separated.", flag_values=values)
+    flags.DEFINE_enum("scenario", "class", ["task", "domain", "class"], "Of the stream.", flag_values=values)
+    _integer("jobs", 1, "Runs at a time; the cores are shared out among them.", values)
+
+
+def _compare(values, _):
+    _needed(values, "workdir", "methods")
+    from ml_collections import config_flags
+
+    from . import comparison
+
+    if "stream" not in values.config:
+        raise UserError("compare needs a config of a stream of tasks, as --config=replay_split_mnist")
+    try:
+        seeds = [int(seed) for seed in values.seeds]
+    except ValueError:
+        raise UserError(f"seeds are {','.join(values.seeds)}; expected whole numbers") from None
+    if values.jobs < 1 or len(set(seeds)) != len(seeds) or len(set(values.methods)) != len(values.methods):
+        raise UserError("expected at least one job, and no seed or method twice")
+    overrides = config_flags.get_override_values(values["config"])
+    given = [f"--config.{key}={value!r}" if isinstance(value, tuple) else f"--config.{key}={value}"
+             for key, value in overrides.items()]  # fmt: skip
+    path = config_flags.get_config_filename(values["config"]).partition(":")[0]
+    return comparison.run(path, given, values.methods, values.scenario, seeds, values.workdir, values.jobs)
 
 
 # ---- evaluate, report
@@ -367,6 +404,7 @@ def _define_nothing(values, _):
 
 COMMANDS = {
     "train": Command("Trains a model from a config, or takes a stopped run up again.", _define_train, _train),
+    "compare": Command("Trains methods x seeds over a stream; writes the table.", _define_compare, _compare),
     "evaluate": Command("Measures a run on its test images; writes the report.", _define_workdir, _evaluate),
     "export": Command("Publishes a run as checked SavedModel and LiteRT files.", _define_export, _export),
     "encode": Command("Encodes images through an exported file.", _define_encode, _encode),

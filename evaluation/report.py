@@ -57,21 +57,31 @@ def write(workdir) -> pathlib.Path:
         _table("Settings", _flatten(config)),
         _table("Machine and versions", _flatten(run)),
     ]
-    page = (
-        "<!doctype html><html lang=en><head><meta charset=utf-8>"
-        '<meta name=viewport content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(folder.resolve().name)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(part for part in body if part)
-        + "</body></html>\n"
-    )
+    content = page(folder.resolve().name, body)
     path = folder / "report.html"
     temporary = folder / ".report.html.tmp"
     try:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise StorageError(f"{path} could not be written: {error.strerror}") from None
     return path
+
+
+def page(title: str, body: list) -> str:
+    """A self-contained HTML page of parts, empty ones left out."""
+    return (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        '<meta name=viewport content="width=device-width,initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>"
+        + "\n".join(part for part in body if part)
+        + "</body></html>\n"
+    )
+
+
+def image(content: bytes, name: str) -> str:
+    """A PNG as an element of the page."""
+    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
 
 
 def _summary(config: dict, run: dict) -> str:
@@ -104,7 +114,7 @@ def _pictures(folder: pathlib.Path) -> str:
         path = folder / "pictures" / f"{name}.png"
         if path.is_file():
             figures.append(
-                f"<figure>{_image(path.read_bytes(), name)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+                f"<figure>{image(path.read_bytes(), name)}<figcaption>{html.escape(caption)}</figcaption></figure>"
             )
     return f"<h2>Pictures</h2><div class=gallery>{''.join(figures)}</div>" if figures else ""
 
@@ -126,7 +136,7 @@ def _curves(folder: pathlib.Path) -> str:
     for name, points in series.items():
         if len(points[0]) > 1:
             logarithmic = min(points[1]) > 0 and max(points[1]) > 30 * min(points[1])
-            drawn.append(_image(pictures.to_png(pictures.curves({name: points}, name, logarithmic)), name))
+            drawn.append(image(pictures.to_png(pictures.curves({name: points}, name, logarithmic)), name))
     return f"<h2>Curves</h2><div class=curves>{''.join(drawn)}</div>" if drawn else ""
 
 
@@ -162,10 +172,6 @@ def _table(title: str, content: dict, note: str = "") -> str:
 
 def _shown(value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _image(content: bytes, name: str) -> str:
-    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
 
 
 def _json(path: pathlib.Path) -> dict:
