@@ -114,7 +114,7 @@ def _with_config_path(argument: str) -> str:
 
 
 def _config_names() -> list:
-    return sorted(path.stem for path in _CONFIGS.glob("*.py") if path.stem not in ("__init__", "defaults"))
+    return sorted(path.stem for path in _CONFIGS.glob("*.py") if path.stem not in ("__init__", "defaults", "recipes"))
 
 
 @contextlib.contextmanager

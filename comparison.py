@@ -77,7 +77,9 @@ def _check_recipes(config: str, methods: list, scenario: str) -> None:
         except ValueError as error:
             raise UserError(str(error)) from None
         except TypeError:
-            raise UserError(f"{config}: its get_config takes no recipe; compare needs one as replay_split_mnist") from None
+            raise UserError(
+                f"{config}: its get_config takes no recipe; compare needs one as replay_split_mnist"
+            ) from None
 
 
 def _done(place: pathlib.Path) -> bool:
@@ -130,7 +132,10 @@ def collect(folder: pathlib.Path, methods: list, seeds: list) -> list:
         for seed in seeds:
             place = folder / method / f"seed_{seed}"
             if _done(place):
-                history, description = run_folder.read_json(place / "tasks.json"), run_folder.read_json(place / "run.json")
+                history, description = (
+                    run_folder.read_json(place / "tasks.json"),
+                    run_folder.read_json(place / "run.json"),
+                )
                 numbers = measures.summary(history["accuracy"], history.get("initial"))
                 rate = description["examples_per_second"]
                 rows.append({"method": method, "seed": seed, "seconds": description["seconds"],
@@ -158,7 +163,10 @@ def write(folder: pathlib.Path, settings: dict, rows: list) -> None:
     summary = summarise(rows)
     run_folder.write_json(folder / "comparison.json", {"settings": settings, "runs": rows})
     columns = ("average_accuracy", "forgetting", "backward_transfer", "seconds")
-    lines = ["| method | runs | accuracy, % | forgetting, % | backward transfer, % | s a run |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| method | runs | accuracy, % | forgetting, % | backward transfer, % | s a run |",
+        "|---|---|---|---|---|---|",
+    ]
     for entry in summary:
         cells = [entry["method"], str(entry["runs"])]
         for name in columns:
@@ -167,7 +175,9 @@ def write(folder: pathlib.Path, settings: dict, rows: list) -> None:
             cells.append("-" if mean is None else f"{factor * mean:.{digits}f} ± {factor * error:.{digits}f}")
         lines.append("| " + " | ".join(cells) + " |")
     table = "\n".join(lines) + "\n"
-    notes = "Mean ± standard error over seeds. " + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items()) + ".\n"
+    notes = (
+        "Mean ± standard error over seeds. " + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items()) + ".\n"
+    )
     (folder / "table.md").write_text(f"{table}\n{notes}", encoding="utf-8")
     print(table)
     if not summary:

@@ -7,8 +7,6 @@ A recipe is a base, then what is added or taken away:
 
 "gr" is standard generative replay (a separate generator, hard labels); "bir" is brain-inspired replay, which is
 gr+feedback+conditional+gating+distillation and, where there are convolutions, +internal.
-
-    reverie train --config=recipes --workdir=runs/recipe
 """
 
 import re
@@ -56,6 +54,7 @@ def stream_config(kind: str, scenario: str, tasks: int, classes_per_task: int) -
     config.continual.fisher_images = 1000
     config.continual.si_strength = 1.0
     config.continual.si_damping = 0.1
+    config.continual.augment = 0  # Pixels of padding for random crops, with random flips; 0 is none.
     config.continual.pretrained = ""  # Run folder with the convolutional stack.
     config.continual.evaluate_on = "test"  # test, validation: for the accuracies after each task.
     config.continual.evaluate_images = 0  # Most images a task for them; 0 is all.
@@ -76,6 +75,7 @@ def stream_config(kind: str, scenario: str, tasks: int, classes_per_task: int) -
     config.model.internal = False
     config.model.reconstruction = "bernoulli"  # bernoulli, squared
     config.model.latent_units = 0
+    config.model.generative_weight = 1.0  # Of reconstruction and latent terms against classification.
     config.model.task_gating = 0.0  # XdG's share of closed units.
     config.train.log_every = 500
     config.train.checkpoint_every = 0  # The end of each task is always kept.
@@ -108,7 +108,9 @@ def apply(config: ml_collections.ConfigDict, recipe: str, values: dict) -> ml_co
         elif change[0] == "+" and name in _BASES and name not in ("none", "gr", "bir"):
             methods += _BASES[name]
         else:
-            raise ValueError(f"recipe '{recipe}': '{change}' is neither a component ({', '.join(COMPONENTS)}) nor a method")
+            raise ValueError(
+                f"recipe '{recipe}': '{change}' is neither a component ({', '.join(COMPONENTS)}) nor a method"
+            )
     config.continual.methods = tuple(methods)
     config.model.generator = "generative" in methods
     for name in ("feedback", "conditional", "internal"):
@@ -119,10 +121,4 @@ def apply(config: ml_collections.ConfigDict, recipe: str, values: dict) -> ml_co
     config.model.task_gating = values.get("xdg", 0.0) if "xdg" in methods else 0.0
     config.continual.ewc_strength = values.get("online_ewc" if "online_ewc" in methods else "ewc", 1.0)
     config.continual.si_strength = values.get("si", 1.0)
-    return config
-
-
-def get_config() -> ml_collections.ConfigDict:
-    config = apply(stream_config("split", "class", 5, 2), "bir", {"gating": 0.8})
-    config.train.steps = 500
     return config

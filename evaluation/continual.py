@@ -21,7 +21,7 @@ DEFINITIONS = {
     "incremental_accuracy": "mean over time of the mean accuracy on the tasks met so far",
     "forgetting": "mean over all tasks but the last of (best accuracy before the last task minus the final one)",
     "backward_transfer": "mean over all tasks but the last of (final accuracy minus the one just after learning it)",
-    "forward_transfer": "mean over all tasks but the first of (accuracy just before learning it minus the untrained one)",
+    "forward_transfer": "mean over all tasks but the first of (accuracy just before learning it minus untrained)",
 }
 
 
@@ -66,9 +66,7 @@ class Accuracies:
 
     def __init__(self, model, stream: pipelines.Stream, limit: int = 0):
         self._stream, self._limit = stream, limit
-        self._classify = tf.function(
-            lambda images, task: model.classify(images, task)["label"], reduce_retracing=True
-        )
+        self._classify = tf.function(lambda images, task: model.classify(images, task)["label"], reduce_retracing=True)
 
     def row(self, met: int, future: bool = True) -> list:
         """Accuracies on all tasks, with `met` tasks learned.

@@ -118,7 +118,9 @@ def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict:
     met = np.flatnonzero(model.seen.numpy() > 0.0)[:20]
     seed, count = tf.constant([7, 7]), tf.constant(columns)
     if model.config.conditional:
-        rows = [model.generate(count, seed + k, tf.constant([int(label)]))["images"].numpy() for k, label in enumerate(met)]
+        rows = [
+            model.generate(count, seed + k, tf.constant([int(label)]))["images"].numpy() for k, label in enumerate(met)
+        ]
         names = stream.names()
         caption = "Rows: " + ", ".join(names[label] if label < len(names) else str(label) for label in met) + "."
     else:

@@ -19,6 +19,8 @@ LITE_FLOAT_BOUND = 1e-4
 # of its standard deviation). Measured on xcov with 500 calibration images: float16 0.0002 and 0.0002, dynamic
 # 0.007 and 0.005, int8 0.05 and 0.02. The greatest int8 differences are single values beyond the calibrated
 # range, which are clipped, hence the wide first bound there; the second is what a user of the codes feels.
+# Whole-number outputs (a class) are compared by the share of rows that differ: rounding turns near ties over.
+LABEL_BOUNDS = {"float32": 0.01, "float16": 0.05, "dynamic": 0.05, "int8": 0.05}
 LITE_BOUNDS = {"float16": (0.002, 0.002), "dynamic": (0.03, 0.03), "int8": (0.25, 0.1)}
 
 
@@ -66,6 +68,10 @@ def check_lite(model, files: dict, examples: dict) -> list:
         inputs = examples[name]
         expected = _numpy(model.signatures()[name].function(**inputs))
         actual = _run(lambda p=path, i=inputs: LiteModel(p).call(**i), path.name, name)
+        whole = {output for output, value in expected.items() if np.issubdtype(value.dtype, np.integer)}
+        entries += _compare_labels(path.name, name, expected, actual, whole, LABEL_BOUNDS[variant])
+        expected = {output: value for output, value in expected.items() if output not in whole}
+        actual = {output: value for output, value in actual.items() if output not in whole}
         if variant == "float32":
             entries += _compare(path.name, name, expected, actual, _absolute(LITE_FLOAT_BOUND))
         else:
@@ -93,6 +99,22 @@ def _check_typical(artifact: str, signature: str, expected: dict, actual: dict, 
                 f"{artifact}, {signature}: {output} differs from Keras by {error:.3g} root mean square "
                 f"(bound {bound:.3g}); nothing was published"
             )
+
+
+def _compare_labels(artifact: str, signature: str, expected: dict, actual: dict, outputs: set, bound: float) -> list:
+    """Entries of whole-number outputs: the share of rows in which they differ."""
+    entries = []
+    for output in sorted(outputs & set(actual)):
+        difference = float(np.mean(np.asarray(actual[output]) != expected[output]))
+        if not difference <= bound:
+            raise ParityError(
+                f"{artifact}, {signature}: {output} differs from Keras in {100 * difference:.1f} % of the rows "
+                f"(bound {100 * bound:g} %); nothing was published"
+            )
+        entries.append(
+            {"artifact": artifact, "signature": signature, "output": output, "difference": difference, "bound": bound}
+        )
+    return entries
 
 
 def _run(call, artifact: str, signature: str) -> dict:

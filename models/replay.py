@@ -22,11 +22,9 @@ Objective for a row with label y, in the paper's normalisation (P image pixels, 
 The classifier reads the trunk's last hidden layer, never z, so classifying is deterministic.
 """
 
-import dataclasses
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ..layers import (
@@ -39,71 +37,11 @@ from ..layers import (
     diagonal_gaussian,
     standard_gaussian,
 )
-from .signature import Signature
+from . import replay_signatures
+from .replay_config import ReplayConfig
 
 # A logit that no softmax gives weight: finite, so that 0 times it is 0.
 _MASKED = -1e9
-
-
-@dataclasses.dataclass(frozen=True)
-class ReplayConfig:
-    """Sizes and switches of the network.
-
-    Attributes:
-      image_shape: (height, width, channels).
-      classes: output units.
-      tasks: number of tasks; they key the gates of `gate_by="task"` and of XdG.
-      blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
-      convolutions: filters of the convolutional stack, empty for none.
-      mean, deviation: per channel, for standardised inputs; empty for pixels as they are.
-      hidden: widths of the trunk, and backwards of the decoder.
-      latents: units of z.
-      generator: False leaves a classifier, for the methods that do not imagine.
-      feedback, conditional, internal: components, see above.
-      modes: Gaussians a class in the prior.
-      gating: share of decoder units closed in a context; 0 is no gating.
-      gate_by: "class" or "task".
-      reconstruction: "bernoulli" (cross-entropy of pixels in [0, 1]) or "squared" (half the squared error).
-      latent_units: P above; 0 takes the number of image pixels, as the paper does also for features.
-      task_gating: XdG: share of trunk units closed in a task; 0 is off.
-    """
-
-    image_shape: tuple = (28, 28, 1)
-    classes: int = 10
-    tasks: int = 5
-    blocks: int = 1
-    convolutions: tuple = ()
-    mean: tuple = ()
-    deviation: tuple = ()
-    hidden: tuple = (400, 400)
-    latents: int = 100
-    generator: bool = True
-    feedback: bool = True
-    conditional: bool = True
-    modes: int = 1
-    gating: float = 0.8
-    gate_by: str = "class"
-    internal: bool = False
-    reconstruction: str = "bernoulli"
-    latent_units: int = 0
-    task_gating: float = 0.0
-
-    def __post_init__(self):
-        if self.gate_by not in ("class", "task"):
-            raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
-        if self.reconstruction not in ("bernoulli", "squared"):
-            raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
-        if not self.hidden or self.latents < 1 or self.classes < 2:
-            raise ValueError(
-                f"hidden={tuple(self.hidden)}, latents={self.latents}, classes={self.classes}; expected at least one "
-                "hidden layer, one latent and two classes"
-            )
-        if self.internal and not self.convolutions:
-            raise ValueError("internal replay needs a convolutional stack: set convolutions, or internal=False")
-        if self.reconstruction == "bernoulli" and (self.internal or self.mean):
-            raise ValueError("features and standardised pixels are not in [0, 1]: set reconstruction='squared'")
-        if self.blocks not in (1, self.tasks) or self.classes % self.blocks:
-            raise ValueError(f"blocks={self.blocks}; expected 1, or tasks={self.tasks} that divide classes={self.classes}")
 
 
 class Replay(keras.Model):
@@ -147,14 +85,8 @@ class Replay(keras.Model):
             if self.features is not None and not config.internal:
                 self.encoder_features = ConvolutionalFeatures(config.convolutions, name="encoder_features")
                 self.encoder_features.build((None, *config.image_shape))
-        bound = _bound(config.hidden[-1])
-        self.posterior = GaussianPosterior(
-            config.latents,
-            log_variance_bias=False,
-            kernel_initializer=bound,
-            bias_initializer=bound,
-            name="posterior",
-        )
+        start = dict.fromkeys(("kernel_initializer", "bias_initializer"), _bound(config.hidden[-1]))
+        self.posterior = GaussianPosterior(config.latents, log_variance_bias=False, name="posterior", **start)
         self.posterior.build((None, config.hidden[-1]))
         if config.conditional:
             self.prior = ClassConditionalPrior(config.classes, config.latents, config.modes, name="prior")
@@ -251,7 +183,9 @@ class Replay(keras.Model):
           float32 [n, blocks, classes / blocks]; hugely negative where a class is not active.
         """
         masked = tf.where(active > 0.0, logits / temperature, _MASKED)
-        return tf.nn.log_softmax(tf.reshape(masked, [-1, self.config.blocks, self.config.classes // self.config.blocks]))
+        return tf.nn.log_softmax(
+            tf.reshape(masked, [-1, self.config.blocks, self.config.classes // self.config.blocks])
+        )
 
     # ---- imagining
 
@@ -364,7 +298,12 @@ class Replay(keras.Model):
             self.log_probabilities(terms.pop("logits"), tf.ones([self.config.classes])), [-1, self.config.classes]
         )
         terms["classification"] = -tf.gather(logp, label, batch_dims=1)
-        return {"total": tf.add_n(list(terms.values())), **terms}
+        return {"total": self.weighted(terms), **terms}
+
+    def weighted(self, terms: dict):
+        """The sum of "classification" and, by `generative_weight`, the other terms."""
+        weights = {name: 1.0 if name == "classification" else self.config.generative_weight for name in terms}
+        return tf.add_n([weights[name] * value for name, value in terms.items()])
 
     def context(self, label, task):
         """One-hot gate contexts of rows with known class and task: float32 [n, contexts]."""
@@ -384,8 +323,7 @@ class Replay(keras.Model):
         Returns:
           {"label": int32 [n], "probabilities": float32 [n, classes]}, 0 for classes that take no part.
         """
-        inputs = self.represent(images)
-        return self.classify_inputs(inputs, task)
+        return self.classify_inputs(self.represent(images), task)
 
     def classify_inputs(self, inputs, task=None) -> dict:
         """`classify` of what `represent` returned."""
@@ -394,8 +332,11 @@ class Replay(keras.Model):
         active = tf.convert_to_tensor(self.seen)
         if self.config.blocks > 1:
             active = tf.repeat(tf.one_hot(task, self.config.blocks), self.config.classes // self.config.blocks)
-        masked = tf.where(active > 0.0, self.logits(hidden), _MASKED)
-        probabilities = tf.nn.softmax(masked)
+        logits = self.logits(hidden)
+        # A finite floor close to the logits in use, not _MASKED: int8 files spread 256 steps over this range.
+        floor = tf.reduce_min(logits, axis=-1, keepdims=True) - 30.0
+        masked = tf.where(active > 0.0, logits, floor)
+        probabilities = tf.nn.softmax(masked) * tf.cast(active > 0.0, tf.float32)
         return {"label": tf.argmax(masked, axis=-1, output_type=tf.int32), "probabilities": probabilities}
 
     def encode(self, images) -> dict:
@@ -450,38 +391,7 @@ class Replay(keras.Model):
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""
-        images = {"images": tf.TensorSpec([None, *self.config.image_shape], tf.float32, name="images")}
-
-        def as_images(x):
-            return {"images": x}
-
-        with_task = self.config.blocks > 1 or bool(self.task_gates)
-        ranges = {"task": (0, self.config.tasks - 1)} if with_task else {}
-        asked = {**images, **({"task": tf.TensorSpec([], tf.int32, name="task")} if with_task else {})}
-
-        def as_asked(x):
-            return {"images": x, **({"task": np.int32(0)} if with_task else {})}
-
-        result = {
-            "encode": Signature(self.encode, images, as_images, lite=True),
-            "classify": Signature(self.classify, asked, as_asked, ranges, lite=not with_task),
-        }
-        if not self.config.generator:
-            return result
-        request = {
-            "count": tf.TensorSpec([], tf.int32, name="count"),
-            "seed": tf.TensorSpec([2], tf.int32, name="seed"),
-            "class_ids": tf.TensorSpec([None], tf.int32, name="class_ids"),
-        }
-        greatest = self.config.classes - 1 if self.config.conditional else -1
-
-        def as_request(x):
-            ids = np.full([len(x)], -1, np.int32)
-            return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32), "class_ids": ids}
-
-        result["generate"] = Signature(self.generate, request, as_request, {"class_ids": (-1, greatest)})
-        result["reconstruct"] = Signature(self.reconstruct, images, as_images)
-        return result
+        return replay_signatures.of(self)
 
     def call(self, images):
         return self.encode(images)["features"]

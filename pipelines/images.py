@@ -11,6 +11,7 @@ A source is written `kind:place`; plain paths are recognised:
 | `idx:DIR` | MNIST's own files, raw or .gz |
 | `tfds:NAME` | a TensorFlow Datasets set that is already prepared (`reverie data build NAME`) |
 | `folder:DIR` | images, flat, one folder a class, or split folders of either |
+| `cifar10:DIR`, `cifar100:DIR` | the authors' Python files, unpacked |
 | `tfd:DIR` | Toronto Face Database, `TFD_48x48.mat` |
 | `multipie:DIR` | CMU Multi-PIE, labels from file names |
 """
@@ -24,6 +25,7 @@ import tensorflow as tf
 from ..errors import UserError
 from . import decoding, order
 from .arrays import idx_splits, npz_splits, read_idx, read_npz, read_sample
+from .cifar import read_cifar
 from .files import Budget
 from .folder import folder_splits, read_folder
 from .holdout import carve
@@ -32,7 +34,7 @@ from .prepared import prepared_splits, read_prepared
 from .source import Images
 from .tfd import read_tfd
 
-KINDS = ("mnist_sample", "npz", "idx", "tfds", "folder", "tfd", "multipie")
+KINDS = ("mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie")
 SPLITS = ("train", "validation", "test")
 
 
@@ -111,6 +113,8 @@ def read_splits(
             return read_prepared(place, wanted, data_dir, image_shape, resize, budget, label_key)
         if kind == "folder":
             return read_folder(place, wanted, image_shape, resize, budget)
+        if kind in ("cifar10", "cifar100"):
+            return read_cifar(kind, place, wanted)
         if kind == "tfd":
             return read_tfd(place, wanted, fold)
         if kind == "multipie":
@@ -142,7 +146,7 @@ def _own_splits(kind: str, place: str, data_dir: str) -> tuple:
         return folder_splits(place)
     if kind == "tfds":
         return prepared_splits(place, data_dir)
-    return ("train", "test") if kind == "mnist_sample" else SPLITS
+    return ("train", "test") if kind in ("mnist_sample", "cifar10", "cifar100") else SPLITS
 
 
 def parse_source(source: str) -> tuple:
@@ -262,7 +266,8 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
 def _permuted(images: Images, index):
     """Pictures with their pixels in the order of their row's table; see `Images.permutations`."""
     count = len(images) // len(images.permutations)
-    pixels = tf.reshape(tf.gather(images.content, index % count), [-1, images.shape[0] * images.shape[1], images.shape[2]])
+    height, width, channels = images.shape
+    pixels = tf.reshape(tf.gather(images.content, index % count), [-1, height * width, channels])
     tables = tf.gather(tf.constant(images.permutations), index // count)
     return tf.reshape(tf.gather(pixels, tables, batch_dims=1), [-1, *images.shape])
 

@@ -175,7 +175,9 @@ def build(settings: StreamSettings, seed: int, sets: dict) -> dict:
         for number, images in enumerate(parts):
             lacking = sorted(set(_labels_of(settings, number)) - set(np.unique(images.labels).tolist()))
             if lacking:
-                original = order[lacking[0] if settings.scenario != "domain" else lacking[0] + _offset(settings, number)]
+                original = order[
+                    lacking[0] if settings.scenario != "domain" else lacking[0] + _offset(settings, number)
+                ]
                 raise UserError(f"{sets[split].name}: task {number + 1} has no {split} image of class {original}")
     return {split: Stream(settings, tuple(parts), order, padded[split], seed) for split, parts in tasks.items()}
 

@@ -13,6 +13,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
+from reverie import stream_runs
 from reverie.configs import defaults
 from reverie.pipelines.source import from_arrays
 from reverie.training import experiment, loop, run_folder, strategies
@@ -75,6 +76,51 @@ def write_tiny_npz(path) -> str:
     train, test = tiny_arrays(), tiny_arrays(30, seed=1)
     np.savez(path, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
     return str(path)
+
+
+def tiny_stream_config(source: str, recipe: str = "bir", scenario: str = "class", kind: str = "split", **train):
+    """Three tasks of two classes (or of all six, permuted), the smallest useful network; see `write_stream_npz`."""
+    import ml_collections
+    from reverie.configs import recipes
+
+    config = recipes.stream_config(kind, scenario, 3, 2 if kind == "split" else 6)
+    config.data.source = source
+    config.data.image_shape = (12, 12, 1)
+    config.model.hidden = (32, 24)
+    config.model.latents = 5
+    config.model.gate_by = "class" if kind == "split" else "task"
+    config.train.steps = 40
+    config.train.batch_size = 12
+    config.train.steps_per_call = 10
+    config.train.log_every = 20
+    config.continual.fisher_images = 40
+    config.continual.memory = 40
+    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
+    config.schedule.rate = 3e-3
+    config.update({"train": train})
+    values = {"ewc": 100.0, "online_ewc": 100.0, "si": 1.0, "xdg": 0.5, "gating": 0.5}
+    return recipes.apply(config, recipe, values)
+
+
+def write_stream_npz(path, seed: int = 0) -> str:
+    train, test = (tiny_arrays(n, 12, 6, seed + k) for k, n in enumerate((240, 90)))
+    np.savez(path, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def stream_npz(tmp_path_factory):
+    return write_stream_npz(tmp_path_factory.mktemp("stream") / "stream.npz")
+
+
+def run_stream(config, workdir, strategy: str = "one"):
+    """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
+    chosen = strategies.build(strategy)
+    folder = run_folder.open_run(workdir, config)
+    model, phases, facts, hooks = stream_runs.prepare(config, chosen, folder)
+    run_folder.write_json(folder / "data.json", facts)
+    outcome = loop.train(model, phases, experiment.loop_settings(config), chosen, folder, **hooks)
+    return model, outcome, run_folder.read_json(folder / "tasks.json"), hooks["state"]
 
 
 def run(config, workdir, strategy: str = "one", **hooks):

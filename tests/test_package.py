@@ -26,8 +26,9 @@ ALLOWED = {
 def _imports(path: pathlib.Path) -> set:
     """Folders of the package that a file imports from."""
     found = set()
+    depth = len(path.relative_to(ROOT).parts)  # As many dots lead to the package.
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == 2:
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
             found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("reverie"):
             found.add(node.module.split(".")[1])
@@ -36,8 +37,8 @@ def _imports(path: pathlib.Path) -> set:
 
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_imports_run_only_along_the_arrows(folder):
-    for path in (ROOT / folder).glob("*.py"):
-        assert _imports(path) <= ALLOWED[folder], path
+    for path in (ROOT / folder).rglob("*.py"):
+        assert _imports(path) - {folder} <= ALLOWED[folder], path
 
 
 def test_files_have_one_subject():
@@ -57,15 +58,19 @@ def test_no_folder_is_importable_by_its_bare_name(tmp_path):
 def test_nothing_loads_pickles_or_keras_files():
     forbidden = ("load_model(", "import pickle", "import dill", "allow_pickle=True")
     for folder in ALLOWED:
-        for path in (ROOT / folder).glob("*.py"):
-            assert not any(word in path.read_text() for word in forbidden), path
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text()
+            if path.name == "cifar.py":  # CIFAR is distributed as pickles: read by names allowed one by one.
+                assert "pickle.load" not in text and "def find_class" in text
+                continue
+            assert not any(word in text for word in forbidden), path
 
 
 def test_every_config_states_its_command_and_can_be_made():
     import importlib
 
     for path in (ROOT / "configs").glob("*.py"):
-        if path.stem in ("__init__", "defaults"):
+        if path.stem in ("__init__", "defaults", "recipes"):
             continue
         module = importlib.import_module(f"reverie.configs.{path.stem}")
         assert f"reverie train --config={path.stem}" in module.__doc__

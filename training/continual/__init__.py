@@ -1,7 +1,7 @@
 """Continual learning: a network, a stream of tasks and methods against forgetting, as phases of the loop.
 
-    experiment = build(config, streams, strategy)
-    loop.train(experiment.model, experiment.phases, ..., state=experiment.state)
+experiment = build(config, streams, strategy)
+loop.train(experiment.model, experiment.phases, ..., state=experiment.state)
 """
 
 import dataclasses
@@ -257,4 +257,13 @@ def _take_features(model, folder: str) -> None:
         ) from None
 
 
-__all__ = ["METHODS", "ContinualSettings", "Experiment", "build", "checked", "model_settings", "settings_of", "stream_settings"]
+__all__ = [
+    "METHODS",
+    "ContinualSettings",
+    "Experiment",
+    "build",
+    "checked",
+    "model_settings",
+    "settings_of",
+    "stream_settings",
+]

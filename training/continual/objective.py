@@ -41,7 +41,10 @@ class Objective(tf.Module):
     def _losses(self, batch: dict, noise: Noise, training: bool, rehearsal) -> dict:
         model, label = self._model, batch["label"]
         task = tf.convert_to_tensor(self.task)
-        current = batch["image"] if batch["image"].shape.rank == 2 else model.represent(batch["image"])
+        current = batch["image"]
+        if current.shape.rank > 2:  # Cached features are flat already.
+            images = _augmented(current, self._settings.augment, noise) if self._settings.augment else current
+            current = model.represent(images)
         tasks = tf.fill(tf.shape(label), task)
         inputs, context, soft = current, model.context(label, tasks), None
         rehearsed = None
@@ -58,7 +61,7 @@ class Objective(tf.Module):
         classification = -tf.gather(self._log_probabilities(logits[:known], task), label, batch_dims=1)
         result = {name: part for name, (part, _) in terms.items()}
         result["classification"] = classification
-        total = tf.add_n(list(result.values()))
+        total = model.weighted(result)
         if rehearsed is not None:
             answered = logits if rehearsed.inputs is None else logits[known:]
             old = self._rehearsed_terms(answered, rehearsed, task)
@@ -66,7 +69,7 @@ class Objective(tf.Module):
                 old |= {name: part for name, (_, part) in terms.items()}
             share = 1.0 / tf.cast(task + 1, tf.float32)
             old = {name: tf.reduce_mean(rehearsed.weights * values) for name, values in old.items()}
-            total = share * total + (1.0 - share) * tf.add_n(list(old.values()))
+            total = share * total + (1.0 - share) * model.weighted(old)
             result |= {f"rehearsed_{name}": tf.ones_like(total) * value for name, value in old.items()}
         if self._methods:
             penalty = tf.add_n([method.extra_loss() for method in self._methods])
@@ -88,3 +91,15 @@ class Objective(tf.Module):
         log_probabilities = self._log_probabilities(logits, task, temperature)
         entropy = -tf.reduce_sum(rehearsed.targets * log_probabilities, axis=-1)
         return {"classification": temperature**2 * entropy}
+
+
+def _augmented(images, padding: int, noise: Noise):
+    """Each image shifted by up to `padding` pixels either way, what comes in mirrored, and flipped half the time."""
+    count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
+    sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    padded = tf.pad(images, sides, mode="SYMMETRIC")
+    shifts = tf.cast(noise.uniform("shift", [count, 2]) * (2 * padding + 1), tf.int32)
+    rows = tf.gather(padded, shifts[:, :1] + tf.range(height), axis=1, batch_dims=1)
+    columns = tf.gather(rows, shifts[:, 1:] + tf.range(width), axis=2, batch_dims=1)
+    flip = noise.uniform("flip", [count, 1, 1, 1]) < 0.5
+    return tf.where(flip, columns[:, :, ::-1], columns)

@@ -40,9 +40,7 @@ class EWC(Method):
 
     def after_task(self, task: int) -> None:
         fisher = self._fisher(task)
-        for variable, precision, centre, new in zip(
-            self._variables, self.precision, self.centre, fisher, strict=True
-        ):
+        for variable, precision, centre, new in zip(self._variables, self.precision, self.centre, fisher, strict=True):
             old, new = precision.numpy().astype(np.float64), np.asarray(new, np.float64)
             total = old + new
             share = np.divide(new, total, out=np.zeros_like(total), where=total > 0.0)

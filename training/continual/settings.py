@@ -34,6 +34,7 @@ class ContinualSettings:
       ewc_gamma: how much of the older quadratic "online_ewc" keeps at each new task.
       fisher_images: images that the Fisher information is estimated on.
       si_strength, si_damping: c and epsilon of "si".
+      augment: pixels of padding for random crops of current images, with random flips; 0 is none.
       pretrained: run folder whose convolutional stack is taken over, or "".
       evaluate_on: "test" or "validation": what the accuracies after each task are measured on.
       evaluate_images: most images a task for them; 0 is all.
@@ -49,6 +50,7 @@ class ContinualSettings:
     fisher_images: int = 1000
     si_strength: float = 1.0
     si_damping: float = 0.1
+    augment: int = 0
     pretrained: str = ""
     evaluate_on: str = "test"
     evaluate_images: int = 0
@@ -113,7 +115,7 @@ def _check_numbers(settings: ContinualSettings) -> None:
     for name in ("temperature", "si_damping"):
         if getattr(settings, name) <= 0.0:
             raise UserError(f"continual.{name} is {getattr(settings, name):g}; expected above 0")
-    for name in ("ewc_strength", "si_strength", "ewc_gamma", "replay_batch", "evaluate_images"):
+    for name in ("ewc_strength", "si_strength", "ewc_gamma", "replay_batch", "evaluate_images", "augment"):
         if getattr(settings, name) < 0:
             raise UserError(f"continual.{name} is {getattr(settings, name):g}; expected at least 0")
     for name in ("memory", "fisher_images"):
