@@ -40,6 +40,8 @@ def prepare(config, strategy, workdir: pathlib.Path) -> tuple:
     if not checkpoints.latest(workdir / "checkpoints"):
         initial = None if config.stream.scenario == "class" else accuracies.row(0)
         history = {"accuracy": [], "initial": initial, "captions": {}}
+        run_folder.write_json(workdir / "tasks.json", history)
+    history = {"accuracy": [], "initial": None, "captions": {}, **history}  # Of a file that somebody removed.
     # With many tasks, the ones not learned yet are left out: a matrix of 100 x 100 is mostly those.
     future = len(streams["train"]) <= 20
 
@@ -47,7 +49,8 @@ def prepare(config, strategy, workdir: pathlib.Path) -> tuple:
         met = len(streams["train"]) if len(made.phases) == 1 else number + 1
         row = accuracies.row(met, future)
         # A run that goes on from an earlier checkpoint learns its last tasks again.
-        history["accuracy"][number:] = [row]
+        unknown = [[None] * len(row)] * (number - len(history["accuracy"]))
+        history["accuracy"][number:] = [*unknown, row]
         _draw(made.model, streams["train"], workdir, met, history)
         run_folder.write_json(workdir / "tasks.json", history)
         return {"average_accuracy": float(np.mean(row[:met]))}

@@ -95,7 +95,8 @@ def apply(config: ml_collections.ConfigDict, recipe: str, values: dict) -> ml_co
       ValueError: no such recipe.
     """
     base, *changes = re.findall(r"[+-]?[a-z_]+", recipe)
-    values = {**values, **values.get(recipe, {})}
+    own = values.get(recipe)
+    values = {**values, **(own if isinstance(own, dict) else {})}
     if base not in _BASES or "".join([base, *changes]) != recipe:
         raise ValueError(f"no recipe '{recipe}'; a recipe is one of {', '.join(_BASES)}, then +component or -component")
     methods, on = list(_BASES[base]), set(COMPONENTS) if base == "bir" else set()

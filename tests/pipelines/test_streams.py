@@ -114,7 +114,9 @@ def test_joint_training_sees_each_image_of_the_tasks_so_far_once_an_epoch(kind):
 
 
 def test_the_facts_tell_streams_apart():
-    build = lambda seed, **k: streams.build(StreamSettings(**k), seed, _sets())["train"].facts()["digest"]
+    def build(seed, **settings):
+        return streams.build(StreamSettings(**settings), seed, _sets())["train"].facts()["digest"]
+
     digests = {
         build(0, tasks=3), build(12, tasks=3), build(0, tasks=2), build(0, tasks=3, scenario="domain"),
         build(0, kind="permuted", tasks=2, classes_per_task=6), build(12, kind="permuted", tasks=2, classes_per_task=6),
@@ -134,7 +136,7 @@ class TestBadInputIsOneClearLine:
 
     def test_missing_labels(self):
         images, labels = tiny_arrays()
-        unlabelled = from_arrays("pictures", images, np.where(np.arange(60) < 4, -1, labels))
+        unlabelled = from_arrays("pictures", images, np.where(np.arange(60) < 4, -1, labels.astype(int)))
         with pytest.raises(UserError, match="pictures: 4 of 60 images have no label"):
             streams.build(StreamSettings("split", "class", 1, 2), 0, {"train": unlabelled})
 

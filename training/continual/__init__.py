@@ -107,7 +107,8 @@ def build(config, stream: pipelines.Stream, strategy: tf.distribute.Strategy) ->
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
             continues=number > 0,
-            begin=_begin(tasks, everything, objective, number),
+            # One phase over everything is in its last task from the start.
+            begin=_begin(tasks, everything, objective, number if count > 1 else len(stream) - 1),
             finish=_finish(everything, number),
             observe=observe,
         )
@@ -165,10 +166,8 @@ class _Tasks:
         """Tells the model which classes and tasks it has met."""
         stream = self._stream.settings
         seen = np.arange(stream.outputs) < (number + 1) * stream.classes_per_task
-        if stream.scenario == "domain" or "joint_iid" in self._settings.methods:
-            seen[:] = True
-        self._model.seen.assign(seen.astype(np.float32))
-        self._model.tasks_seen.assign(float(len(self._stream) if "joint_iid" in self._settings.methods else number + 1))
+        self._model.seen.assign((seen | (stream.scenario == "domain")).astype(np.float32))
+        self._model.tasks_seen.assign(float(number + 1))
 
     def images(self, number: int) -> pipelines.Images:
         """What task `number` trains on."""

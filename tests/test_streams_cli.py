@@ -1,0 +1,145 @@
+"""Streams of tasks from the command line: the whole way, exact resumption, comparison, bad calls."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from reverie import cli
+from reverie.training import experiment
+from reverie.training.checkpoints import weights_digest
+
+from .conftest import write_stream_npz
+
+SMALL = [
+    "--config.data.image_shape=(12, 12, 1)", "--config.stream.tasks=3", "--config.model.hidden=(32, 24)",
+    "--config.model.latents=5", "--config.train.batch_size=12", "--config.schedule.rate=0.003",
+]  # fmt: skip
+
+
+def _train(source, folder, *extra, recipe="bir"):
+    command = ["reverie", "train", f"--config=replay_split_mnist:{recipe}", f"--config.data.source={source}"]
+    return [*command, *SMALL, f"--workdir={folder}", *extra]
+
+
+def test_a_stream_goes_all_the_way(tmp_path, capsys):
+    source, run = write_stream_npz(tmp_path / "data.npz"), tmp_path / "run"
+    assert cli.main(_train(source, run, "--config.train.steps=150")) == 0
+    assert cli.main(["reverie", "evaluate", f"--workdir={run}"]) == 0
+    numbers = json.loads((run / "evaluation.json").read_text())
+    matrix = json.loads((run / "tasks.json").read_text())["accuracy"]
+    assert numbers["average_accuracy"] == pytest.approx(np.mean(matrix[-1])) and numbers["average_accuracy"] > 0.5
+    expected = {"forgetting", "backward_transfer", "incremental_accuracy", "reconstruction", "log_likelihood",
+                "precision", "recall", "frechet", "generated_recognised", "judge_accuracy", "accuracy_task_3"}  # fmt: skip
+    assert expected <= set(numbers) and "forward_transfer" not in numbers
+    captions = json.loads((run / "pictures" / "captions.json").read_text())
+    assert {"accuracy_matrix", "accuracy_course", "imagined", "imagined_after_task_001", "reconstructions"} <= set(
+        captions
+    )
+    page = (run / "report.html").read_text()
+    assert "average test accuracy after the last task" in page and all(f'alt="{name}"' in page for name in captions)
+    assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=float32,int8"]) == 0
+    version = run / "export" / "replay" / "1"
+    assert {p.name for p in (version / "lite").iterdir()} == {f"{n}_{v}.tflite" for n in ("encode", "classify") for v in ("float32", "int8")}  # fmt: skip  # noqa: E501
+    assert cli.main(["reverie", "generate", f"--model={version}", "--label=0,5,-1", f"--out={tmp_path}/i.png"]) == 0
+    capsys.readouterr()
+    assert cli.main(["reverie", "generate", f"--model={version}", "--label=6", f"--out={tmp_path}/i.png"]) == 2
+    assert "class_ids: expected values from -1 to 5" in capsys.readouterr().err
+    assert cli.main(["reverie", "encode", f"--model={version}", f"--source={source}", f"--out={tmp_path}/c.npz"]) == 0
+    assert np.load(tmp_path / "c.npz")["features"].shape == (240, 24)
+
+
+def test_a_classifier_with_a_head_a_task_is_exported_with_the_task_as_an_input(tmp_path):
+    source, run = write_stream_npz(tmp_path / "data.npz"), tmp_path / "run"
+    assert cli.main(_train(source, run, "--config.train.steps=60", recipe="xdg,task")) == 0
+    assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=none", "--warmup=false"]) == 0
+    from reverie.export.graph_loader import GraphModel
+
+    graph, test = GraphModel(run / "export" / "replay" / "1"), experiment.read_streams(experiment.load(run)[0], "test")
+    for number, images in enumerate(test["test"].tasks):
+        seen = graph.call("classify", images=images.pixels.astype(np.float32) / 255.0, task=number)
+        assert np.mean(seen["label"] == images.labels) > 0.8 and set(seen["label"] // 2) == {number}
+
+
+@pytest.mark.slow
+def test_a_stream_stopped_by_sigterm_and_resumed_ends_in_the_bits_of_an_unbroken_one(tmp_path):
+    source = write_stream_npz(tmp_path / "data.npz")
+    steps = ("--config.train.steps=300", "--config.train.checkpoint_every=50", "--deterministic")
+    digests = []
+    for name in ("whole", "broken"):
+        command = [sys.executable, "-m", *_train(source, tmp_path / name, *steps, recipe="bir+si")]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        if name == "broken":
+            while not (tmp_path / name / "checkpoints" / "checkpoint").exists():
+                time.sleep(0.05)
+            time.sleep(3)
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+            assert process.returncode == 143
+            process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        error = process.communicate()[1].decode()
+        assert process.returncode == 0, error
+        _, model, step = experiment.load(tmp_path / name)
+        assert step == 900
+        digests.append(weights_digest(model))
+    assert digests[0] == digests[1]
+
+
+def test_compare_runs_what_is_missing_and_writes_the_table(tmp_path, capsys):
+    source = write_stream_npz(tmp_path / "data.npz")
+    command = ["reverie", "compare", "--config=replay_split_mnist", f"--config.data.source={source}", *SMALL,
+               "--config.train.steps=10", "--methods=none,joint", "--seeds=0", f"--workdir={tmp_path / 'c'}", "--jobs=2"]  # fmt: skip  # noqa: E501
+    assert cli.main(command) == 0
+    table = (tmp_path / "c" / "table.md").read_text()
+    assert "| none | 1 |" in table and "| joint | 1 |" in table and "Mean ± standard error" in table
+    runs = json.loads((tmp_path / "c" / "comparison.json").read_text())["runs"]
+    history = json.loads((tmp_path / "c" / "joint" / "seed_0" / "tasks.json").read_text())
+    assert runs[1]["average_accuracy"] == pytest.approx(np.mean(history["accuracy"][-1]))
+    assert (tmp_path / "c" / "accuracy.png").is_file() and "table" in (tmp_path / "c" / "report.html").read_text()
+    capsys.readouterr()
+    assert cli.main(command) == 0
+    assert "2 runs, 2 already done" in capsys.readouterr().out
+    assert cli.main([*command, "--config.train.steps=11"]) == 2
+    assert "holds a comparison with other settings" in capsys.readouterr().err
+
+
+def test_the_table_s_errors_are_standard_errors_over_seeds():
+    from reverie import comparison
+
+    rows = [{"method": "a", "seed": k, "seconds": 1.0, "average_accuracy": v} for k, v in enumerate((0.8, 0.9, 0.7))]
+    summary = comparison.summarise([*rows, {"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5}])
+    assert summary[0]["average_accuracy"] == pytest.approx((0.8, 0.1 / np.sqrt(3))) and summary[0]["runs"] == 3
+    assert summary[1]["average_accuracy"] == (0.5, 0.0)
+
+
+class TestBadCallsAreOneClearLine:
+    def _said(self, capsys, *arguments) -> str:
+        assert cli.main(["reverie", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        return error
+
+    def test_unknown_recipes(self, capsys, tmp_path):
+        said = self._said(capsys, "train", "--config=replay_split_mnist:birr", f"--workdir={tmp_path}/r")
+        assert "no recipe 'birr'; a recipe is one of none, joint" in said
+        said = self._said(
+            capsys, "compare", "--config=replay_split_mnist", "--methods=bir,x", f"--workdir={tmp_path}/c"
+        )
+        assert "no recipe 'x'" in said and not (tmp_path / "c").exists()
+        said = self._said(capsys, "train", "--config=replay_split_mnist:bir+colour", f"--workdir={tmp_path}/r")
+        assert "'+colour' is neither a component" in said
+
+    def test_more_tasks_than_classes(self, capsys, tmp_path):
+        said = self._said(capsys, "train", "--config=replay_split_mnist", "--config.stream.tasks=6", f"--workdir={tmp_path}/r")  # fmt: skip  # noqa: E501
+        assert "6 tasks of 2 classes need 12 classes, but mnist_sample has 10" in said
+
+    def test_a_method_that_the_scenario_forbids(self, capsys, tmp_path):
+        said = self._said(capsys, "train", "--config=replay_split_mnist:xdg,class", f"--workdir={tmp_path}/r")
+        assert "xdg gates by task" in said
+
+    def test_compare_without_a_stream(self, capsys, tmp_path):
+        said = self._said(capsys, "compare", "--config=xcov_demo", "--methods=a", f"--workdir={tmp_path}/c")
+        assert "needs a config of a stream" in said

@@ -1,0 +1,282 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reverie.errors import UserError
+from reverie.training import checkpoints, continual, experiment, loop, strategies
+from reverie.training.records import read_metrics
+
+from ..conftest import run, run_stream, tiny_arrays, tiny_config, tiny_stream_config, write_stream_npz
+
+# Every method, with scenarios that admit it; a few stand for all in the fast suite.
+CASES = [
+    ("bir+si", "class"),
+    ("er+ewc", "class"),
+    *(
+        pytest.param(recipe, scenario, marks=pytest.mark.slow)
+        for recipe, scenario in (
+            ("none", "class"), ("joint", "class"), ("lwf", "class"), ("gr", "class"), ("xdg+si", "task"),
+            ("bir", "task"), ("online_ewc+lwf", "task"), ("bir-feedback", "domain"),
+        )
+    ),
+]  # fmt: skip
+
+
+def _stop_at(step: int, monkeypatch):
+    """Raises from the first checkpoint save past `step`, as a killed process ends."""
+    original = loop.Runner.call
+
+    def call(self, iterator, count):
+        if int(self.step.numpy()) >= step:
+            raise KeyboardInterrupt
+        return original(self, iterator, count)
+
+    monkeypatch.setattr(loop.Runner, "call", call)
+
+
+def _everything(model, state) -> list:
+    """All numbers of a run: weights, copies, importances, memories."""
+    copies = [w for method in state.methods if hasattr(method, "copy") for w in method.copy.weights]
+    return [np.asarray(v.numpy(), np.float64) for v in (*model.weights, *state.variables, *copies)]
+
+
+def _assert_same(one: list, other: list) -> None:
+    """Alike but for the last bits: TensorFlow sums in the order in which threads finish, unless told not to.
+
+    A lost moment, importance, draw or batch moves weights by about the learning rate, 3e-3. That deterministic
+    runs end in the same bits is held by tests/test_streams_cli.py.
+    """
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("recipe", "scenario"), CASES)
+def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_path, monkeypatch, recipe, scenario):
+    config = tiny_stream_config(stream_npz, recipe, scenario, steps=12, steps_per_call=4, checkpoint_every=4)
+    whole, outcome, history, state = run_stream(config, tmp_path / "whole")
+    assert outcome.step == 36 and len(history["accuracy"]) == 3
+    # Stopped in the first task, between two tasks, and in the last one; each time a new process would start here.
+    for step in (8, 24, 32):
+        with monkeypatch.context() as patch:
+            _stop_at(step, patch)
+            with pytest.raises(KeyboardInterrupt):
+                run_stream(config, tmp_path / "broken")
+    broken, outcome, again, restored = run_stream(config, tmp_path / "broken")
+    assert outcome.step == 36 and again == history
+    _assert_same(_everything(broken, restored), _everything(whole, state))
+
+
+@pytest.mark.slow
+def test_two_replicas_learn_a_stream_and_resume(stream_npz, tmp_path, monkeypatch):
+    config = tiny_stream_config(stream_npz, "bir+si", steps=12, steps_per_call=4, checkpoint_every=4)
+    whole, _, _, state = run_stream(config, tmp_path / "whole", "mirrored")
+    with monkeypatch.context() as patch:
+        _stop_at(20, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run_stream(config, tmp_path / "broken", "mirrored")
+    broken, _, _, restored = run_stream(config, tmp_path / "broken", "mirrored")
+    _assert_same(_everything(broken, restored), _everything(whole, state))
+
+
+@pytest.mark.parametrize(
+    "recipe", ["si", pytest.param("ewc", marks=pytest.mark.slow), pytest.param("lwf", marks=pytest.mark.slow)]
+)
+def test_two_replicas_take_the_steps_of_one_device_where_nothing_is_drawn(stream_npz, tmp_path, recipe):
+    config = tiny_stream_config(stream_npz, recipe, steps=10)
+    models = [run_stream(config, tmp_path / name, name)[0] for name in ("one", "mirrored")]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_rehearsal_remembers_what_plain_training_forgets(stream_npz, tmp_path):
+    finals = {}
+    for recipe in ("none", "joint", "bir"):
+        config = tiny_stream_config(stream_npz, recipe, steps=120)
+        finals[recipe] = np.array(run_stream(config, tmp_path / recipe)[2]["accuracy"][-1])
+    assert finals["none"][:2].max() < 0.2 and finals["none"][2] > 0.9
+    assert finals["joint"].min() > 0.9
+    assert finals["bir"][:2].mean() > finals["none"][:2].mean() + 0.4
+
+
+def test_iid_joint_training_is_one_phase_over_everything(stream_npz, tmp_path):
+    config = tiny_stream_config(stream_npz, "joint_iid", steps=80)
+    _, outcome, history, _ = run_stream(config, tmp_path / "run")
+    assert outcome.step == 240 and len(history["accuracy"]) == 1
+    assert np.mean(history["accuracy"][0]) > 0.9 and len(history["accuracy"][0]) == 3
+
+
+def test_one_graph_serves_all_tasks_after_the_first(stream_npz, tmp_path, monkeypatch):
+    traced, original = [], loop.Runner._many_steps
+
+    def many_steps(self, iterator, count, in_a_row):
+        traced.append(self.phase.name)
+        return original(self, iterator, count, in_a_row)
+
+    monkeypatch.setattr(loop.Runner, "_many_steps", many_steps)
+    config = tiny_stream_config(stream_npz, "bir", steps=8)
+    config.stream.tasks, config.stream.classes_per_task = 6, 1
+    config.train.batch_size = 10
+    run_stream(config, tmp_path / "run")
+    # Automatic control flow may trace a function more than once; what counts is that later tasks add nothing.
+    assert set(traced) == {"task 1 of 6", "task 2 of 6"}
+
+
+def test_the_optimiser_goes_on_from_task_to_task(stream_npz, tmp_path):
+    config = tiny_stream_config(stream_npz, "none", steps=5)
+    run_stream(config, tmp_path / "run")
+    path = checkpoints.latest(tmp_path / "run" / "checkpoints")
+    slots = [name for name, _ in tf.train.list_variables(path) if name.startswith("optimizer/slots")]
+    assert slots
+    # With a fresh optimiser in each task the first moments of output units of the first task, which get no
+    # gradient from the third on, would be zero.
+    moments = [tf.train.load_variable(path, name) for name in slots]
+    output = [m for m in moments if m.shape == (24, 6)]
+    assert np.all(np.any(output[0] != 0.0, axis=0))
+
+
+def test_states_do_not_grow_with_the_number_of_tasks(stream_npz):
+    sizes = {}
+    for tasks in (2, 8):
+        for recipe in ("ewc", "online_ewc", "si", "bir", "er"):
+            config = tiny_stream_config(stream_npz, recipe, "domain", "permuted", steps=2)
+            config.stream.tasks = tasks
+            stream = experiment.read_streams(config, "train")["train"]
+            state = continual.build(config, stream, strategies.build("one")).state
+            for method in state.methods:
+                for task in range(tasks):
+                    method.after_task(task)
+            # (A copy's gates hold one mask a task; they are Keras weights, not state of the method.)
+            grown = sum(v.shape.num_elements() for v in state.variables)
+            sizes.setdefault(recipe, set()).add(grown)
+    assert all(len(found) == 1 for found in sizes.values()), sizes
+
+
+def test_the_memory_keeps_rows_of_earlier_tasks_with_their_labels(stream_npz, tmp_path):
+    config = tiny_stream_config(stream_npz, "er", steps=2)
+    model, _, _, state = run_stream(config, tmp_path / "run")
+    memory = state.methods[0]
+    rows, labels = memory.memory.numpy()[:36] / 255.0, memory.labels.numpy()[:36]
+    assert int(memory.filled.numpy()) == 36 and np.bincount(labels).tolist() == [6] * 6  # 40 // 6 each.
+    # Each class of the tiny images is one bright row of pixels.
+    bright = np.argmax(rows.reshape(36, 12, 12).mean(axis=2), axis=1)
+    assert np.array_equal(bright, labels * 2)
+
+
+def test_features_are_computed_once_a_task_and_rehearsed_as_they_are(tmp_path, stream_npz, monkeypatch):
+    pretraining = tiny_stream_config(stream_npz, "none", steps=10)
+    pretraining.stream.tasks, pretraining.stream.classes_per_task = 1, 6
+    pretraining.continual.augment = 2
+    settings = {"convolutions": (4, 6, 8), "reconstruction": "squared", "mean": (0.2,), "deviation": (0.3,)}
+    pretraining.model.update(settings)
+    first, *_ = run_stream(pretraining, tmp_path / "features")
+    config = tiny_stream_config(stream_npz, "bir", steps=6)
+    config.model.update({**settings, "internal": True})
+    with pytest.raises(UserError, match="internal replay freezes the convolutional stack"):
+        run_stream(config, tmp_path / "none")
+    config.continual.pretrained = str(tmp_path / "features")
+    calls, original = [], type(first).represent
+    monkeypatch.setattr(type(first), "represent", lambda self, images: calls.append(1) or original(self, images))
+    model, _, history, _ = run_stream(config, tmp_path / "run")
+    for one, other in zip(first.features.weights, model.features.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    # Traced once a task for the cache, once for measuring, never inside a step.
+    assert len(calls) <= 3 + 2 and len(history["accuracy"]) == 3
+    other = tiny_stream_config(stream_npz, "bir", steps=6)
+    other.model.update({**settings, "internal": True, "convolutions": (5, 7)})
+    other.continual.pretrained = str(tmp_path / "features")
+    with pytest.raises(UserError, match="its convolutional stack is not"):
+        run_stream(other, tmp_path / "other")
+
+
+def test_numbers_of_each_task_are_recorded(stream_npz, tmp_path):
+    config = tiny_stream_config(stream_npz, "bir", steps=20)
+    _, _, history, _ = run_stream(config, tmp_path / "run")
+    lines = [line for line in read_metrics(tmp_path / "run") if "average_accuracy" in line]
+    assert [line["step"] for line in lines] == [20, 40, 60]
+    for number, line in enumerate(lines):
+        assert line["average_accuracy"] == pytest.approx(np.mean(history["accuracy"][number][: number + 1]))
+        assert history["accuracy"][number][number + 1 :] == [None] * (2 - number)
+    assert (tmp_path / "run" / "pictures" / "imagined_after_task_003.png").is_file()
+
+
+class TestBadInputIsOneClearLine:
+    @pytest.mark.parametrize(
+        ("methods", "scenario", "said"),
+        [
+            (("xdg",), "class", "xdg gates by task, which the class-incremental scenario does not tell"),
+            (("xdg", "generative"), "task", "do not go together"),
+            (("generative", "buffer"), "class", "rehearses in 2 ways"),
+            (("joint", "si"), "class", "nothing goes with it"),
+            (("ewc", "online_ewc"), "class", "choose one"),
+            (("replay",), "class", "expected some of joint"),
+            (("si", "si"), "class", "names one twice"),
+        ],
+    )
+    def test_methods_that_do_not_go_together(self, methods, scenario, said):
+        model = {"task_gating": 0.5 if "xdg" in methods else 0.0}
+        with pytest.raises(UserError, match=said):
+            continual.checked({"methods": methods}, scenario, model)
+
+    def test_a_network_that_is_not_made_for_the_method(self):
+        with pytest.raises(UserError, match=r"model\.generator=True"):
+            continual.checked({"methods": ("generative",)}, "class", {"generator": False})
+        with pytest.raises(UserError, match="XdG needs a share of units above 0"):
+            continual.checked({"methods": ("xdg",)}, "task", {"task_gating": 0.0})
+        with pytest.raises(UserError, match="other methods need 0"):
+            continual.checked({"methods": ()}, "task", {"task_gating": 0.5})
+
+    @pytest.mark.parametrize("name", ["temperature", "si_damping", "memory", "ewc_strength", "evaluate_on"])
+    def test_numbers_out_of_range(self, name):
+        value = "train" if name == "evaluate_on" else -1
+        with pytest.raises(UserError, match=f"continual.{name} is"):
+            continual.checked({name: value}, "class", {})
+
+    def test_epochs_and_steps_of_a_stream(self, stream_npz, tmp_path):
+        config = tiny_stream_config(stream_npz, "none", steps=0)
+        with pytest.raises(UserError, match=r"train\.steps steps for every task, and no epochs"):
+            run_stream(config, tmp_path / "run")
+
+    def test_a_batch_larger_than_a_task(self, stream_npz, tmp_path):
+        config = tiny_stream_config(stream_npz, "none", batch_size=200)
+        with pytest.raises(UserError, match="batch_size is 200, but"):
+            run_stream(config, tmp_path / "run")
+
+    def test_a_run_taken_up_on_another_stream(self, tmp_path):
+        source = write_stream_npz(tmp_path / "data.npz")
+        run_stream(tiny_stream_config(source, "none", steps=5), tmp_path / "run")
+        for name, value in (("tasks", 2), ("order", "seed")):
+            config = tiny_stream_config(source, "none", steps=5)
+            config.stream[name] = value
+            with pytest.raises(UserError, match=rf"other settings \(stream.{name}"):
+                run_stream(config, tmp_path / "run")
+        with pytest.raises(UserError, match=r"other settings \(train.steps: 5 -> 9"):
+            run_stream(tiny_stream_config(source, "none", steps=9), tmp_path / "run")
+        # The same settings, but other labels in the file.
+        write_stream_npz(tmp_path / "data.npz", seed=7)
+        with pytest.raises(UserError, match="holds a run on another stream"):
+            run_stream(tiny_stream_config(source, "none", steps=5), tmp_path / "run")
+
+    def test_validation_images_that_there_are_not(self, stream_npz, tmp_path):
+        config = tiny_stream_config(stream_npz, "none")
+        config.continual.evaluate_on = "validation"
+        with pytest.raises(UserError, match=r"set data\.validation_fraction"):
+            run_stream(config, tmp_path / "run")
+
+
+def test_phases_may_change_their_optimiser_between_runs_of_phases(tiny_npz, tmp_path):
+    # A chain that follows another phase starts its own optimiser: its schedule counts from its own start.
+    model, _ = run(tiny_config(tiny_npz, steps=1), tmp_path / "seed")
+    phases = [
+        loop.Phase("a", 3, 10, model.losses, model.trainable_variables, None, {}, {}),
+        loop.Phase("b", 4, 10, model.losses, model.trainable_variables, None, {}, {}),
+        loop.Phase("c", 5, 10, model.losses, model.trainable_variables, None, {}, {}, continues=True),
+    ]
+    assert [loop._chain(phases, number) for number in range(3)] == [(0, 3), (3, 9), (3, 9)]
+
+
+def test_history_is_plain_json(stream_npz, tmp_path):
+    run_stream(tiny_stream_config(stream_npz, "none", "domain", steps=3), tmp_path / "run")
+    content = json.loads((tmp_path / "run" / "tasks.json").read_text())
+    assert np.shape(content["accuracy"]) == (3, 3) and len(content["initial"]) == 3
+    assert tiny_arrays()[0].dtype == np.uint8
