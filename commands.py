@@ -104,7 +104,8 @@ def _define_compare(values, argv):
     string("workdir", "", "The comparison's folder; a comparison already there is gone on with.", values)
     flags.DEFINE_list("methods", [], "Recipes, comma-separated; see configs/recipes.py.", flag_values=values)
     flags.DEFINE_list("seeds", ["0"], "Seeds, comma-separated.", flag_values=values)
-    flags.DEFINE_enum("scenario", "class", ["task", "domain", "class"], "Of the stream.", flag_values=values)
+    text = "Of the stream; the config's own by default."
+    flags.DEFINE_enum("scenario", None, ["task", "domain", "class"], text, flag_values=values)
     integer("jobs", 1, "Runs at a time; the cores are shared out among them.", values)
 
 
@@ -126,7 +127,8 @@ def _compare(values, _):
     given = [f"--config.{key}={value!r}" if isinstance(value, tuple) else f"--config.{key}={value}"
              for key, value in overrides.items()]  # fmt: skip
     path = config_flags.get_config_filename(values["config"]).partition(":")[0]
-    return comparison.run(path, given, values.methods, values.scenario, seeds, values.workdir, values.jobs)
+    scenario = values.scenario or values.config.stream.scenario
+    return comparison.run(path, given, values.methods, scenario, seeds, values.workdir, values.jobs)
 
 
 # ---- evaluate, report

@@ -32,9 +32,9 @@ def test_a_stream_goes_all_the_way(tmp_path, capsys):
     numbers = json.loads((run / "evaluation.json").read_text())
     matrix = json.loads((run / "tasks.json").read_text())["accuracy"]
     assert numbers["average_accuracy"] == pytest.approx(np.mean(matrix[-1])) and numbers["average_accuracy"] > 0.5
-    expected = {"forgetting", "backward_transfer", "incremental_accuracy", "reconstruction", "log_likelihood",
-                "precision", "recall", "frechet", "generated_recognised", "judge_accuracy", "accuracy_task_3"}  # fmt: skip
-    assert expected <= set(numbers) and "forward_transfer" not in numbers
+    expected = ["forgetting", "backward_transfer", "incremental_accuracy", "reconstruction", "log_likelihood"]
+    expected += ["precision", "recall", "frechet", "generated_recognised", "judge_accuracy", "accuracy_task_3"]
+    assert set(expected) <= set(numbers) and "forward_transfer" not in numbers
     captions = json.loads((run / "pictures" / "captions.json").read_text())
     assert {"accuracy_matrix", "accuracy_course", "imagined", "imagined_after_task_001", "reconstructions"} <= set(
         captions

@@ -154,7 +154,7 @@ def test_states_do_not_grow_with_the_number_of_tasks(stream_npz):
 
 def test_the_memory_keeps_rows_of_earlier_tasks_with_their_labels(stream_npz, tmp_path):
     config = tiny_stream_config(stream_npz, "er", steps=2)
-    model, _, _, state = run_stream(config, tmp_path / "run")
+    _, _, _, state = run_stream(config, tmp_path / "run")
     memory = state.methods[0]
     rows, labels = memory.memory.numpy()[:36] / 255.0, memory.labels.numpy()[:36]
     assert int(memory.filled.numpy()) == 36 and np.bincount(labels).tolist() == [6] * 6  # 40 // 6 each.
