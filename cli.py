@@ -51,6 +51,8 @@ def main(argv: list) -> int:
             raise UserError(f"no command '{name}'; expected one of {', '.join(COMMANDS)}")
         command = COMMANDS[name]
         rest = [_with_config_path(argument) for argument in argv[2:]]
+        # Overrides mean nothing before the config that they override is known, wherever it was written.
+        rest.sort(key=lambda argument: not argument.startswith("--config="))
         if not any(argument.startswith("--config=") for argument in rest):
             rest.insert(0, _with_config_path(f"--config={_DEFAULT_CONFIG}"))
         command.define(values, [name, *rest])

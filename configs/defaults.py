@@ -42,6 +42,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.schedule = ml_collections.ConfigDict()
     config.schedule.name = "constant"  # constant, cosine, linear, exponential, steps
     config.schedule.rate = 1e-3  # Peak learning rate.
+    config.schedule.restarts = False  # Whether it starts again with each task of a stream.
     config.schedule.warmup_steps = 0  # Linear rise from 0.
     config.schedule.final_fraction = 0.0  # Last rate over peak: cosine, linear; a `decay_steps`' factor: exponential.
     config.schedule.decay_steps = 0  # exponential only.

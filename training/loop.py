@@ -160,8 +160,10 @@ def train(
                 else:
                     with strategy.scope():
                         optimizer = optimizers.build(phase.optimizer, phase.variables)
-                    origin, length = _chain(phases, number)
-                    runner = Runner(model, phase, settings, strategy, step, average, optimizer, start, origin, length)
+                        origin, length = _chain(phases, number)
+                        runner = Runner(
+                            model, phase, settings, strategy, step, average, optimizer, start, origin, length
+                        )
                     checkpoints = _restored(workdir, settings, runner, state)
                 records = records or Records(workdir, int(step.numpy()))
                 done = None if finished is None else functools.partial(finished, number)

@@ -16,8 +16,8 @@ def build(settings: dict, total_steps: int) -> Callable:
     Args:
       settings: {"name": one of NAMES, "rate": peak learning rate, "warmup_steps": steps of linear rise from 0,
         "final_fraction": rate at the end over the peak (cosine, linear; per `decay_steps` for exponential),
-        "decay_steps": exponential only, "boundaries", "factor": for steps}.
-      total_steps: length of the run.
+        "decay_steps": exponential only, "boundaries", "factor": for steps}. "restarts" is the loop's matter.
+      total_steps: length of the run, or of a phase where the schedule restarts with each.
 
     Returns:
       int64 step -> float32 learning rate.

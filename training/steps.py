@@ -25,7 +25,15 @@ class Runner:
         self.model, self.phase, self.settings, self.strategy = model, phase, settings, strategy
         self.step, self.average, self.optimizer = step, average, optimizer
         self.start, self.origin = start, origin
-        self.rate = schedules.build(phase.schedule, length)
+        # A schedule that restarts counts from the start of each phase, the others from that of the optimiser.
+        self._restarts = bool(phase.schedule.get("restarts", False))
+        self._zero = tf.Variable(
+            start if self._restarts else origin,
+            dtype=tf.int64,
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        self.rate = schedules.build(phase.schedule, phase.steps if self._restarts else length)
         self.variables = [v.value for v in phase.variables]
         self.names: list = []
         self.skipped = 0
@@ -38,6 +46,10 @@ class Runner:
     def go_on(self, phase, start: int) -> None:
         """Takes up the next phase with the optimiser as it stands; the graph is built again only for new losses."""
         anew = phase.losses != self.phase.losses or phase.observe != self.phase.observe
+        if self._restarts:
+            anew = anew or phase.steps != self.phase.steps
+            self.rate = schedules.build(phase.schedule, phase.steps)
+            self._zero.assign(start)
         self.phase, self.start = phase, start
         if anew:
             compute = self._compute_gradients
@@ -104,7 +116,7 @@ class Runner:
         if context.num_replicas_in_sync > 1:
             *gradients, values = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, values])
         finite = tf.reduce_all(tf.math.is_finite(values)) & tf.math.is_finite(tf.linalg.global_norm(gradients))
-        rate = self.rate(step - self.origin)
+        rate = self.rate(step - self._zero)
         if self.optimizer.inside_cond:
 
             def apply():
