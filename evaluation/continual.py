@@ -116,5 +116,5 @@ def draw(matrix: list, names: list) -> dict:
         if len(values) <= 10:
             series |= {name: (steps[i:], values[i:, i]) for i, name in enumerate(names[: len(values)])}
         caption = "Each line starts when its task is learned; the first is the mean over the tasks met so far."
-        result["accuracy_course"] = (pictures.curves(series, "accuracy after each task"), caption)
+        result["accuracy_course"] = (pictures.curves(series, "accuracy after each task", unit="tasks learned"), caption)
     return result

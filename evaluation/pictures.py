@@ -65,24 +65,29 @@ def scatter(points, labels, title: str, names=(), units=("z1", "z2")) -> np.ndar
     return _rendered(figure)
 
 
-def curves(series: dict, title: str, logarithmic: bool = False) -> np.ndarray:
-    """Lines over steps.
+def curves(series: dict, title: str, logarithmic: bool = False, unit: str = "step") -> np.ndarray:
+    """Lines over steps, or over a few things counted.
 
     Args:
       series: name -> (steps [n], values [n]).
       title: above the plot.
       logarithmic: of the value axis.
+      unit: what is counted; of few points each one is marked.
 
     Returns:
       uint8 [height, width, 3].
     """
     figure, axes = _figure(5.6, 3.4)
     for number, (name, (steps, values)) in enumerate(series.items()):
-        axes.plot(steps, values, label=name, color=COLOURS[(3 * number) % len(COLOURS)], linewidth=1.4)
+        marker = "o" if len(steps) <= 20 else None
+        colour = COLOURS[(3 * number) % len(COLOURS)]
+        axes.plot(steps, values, label=name, color=colour, linewidth=1.4, marker=marker, markersize=3)
     if logarithmic:
         axes.set_yscale("log")
     axes.set_title(title, fontsize=10)
-    axes.set_xlabel("step")
+    axes.set_xlabel(unit)
+    if unit != "step":
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     if len(series) > 1:
         axes.legend(fontsize=8, frameon=False)
@@ -135,6 +140,7 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
         axes.text(mean, place, f" {mean:.2f}", va="center", fontsize=7)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit)
+    axes.set_xlim(0.0, 1.12 * max(row[1] + row[2] for row in rows))
     return _rendered(figure)
 
 

@@ -31,6 +31,6 @@ def first_rows(inputs: dict, size: int) -> dict:
     """The same request with at most `size` images; `inputs` as `Signature.examples` makes them."""
     rows = min([size, *(len(value) for name, value in inputs.items() if name != "seed" and np.ndim(value))])
     return {
-        name: np.int32(rows) if name == "count" else value if name == "seed" else value[:rows]
+        name: np.int32(rows) if name == "count" else value if name == "seed" or not np.ndim(value) else value[:rows]
         for name, value in inputs.items()
     }

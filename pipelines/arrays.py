@@ -1,5 +1,6 @@
 """Readers of image arrays: `.npz` files, MNIST's IDX files, and the digits that ship with the package."""
 
+import dataclasses
 import gzip
 import pathlib
 import struct
@@ -62,7 +63,7 @@ def _array_key(archive, split: str) -> str | None:
 
 def read_sample(_: str, split: str) -> Images:
     """The 5,000 training and 1,000 test digits of MNIST that ship with the package (see NOTICE)."""
-    return read_npz(str(SAMPLE), split)
+    return dataclasses.replace(read_npz(str(SAMPLE), split), name=f"mnist_sample:{split}")
 
 
 def idx_splits(folder: str) -> tuple:

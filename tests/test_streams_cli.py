@@ -54,7 +54,8 @@ def test_a_stream_goes_all_the_way(tmp_path, capsys):
 
 def test_a_classifier_with_a_head_a_task_is_exported_with_the_task_as_an_input(tmp_path):
     source, run = write_stream_npz(tmp_path / "data.npz"), tmp_path / "run"
-    assert cli.main(_train(source, run, "--config.train.steps=60", recipe="xdg,task")) == 0
+    settings = ("--config.train.steps=120", "--config.model.task_gating=0.5")
+    assert cli.main(_train(source, run, *settings, recipe="xdg,task")) == 0
     assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=none", "--warmup=false"]) == 0
     from reverie.export.graph_loader import GraphModel
 
@@ -134,7 +135,7 @@ class TestBadCallsAreOneClearLine:
 
     def test_more_tasks_than_classes(self, capsys, tmp_path):
         said = self._said(capsys, "train", "--config=replay_split_mnist", "--config.stream.tasks=6", f"--workdir={tmp_path}/r")  # fmt: skip  # noqa: E501
-        assert "6 tasks of 2 classes need 12 classes, but mnist_sample has 10" in said
+        assert "6 tasks of 2 classes need 12 classes, but mnist_sample:train has 10" in said
 
     def test_a_method_that_the_scenario_forbids(self, capsys, tmp_path):
         said = self._said(capsys, "train", "--config=replay_split_mnist:xdg,class", f"--workdir={tmp_path}/r")
