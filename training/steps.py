@@ -85,13 +85,14 @@ class Runner:
     def _many_steps(self, iterator, count, in_a_row):
         """Graph of many steps: (sums of losses over good steps, last losses, bad steps, bad steps in a row)."""
         stop = self.settings.on_nonfinite == "stop"
-        # The names are known only once the losses are traced, so the first step stands ahead of the loop.
-        last, good = self._step(next(iterator))
-        totals = tf.where(good, last, tf.zeros_like(last))
-        bad = tf.cast(~good, tf.int32)
-        in_a_row = tf.where(good, 0, in_a_row + 1)
-        done = tf.constant(1)
+        # How many losses there are is known only once they are traced, inside the loop: one number stands for them
+        # until the first step. (Tracing a step ahead of the loop instead would double the time to build the graph.)
+        totals, last = tf.zeros([1]), tf.zeros([1])
+        good, bad, done = tf.constant(True), tf.constant(0), tf.constant(0)
         while done < count and (good or not stop) and in_a_row <= self.settings.max_skipped:
+            tf.autograph.experimental.set_loop_options(
+                shape_invariants=[(totals, tf.TensorShape([None])), (last, tf.TensorShape([None]))]
+            )
             last, good = self._step(next(iterator))
             totals += tf.where(good, last, tf.zeros_like(last))
             bad += tf.cast(~good, tf.int32)
