@@ -106,14 +106,16 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int) -> tuple:
             time.sleep(0.2)
             for process in [process for process in running if process.poll() is not None]:
                 method, seed, log, started = running.pop(process)
-                if process.returncode not in (0, 130, 143):
+                # A process that a signal killed has a negative code; shells say 128 and the signal.
+                code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+                if code and not stop:
                     last = log.read_text(errors="replace").strip().splitlines()[-1:] or [""]
-                    failed.append((method, seed, process.returncode, last[0]))
+                    failed.append((method, seed, code, last[0]))
                 ended = total - len(waiting) - len(running)
                 left = (time.monotonic() - began) / ended * (total - ended)
                 print(
                     f"{ended}/{total} {method}, seed {seed}: {time.monotonic() - started:.0f} s, exit code "
-                    f"{process.returncode}; about {left / 60:.0f} min left", flush=True,
+                    f"{code}; about {left / 60:.0f} min left", flush=True,
                 )  # fmt: skip
             if stop == [1]:
                 stop.append(1)  # Once: each run saves and leaves.

@@ -53,7 +53,7 @@ def prepare(config, strategy, workdir: pathlib.Path) -> tuple:
         history["accuracy"][number:] = [*unknown, row]
         _draw(made.model, streams["train"], workdir, met, history)
         run_folder.write_json(workdir / "tasks.json", history)
-        return {"average_accuracy": float(np.mean(row[:met]))}
+        return {"average_accuracy": float(np.mean(row[:met])), "peak_memory_gib": run_folder.peak_memory_gib()}
 
     return made.model, made.phases, facts, {"state": made.state, "finished": finished}
 

@@ -144,3 +144,40 @@ class TestBadCallsAreOneClearLine:
     def test_compare_without_a_stream(self, capsys, tmp_path):
         said = self._said(capsys, "compare", "--config=xcov_demo", "--methods=a", f"--workdir={tmp_path}/c")
         assert "needs a config of a stream" in said
+
+
+@pytest.mark.slow
+def test_cifar_files_go_from_pretraining_to_internal_replay(tmp_path):
+    """The authors' file formats, tiny: 20 images a class, the paper's five convolutions, small hidden layers."""
+    import pickle
+
+    rng = np.random.default_rng(0)
+
+    def rows(count, classes):
+        labels = np.arange(count) % classes
+        images = rng.integers(0, 80, (count, 3, 32, 32))
+        images[np.arange(count), labels % 3, labels % 32] += 150  # A bright line of one colour tells the class.
+        return images.reshape(count, -1).astype(np.uint8), labels.tolist()
+
+    for folder in ("ten", "hundred"):
+        (tmp_path / folder).mkdir()
+    for name in [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]:
+        data, labels = rows(60, 10)
+        (tmp_path / "ten" / name).write_bytes(pickle.dumps({b"data": data, b"labels": labels}))
+    for name, count in (("train", 2000), ("test", 400)):
+        data, labels = rows(count, 100)
+        (tmp_path / "hundred" / name).write_bytes(pickle.dumps({b"data": data, b"fine_labels": labels}))
+    small = ("--config.model.hidden=(40, 30)", "--config.train.batch_size=32")
+    features, run = tmp_path / "features", tmp_path / "run"
+    assert cli.main(["reverie", "train", "--config=features_cifar10", f"--config.data.source=cifar10:{tmp_path}/ten",
+                     *small, "--config.train.steps=10", f"--workdir={features}"]) == 0  # fmt: skip
+    assert cli.main(["reverie", "train", "--config=replay_split_cifar100:bir,class", f"--workdir={run}",
+                     f"--config.data.source=cifar100:{tmp_path}/hundred", *small, "--config.train.steps=4",
+                     f"--config.continual.pretrained={features}"]) == 0  # fmt: skip
+    assert cli.main(["reverie", "evaluate", f"--workdir={run}"]) == 0
+    numbers = json.loads((run / "evaluation.json").read_text())
+    assert {"average_accuracy", "log_likelihood", "frechet", "generated_recognised"} <= set(numbers)
+    assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=float32", "--warmup=false"]) == 0
+    one, other = (experiment.load(folder)[1] for folder in (features, run))
+    for a, b in zip(one.features.weights, other.features.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())

@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import sys
 import time
 
@@ -106,7 +107,8 @@ def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute
 def finished(description: dict, outcome: dict) -> dict:
     """run.json at the end of training: the outcome, with the seconds of all sittings together."""
     seconds = description.pop("before", 0.0) + outcome["seconds"]
-    return {**description, **outcome, "seconds": seconds, "finished": time.time()}
+    memory = {"peak_memory_gib": round(peak_memory_gib(), 2)}
+    return {**description, **outcome, **memory, "seconds": seconds, "finished": time.time()}
 
 
 def load_config(workdir) -> ml_collections.ConfigDict:
@@ -152,6 +154,12 @@ def environment(strategy: tf.distribute.Strategy | None = None) -> dict:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
         "versions": versions,
     }
+
+
+def peak_memory_gib() -> float:
+    """Most memory that this process has held so far."""
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kibibytes / 2**20
 
 
 def _processor() -> str:
