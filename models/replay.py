@@ -340,7 +340,7 @@ class Replay(keras.Model):
         return {"label": tf.argmax(masked, axis=-1, output_type=tf.int32), "probabilities": probabilities}
 
     def encode(self, images) -> dict:
-        """{"features": last hidden layer [n, hidden[-1]]} and, with a generator, "mean" and "log_variance" of z."""
+        """{"features": last hidden layer}, with a generator also "mean" and "log_variance" of z.  XdG: as in task 0."""
         inputs = self.represent(images)
         hidden, _ = self.activations(inputs, tf.zeros([tf.shape(inputs)[0]], tf.int32))
         result = {"features": hidden}

@@ -43,7 +43,7 @@ def _chunk(model, rows, label, active, task) -> list:
         hidden, records = model.activations(rows, tasks)
         product = tf.matmul(hidden, model.classifier.kernel)
         logits = product + model.classifier.bias
-        # One softmax over the active units, whatever head they are of.
+        # One softmax over the active units, whatever block they are of.
         masked = tf.where(active > 0.0, logits, -1e9)
         log_probability = tf.nn.log_softmax(masked)[:, label]
     records = [*records, (hidden, product, logits)]

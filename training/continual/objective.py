@@ -78,7 +78,7 @@ class Objective(tf.Module):
         return {"total": total, **result}
 
     def _log_probabilities(self, logits, task, temperature: float = 1.0):
-        """float32 [n, classes]: log-softmax over the active units, each in its own head."""
+        """float32 [n, classes]: log-softmax over the active units, each in its own block."""
         active = tf.ones([self._stream.outputs])
         if self._stream.scenario == "class":
             active = tf.sequence_mask((task + 1) * self._stream.classes_per_task, self._stream.outputs, tf.float32)

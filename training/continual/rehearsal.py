@@ -20,8 +20,8 @@ class Rehearsed:
 
     Attributes:
       inputs: float32 [r, units] as `model.represent` gives them, or None for the current rows themselves.
-      targets: float32 [r, classes], a distribution over all output units. With several heads the heads it is
-        spread over count in equal parts.
+      targets: float32 [r, classes], a distribution over all output units; over several blocks of units where more
+        than one of them is asked.
       context: float32 [r, contexts], open gates.
       weights: float32 [r], mean one.
       soft: whether targets are probabilities of the copy (distillation).
@@ -53,12 +53,12 @@ class Copy(Method):
         for kept, variable in zip(self.copy.weights, self._model.weights, strict=True):
             kept.assign(variable.numpy())
 
-    def _answers(self, inputs, heads, task):
+    def _answers(self, inputs, blocks, task):
         """The copy's answers as targets: float32 [r, classes].
 
         Args:
           inputs: float32 [r, units].
-          heads: float32 [r, heads], how far each head is asked.
+          blocks: float32 [r, blocks], how far each block of units is asked.
           task: int32 scalar, the current task: only classes of earlier ones are answered with.
         """
         soft = self._settings.distillation
@@ -69,16 +69,16 @@ class Copy(Method):
             answers = tf.exp(log_probabilities)
         else:
             answers = tf.one_hot(tf.argmax(log_probabilities, axis=-1), log_probabilities.shape[-1])
-        return tf.reshape(answers * heads[..., None], [-1, self._stream.outputs])
+        return tf.reshape(answers * blocks[..., None], [-1, self._stream.outputs])
 
     def _active(self, task):
-        """float32 [classes]: the classes of earlier tasks; with heads or shared units, all."""
+        """float32 [classes]: the classes of earlier tasks; with blocks or shared units, all."""
         if self._stream.scenario != "class":
             return tf.ones([self._stream.outputs])
         return tf.sequence_mask(task * self._stream.classes_per_task, self._stream.outputs, tf.float32)
 
-    def _earlier_heads(self, count, task):
-        """float32 [count, heads]: all earlier heads in equal parts."""
+    def _earlier_blocks(self, count, task):
+        """float32 [count, blocks]: all earlier blocks in equal parts."""
         if self._stream.blocks == 1:
             return tf.ones([count, 1])
         earlier = tf.sequence_mask(task, self._stream.blocks, tf.float32) / tf.cast(tf.maximum(task, 1), tf.float32)
@@ -92,7 +92,7 @@ class CurrentInputs(Copy):
         """See `Generative.rows`; there are as many rows as current ones."""
         del count, noise
         size = tf.shape(current)[0]
-        targets = self._answers(current, self._earlier_heads(size, task), task)
+        targets = self._answers(current, self._earlier_blocks(size, task), task)
         return Rehearsed(None, targets, targets, tf.ones([size]), self._settings.distillation)
 
 
@@ -100,8 +100,8 @@ class Generative(Copy):
     """Rehearsal of what the copy imagines and labels.
 
     With class-conditional modes the class of every row is drawn first: among all earlier classes (class
-    incremental), among all classes (domain), or, with a head a task, within one earlier task, so that each head
-    is rehearsed on rows of its own. The class drawn is never the label: the copy labels what it imagined.
+    incremental), among all classes (domain), or, with a block of units a task, within one earlier task, so that each
+    block is rehearsed on rows of its own. The class drawn is never the label: the copy labels what it imagined.
     """
 
     def rows(self, current, count: int, task, noise: Noise) -> Rehearsed:
@@ -124,20 +124,20 @@ class Generative(Copy):
         uniform = noise.uniform("class", [count])
         if own_task:
             label = turn * per_task + _whole(uniform, per_task)
-            heads = tf.one_hot(turn, stream.blocks)
+            blocks = tf.one_hot(turn, stream.blocks)
             share = tf.math.unsorted_segment_sum(tf.ones([count]), turn, stream.tasks)
             weights = 1.0 / tf.gather(share, turn)
             weights *= count / tf.reduce_sum(weights)
         else:
             label = _whole(uniform, per_task if stream.scenario == "domain" else earlier * per_task)
-            heads = self._earlier_heads(count, task)
+            blocks = self._earlier_blocks(count, task)
         if config.conditional:
             z = self.copy.prior.sample(label, noise.key("imagined"))
         else:
             z = noise.normal("imagined", [count, config.latents])
         gate_task = turn if own_task else _whole(noise.uniform("gate", [count]), earlier)
         inputs = tf.stop_gradient(self.copy.imagine(z, self.copy.context(label, gate_task)))
-        targets = tf.stop_gradient(self._answers(inputs, heads, task))
+        targets = tf.stop_gradient(self._answers(inputs, blocks, task))
         # A gate keyed by task stays that of the imagined row; one keyed by class follows the answer.
         context = tf.one_hot(gate_task, config.tasks) if config.gate_by == "task" else targets
         return Rehearsed(inputs, targets, context, weights, self._settings.distillation)
