@@ -226,6 +226,45 @@ def test_phases_run_in_order_and_resume_in_the_middle_of_any(tiny_npz, tmp_path,
     assert phases == ["first"] * 3 + ["second"] * 5
 
 
+def _chained(config, workdir, optimizer: str, *, continues: bool, restarts: bool, lengths=(10, 10, 10)):
+    """Phases of one objective, one after another, with a rate that falls along a cosine."""
+    strategy = strategies.build("one")
+    images = experiment.read_images(config, "train")["train"]
+    model, (phase,) = experiment.build(config, images, strategy)
+    schedule = {"name": "cosine", "rate": 0.05, "restarts": restarts}
+    phases = [
+        dataclasses.replace(phase, name=str(k), steps=steps, optimizer={"name": optimizer}, schedule=schedule,
+                            continues=continues and k > 0)
+        for k, steps in enumerate(lengths)
+    ]  # fmt: skip
+    workdir.mkdir()
+    loop.train(model, phases, experiment.loop_settings(config), strategy, workdir)
+    return model
+
+
+def test_a_schedule_that_restarts_is_that_of_each_phase_alone(tiny_npz, tmp_path):
+    # SGD has no memory, so continued phases differ from separate ones in the schedule alone.
+    config = tiny_config(tiny_npz)
+    separate = _chained(config, tmp_path / "a", "sgd", continues=False, restarts=False)
+    restarted = _chained(config, tmp_path / "b", "sgd", continues=True, restarts=True)
+    running = _chained(config, tmp_path / "c", "sgd", continues=True, restarts=False)
+    assert weights_digest(separate) == weights_digest(restarted) != weights_digest(running)
+
+
+def test_phases_that_continue_are_one_run_of_the_optimiser_and_the_schedule(tiny_npz, tmp_path, monkeypatch):
+    config = tiny_config(tiny_npz)
+    # The streams of later phases start anew; here every phase sees the same few batches over and over.
+    monkeypatch.setattr(loop.Runner, "iterator", lambda self, first: iter(_same_batch(self.phase)))
+    whole = _chained(config, tmp_path / "a", "adam", continues=False, restarts=False, lengths=(30,))
+    chained = _chained(config, tmp_path / "b", "adam", continues=True, restarts=False)
+    broken = _chained(config, tmp_path / "c", "adam", continues=False, restarts=False)
+    assert weights_digest(whole) == weights_digest(chained) != weights_digest(broken)
+
+
+def _same_batch(phase):
+    return phase.stream(0, None).take(1).cache().repeat()
+
+
 def test_evaluation_and_pictures_come_at_their_cadence_with_averaged_weights(tiny_npz, tmp_path):
     config = tiny_config(tiny_npz, evaluate_every=15, picture_every=10, ema_decay=0.9)
     seen = []
