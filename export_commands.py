@@ -31,7 +31,10 @@ def _export(values, _):
     config, model, step = experiment.load(values.workdir)
     folder = pathlib.Path(values.workdir)
     # Of a stream, the images as its first task shows them, with the classes of all.
-    images = stream_runs.sample(config) if "stream" in config else experiment.read_images(config, "train")["train"]
+    if "stream" in config:
+        images, classes = stream_runs.sample(config)
+    else:
+        images, classes = experiment.read_images(config, "train")["train"], []
     sample = next(iter(pipelines.in_order(images, min(len(images), 1000))))["image"].numpy()
     shape, resize, max_pixels = tuple(model.config.image_shape), config.data.resize, config.data.max_pixels
     context = {
@@ -40,6 +43,7 @@ def _export(values, _):
         "step": step,
         "evaluation": run_folder.read_json(folder / "evaluation.json"),
         "environment": run_folder.environment(),
+        "classes": classes,  # Label k is the k-th: a stream numbers classes in the order it met them.
     }
     published = export.export(
         model,

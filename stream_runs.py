@@ -95,10 +95,20 @@ def read(config, folder: pathlib.Path) -> tuple:
     return experiment.read_streams(config, "train", "test"), (history,)
 
 
-def sample(config) -> pipelines.Images:
-    """Training images of all tasks as the first task shows their pixels, in random order: for export."""
+def sample(config) -> tuple:
+    """What an export needs of the data.
+
+    Returns:
+      (training images of all tasks in random order as the first task shows their pixels, what each label stands
+      for: the classes in the order met, or under `domain` one tuple of classes a label).
+    """
     stream = experiment.read_streams(config, "train")["train"]
+    names = stream.names()
     if stream.settings.kind == "permuted":
-        return stream.tasks[0]
+        meanings = names * (1 if stream.settings.scenario == "domain" else len(stream))
+        return stream.tasks[0], meanings
+    if stream.settings.scenario == "domain":
+        per_task = stream.settings.classes_per_task
+        names = [" or ".join(names[place::per_task]) for place in range(per_task)]
     images = stream.upto(len(stream) - 1)
-    return images.take(np.random.default_rng(0).permutation(len(images)))
+    return images.take(np.random.default_rng(0).permutation(len(images))), names

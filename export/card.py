@@ -55,10 +55,12 @@ def model_card(name: str, content: dict) -> str:
     for signature, detail in content["signatures"].items():
         inputs = ", ".join(f"`{key}` {value['dtype']} {value['shape']}" for key, value in detail["inputs"].items())
         lines.append(f"| `{signature}` | {inputs} |")
+    meanings = [f"{label} is {meaning}" for label, meaning in enumerate(content.get("classes") or [])]
     lines += [
         "| `encode_bytes` | `image_bytes` string [-1]: PNG or JPEG files |",
         "| `serving_default` | as `encode` |",
         "",
+        *([f"Labels are numbered in the order of learning: {', '.join(meanings)}.", ""] if meanings else []),
         "LiteRT files, if any, lie in `lite/`. A SavedModel is a program: load only files you trust.",
         "",
         "## Measured",

@@ -27,7 +27,8 @@ def export(
       model: answers the model protocol, weights trained.
       base: folder of the model's versions, named as the server knows the model.
       images: float32 [n, h, w, c] real images: they calibrate int8, feed the parity gate and the warm-up.
-      context: {"config", "step", "evaluation", "reverie", "environment"}, kept in the metadata.
+      context: {"config", "step", "evaluation", "reverie", "environment"}, and "classes" where labels stand for
+        something, kept in the metadata.
       max_batch: greatest number of images a request, built into the graph.
       lite_variants: of `lite.VARIANTS`; empty for none.
       with_warmup: whether to write warm-up requests.

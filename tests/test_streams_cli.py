@@ -27,7 +27,8 @@ def _train(source, folder, *extra, recipe="bir"):
 
 def test_a_stream_goes_all_the_way(tmp_path, capsys):
     source, run = write_stream_npz(tmp_path / "data.npz"), tmp_path / "run"
-    assert cli.main(_train(source, run, "--config.train.steps=150")) == 0
+    order = "--config.stream.order=(4, 1, 0, 3, 5, 2)"
+    assert cli.main(_train(source, run, "--config.train.steps=150", order)) == 0
     assert cli.main(["reverie", "evaluate", f"--workdir={run}"]) == 0
     numbers = json.loads((run / "evaluation.json").read_text())
     matrix = json.loads((run / "tasks.json").read_text())["accuracy"]
@@ -44,6 +45,9 @@ def test_a_stream_goes_all_the_way(tmp_path, capsys):
     assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=float32,int8"]) == 0
     version = run / "export" / "replay" / "1"
     assert {p.name for p in (version / "lite").iterdir()} == {f"{n}_{v}.tflite" for n in ("encode", "classify") for v in ("float32", "int8")}  # fmt: skip  # noqa: E501
+    metadata, order = (json.loads((path).read_text()) for path in (version / "metadata.json", run / "data.json"))
+    assert metadata["classes"] == [str(label) for label in order["class_order"]]
+    assert "Labels are numbered in the order of learning: 0 is 4, 1 is" in (version / "MODEL_CARD.md").read_text()
     assert cli.main(["reverie", "generate", f"--model={version}", "--label=0,5,-1", f"--out={tmp_path}/i.png"]) == 0
     capsys.readouterr()
     assert cli.main(["reverie", "generate", f"--model={version}", "--label=6", f"--out={tmp_path}/i.png"]) == 2
