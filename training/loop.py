@@ -96,7 +96,7 @@ class Outcome:
     Attributes:
       step: steps done in all.
       signal: the signal that stopped it, or None at the end.
-      examples_per_second: of this process, without the first call of each phase (tracing, compiling).
+      examples_per_second: of this process, without the first call of each graph (tracing, compiling).
       seconds: wall time of this process's training.
       skipped: steps whose non-finite update was not applied.
     """

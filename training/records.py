@@ -150,7 +150,7 @@ class Window:
 
 
 class Tally:
-    """Images and seconds of all calls; each phase's first call, which traces, is left out of the rate."""
+    """Images and seconds of all calls; the first call of each graph, which traces, is left out of the rate."""
 
     def __init__(self):
         self._images, self._seconds, self._began = 0, 0.0, time.monotonic()
@@ -158,8 +158,8 @@ class Tally:
 
     def add(self, images: int, seconds: float, runner) -> None:
         self._skipped[id(runner)] = runner.skipped
-        if runner.phase.name not in self._seen:
-            self._seen.add(runner.phase.name)
+        if runner.graph not in self._seen:
+            self._seen.add(runner.graph)
             return
         self._images += images
         self._seconds += seconds

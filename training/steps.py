@@ -41,7 +41,7 @@ class Runner:
         # A nested tf.function may not all-reduce, so it is there only for XLA, which is for one replica.
         compute = self._compute_gradients
         self._gradients = tf.function(compute, jit_compile=True) if settings.jit else compute
-        self._run = tf.function(self._many_steps)
+        self.graph = tf.function(self._many_steps)
 
     def go_on(self, phase, start: int) -> None:
         """Takes up the next phase with the optimiser as it stands; the graph is built again only for new losses."""
@@ -54,7 +54,7 @@ class Runner:
         if anew:
             compute = self._compute_gradients
             self._gradients = tf.function(compute, jit_compile=True) if self.settings.jit else compute
-            self._run = tf.function(self._many_steps)
+            self.graph = tf.function(self._many_steps)
 
     def iterator(self, first: int):
         """An iterator over per-replica batches from the phase's step `first` on."""
@@ -67,7 +67,7 @@ class Runner:
         Raises:
           NonFiniteError: see `LoopSettings.on_nonfinite`.
         """
-        totals, last, bad, in_a_row = self._run(iterator, tf.constant(count), tf.constant(self._in_a_row))
+        totals, last, bad, in_a_row = self.graph(iterator, tf.constant(count), tf.constant(self._in_a_row))
         bad = int(bad)
         if bad:
             self._in_a_row = int(in_a_row)
