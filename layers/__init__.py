@@ -5,6 +5,9 @@ from .context_gate import ContextGate
 from .convolutional_features import ConvolutionalFeatures, TransposedFeatures
 from .cross_covariance import CrossCovariance, cross_covariance
 from .gaussian import FittedGaussian, GaussianPosterior, diagonal_gaussian, standard_gaussian
+from .l2_pooling import L2Pooling2D
+from .local import LocallyConnected2D, LocallyConnected2DTranspose
+from .local_contrast import LocalContrastNormalization
 from .noise import Noise
 
 __all__ = [
@@ -14,6 +17,10 @@ __all__ = [
     "CrossCovariance",
     "FittedGaussian",
     "GaussianPosterior",
+    "L2Pooling2D",
+    "LocalContrastNormalization",
+    "LocallyConnected2D",
+    "LocallyConnected2DTranspose",
     "Noise",
     "TransposedFeatures",
     "cross_covariance",

@@ -101,7 +101,9 @@ def _check_complete(checkpoint: tf.train.Checkpoint, tracked: dict) -> None:
     Raises:
       RuntimeError: names the weights (a defect of the model's code).
     """
-    reached = {id(item) for item in tf.train.TrackableView(checkpoint).descendants()}
+    items = list(tf.train.TrackableView(checkpoint).descendants())
+    # A layer may write some of its variables in a form of its own, and then says which.
+    reached = {id(part) for item in items for part in (item, *getattr(item, "written_by_layer", ()))}
     for name, item in tracked.items():
         lost = [v.path for v in getattr(item, "weights", []) if id(v) not in reached and id(v.value) not in reached]
         if lost:

@@ -1,0 +1,304 @@
+"""How untied filters become dense products: neighbouring positions share one window of the image.
+
+A filter with its own weights at every position would need, as one product, a copy of the image patch under every
+position (im2col): batch x positions x field numbers, gigabytes at the sizes of Le et al. 2012. Instead the positions
+are cut into blocks of a few by a few. All positions of a block look into the union of their windows, so a block is
+one dense product of [batch, union] with [maps of the block, union], and all blocks are one batched product. The
+price are zeros: where a position does not see a part of the union, the stored kernel is zero and stays so. For a
+field of 18 and blocks of 4 x 4 the union is (21 / 18)^2 = 1.36 times the field, and the image is copied 16 times
+less often than by im2col.
+
+With `tile=k`, positions k apart share weights (Ngiam, Chen, Chia, Koh, Le and Ng 2010, "Tiled convolutional neural
+networks"); blocks that share are rows of the same product.
+"""
+
+import dataclasses
+import functools
+import itertools
+import math
+
+import numpy as np
+from keras import ops
+
+# Most that may be stored over the true weights, zeros and rounding to whole blocks included.
+_MOST_STORED = 1.4
+_LARGEST_BLOCK = 6
+# Time of a product over `stored` x (1 + _COPYING / rows of the kernel), fitted to blocks of 2x2 to 8x8 on a CPU: the
+# second part is the copying of image blocks, which many maps share.
+_COPYING = 70.0
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalGeometry:
+    """Sizes of one untied (or tiled) filter layer, and the linear maps between images and blocks.
+
+    Attributes:
+      image: (height, width, channels).
+      filters: maps.
+      kernel: (height, width) of the field.
+      strides: (rows, columns).
+      padding: "valid" or "same".
+      tile: positions so many apart share weights, (rows, columns); None is untied.
+      block: positions that share a window, (rows, columns); None chooses.
+
+    Raises:
+      ValueError: a field larger than the image, blocks that do not divide the tile, sizes below one.
+    """
+
+    image: tuple
+    filters: int
+    kernel: tuple
+    strides: tuple = (1, 1)
+    padding: str = "valid"
+    tile: tuple | None = None
+    block: tuple | None = None
+
+    def __post_init__(self):
+        sizes = (*self.image, self.filters, *self.kernel, *self.strides, *(self.tile or ()), *(self.block or ()))
+        if min(sizes) < 1:
+            raise ValueError(f"sizes must be positive: {self}")
+        if self.padding not in ("valid", "same"):
+            raise ValueError(f"padding is '{self.padding}'; expected 'valid' or 'same'")
+        if self.padding == "valid" and (self.kernel[0] > self.image[0] or self.kernel[1] > self.image[1]):
+            raise ValueError(
+                f"a field of {self.kernel[0]}x{self.kernel[1]} does not fit into {self.image[0]}x{self.image[1]}; "
+                "use a smaller kernel_size or padding='same'"
+            )
+        if self.block is None:
+            object.__setattr__(self, "block", self._best_block())
+        if any(tiled and self.tile[axis] % self.block[axis] for axis, tiled in enumerate(self._tiled)):
+            raise ValueError(f"block {self.block} does not divide the tile {self.tile}")
+
+    # ---- sizes
+
+    @functools.cached_property
+    def positions(self) -> tuple:
+        """(rows, columns) of the output."""
+        if self.padding == "same":
+            return tuple(-(-side // s) for side, s in zip(self.image, self.strides, strict=False))
+        sides = zip(self.image, self.kernel, self.strides, strict=False)
+        return tuple((side - k) // s + 1 for side, k, s in sides)
+
+    @functools.cached_property
+    def before(self) -> tuple:
+        """Zeros above and to the left of the image, as TensorFlow pads for "same"."""
+        if self.padding == "valid":
+            return (0, 0)
+        sides = zip(self.positions, self.strides, self.kernel, self.image, strict=False)
+        return tuple(max((n - 1) * s + k - side, 0) // 2 for n, s, k, side in sides)
+
+    @functools.cached_property
+    def union(self) -> tuple:
+        """(rows, columns) of the window that a block shares."""
+        return tuple((b - 1) * s + k for b, s, k in zip(self.block, self.strides, self.kernel, strict=True))
+
+    @functools.cached_property
+    def _tiled(self) -> tuple:
+        """Whether weights repeat along (rows, columns)."""
+        return tuple(self.tile is not None and self.tile[axis] < self.positions[axis] for axis in range(2))
+
+    @functools.cached_property
+    def distinct(self) -> tuple:
+        """(rows, columns) of positions with weights of their own."""
+        return tuple(self.tile[axis] if tiled else self.positions[axis] for axis, tiled in enumerate(self._tiled))
+
+    @functools.cached_property
+    def kernel_blocks(self) -> tuple:
+        """(rows, columns) of blocks with weights of their own."""
+        return tuple(-(-n // b) for n, b in zip(self.distinct, self.block, strict=True))
+
+    @functools.cached_property
+    def repeats(self) -> tuple:
+        """How often the blocks repeat to cover all positions; (1, 1) if untied."""
+        sides = zip(self.positions, self.kernel_blocks, self.block, strict=True)
+        return tuple(-(-n // (k * b)) for n, k, b in sides)
+
+    @functools.cached_property
+    def blocks(self) -> tuple:
+        """(rows, columns) of blocks that cover all positions."""
+        return tuple(k * r for k, r in zip(self.kernel_blocks, self.repeats, strict=True))
+
+    @property
+    def field(self) -> int:
+        """Weights of one filter at one position."""
+        return self.kernel[0] * self.kernel[1] * self.image[2]
+
+    @property
+    def weights(self) -> int:
+        """True number of weights."""
+        return self.distinct[0] * self.distinct[1] * self.field * self.filters
+
+    @property
+    def stored_shape(self) -> tuple:
+        """[blocks, filters of a block (row, column, map), union (row, column, channel)]."""
+        blocks = self.kernel_blocks[0] * self.kernel_blocks[1]
+        rows = self.block[0] * self.block[1] * self.filters
+        return (blocks, rows, self.union[0] * self.union[1] * self.image[2])
+
+    @property
+    def compact_shape(self) -> tuple:
+        """[positions with weights of their own, field (row, column, channel), filters], as Keras 2 had it."""
+        return (self.distinct[0] * self.distinct[1], self.field, self.filters)
+
+    @property
+    def stored_ratio(self) -> float:
+        """Stored numbers over true weights."""
+        return math.prod(self.stored_shape) / self.weights
+
+    def _best_block(self) -> tuple:
+        """The block of least estimated time whose zeros stay within bounds."""
+        sides = []
+        for axis in range(2):
+            most = min(_LARGEST_BLOCK, self.positions[axis])
+            sides.append([b for b in range(1, most + 1) if not self._tiled[axis] or self.tile[axis] % b == 0])
+
+        def cost(block):
+            stored = dataclasses.replace(self, block=block).stored_ratio
+            rows = block[0] * block[1] * self.filters
+            return (stored > _MOST_STORED and block != (1, 1), stored * (1.0 + _COPYING / rows))
+
+        return min(itertools.product(*sides), key=cost)
+
+    def band(self, first: int, last: int) -> "LocalGeometry":
+        """The rows of blocks `first` to `last` (exclusive) of an untied layer, as a layer of their own.
+
+        Its image is rows [first * step, first * step + band.padded[0]) of the padded image.
+        """
+        rows = (last - first) * self.block[0]
+        height = (rows - 1) * self.strides[0] + self.kernel[0]
+        width = (self.blocks[1] * self.block[1] - 1) * self.strides[1] + self.kernel[1]
+        return dataclasses.replace(self, image=(height, width, self.image[2]), padding="valid")
+
+    @functools.cached_property
+    def padded(self) -> tuple:
+        """(rows, columns) of the image with all that the blocks look at."""
+        rows = (self.blocks[0] - 1) * self._step[0] + self.union[0]
+        return (rows, (self.blocks[1] - 1 + self._shifts) * self._step[1])
+
+    @property
+    def _step(self) -> tuple:
+        """Pixels from one block to the next."""
+        return tuple(b * s for b, s in zip(self.block, self.strides, strict=True))
+
+    @property
+    def _shifts(self) -> int:
+        """Steps across one union window, rounded up."""
+        return -(-self.union[1] // self._step[1])
+
+    # ---- images to blocks and back
+
+    def pad(self, images):
+        """[batch, height, width, channels] to [batch, *padded, channels]: zeros around, or less at the end."""
+        (top, left), (rows, columns) = self.before, self.padded
+        height, width = self.image[:2]
+        images = images[:, : rows - top, : columns - left]
+        after = (max(rows - top - height, 0), max(columns - left - width, 0))
+        return ops.pad(images, [[0, 0], [top, after[0]], [left, after[1]], [0, 0]])
+
+    def crop(self, images):
+        """The adjoint of `pad`."""
+        (top, left), (rows, columns) = self.before, self.padded
+        height, width = self.image[:2]
+        images = images[:, top : top + height, left : left + width]
+        missing = (max(height - (rows - top), 0), max(width - (columns - left), 0))
+        return ops.pad(images, [[0, 0], [0, missing[0]], [0, missing[1]], [0, 0]])
+
+    def gather(self, images):
+        """Union windows: [batch, *padded, channels] to [kernel blocks, repeats * batch, union * channels].
+
+        Columns first, by shifting whole steps; then one gather of rows, each a contiguous run of numbers.
+        """
+        channels, batch = self.image[2], ops.shape(images)[0]
+        chunk, width = self._step[1] * channels, self.union[1] * channels
+        across = self.blocks[1]
+        steps = ops.reshape(images, [-1, self.padded[0], across - 1 + self._shifts, chunk])
+        shifted = ops.concatenate([steps[:, :, j : j + across] for j in range(self._shifts)], axis=-1)
+        runs = ops.reshape(shifted[..., :width], [-1, width])
+        index = self._run_index(batch)
+        return ops.reshape(ops.take(runs, index, axis=0), [self.stored_shape[0], -1, self.stored_shape[2]])
+
+    def scatter(self, windows, batch):
+        """The adjoint of `gather`: overlapping windows are summed into the image.
+
+        Args:
+          windows: float [kernel blocks, repeats * batch, union * channels].
+          batch: integer, or a scalar tensor.
+
+        Returns:
+          float [batch, *padded, channels].
+        """
+        channels = self.image[2]
+        chunk, width = self._step[1] * channels, self.union[1] * channels
+        rows, across = self.padded[0], self.blocks[1]
+        index = ops.reshape(self._run_index(batch), [-1])
+        runs = ops.segment_sum(ops.reshape(windows, [-1, width]), index, num_segments=batch * (rows * across))
+        runs = ops.reshape(runs, [-1, rows, across, width])
+        runs = ops.pad(runs, [[0, 0], [0, 0], [0, 0], [0, self._shifts * chunk - width]])
+        total = 0.0
+        for j in range(self._shifts):
+            part = runs[..., j * chunk : (j + 1) * chunk]
+            total = total + ops.pad(part, [[0, 0], [0, 0], [j, self._shifts - 1 - j], [0, 0]])
+        return ops.reshape(total, [-1, *self.padded, channels])
+
+    def _run_index(self, batch):
+        """Where in [batch, padded rows, block columns] each row of each window lies: int32 [..., union rows]."""
+        across, rows = self.blocks[1], self.padded[0]
+        (ky, kx), (ry, rx) = self.kernel_blocks, self.repeats
+        top = (np.arange(ry)[None, :] * ky + np.arange(ky)[:, None]) * self._step[0]
+        column = np.arange(rx)[None, :] * kx + np.arange(kx)[:, None]
+        place = top[:, None, :, None, None] * across + column[None, :, None, :, None]
+        place = place + np.arange(self.union[0]) * across
+        place = ops.convert_to_tensor(place[:, :, :, :, None, :].astype("int32"))
+        image = ops.arange(batch, dtype="int32") * (rows * across)
+        return place + ops.reshape(image, [-1, 1])
+
+    def to_blocks(self, maps):
+        """[batch, *positions, filters] to [kernel blocks, repeats * batch, filters of a block]."""
+        (ky, kx), (ry, rx), (by, bx) = self.kernel_blocks, self.repeats, self.block
+        rows, columns = self.positions
+        maps = ops.pad(maps, [[0, 0], [0, ry * ky * by - rows], [0, rx * kx * bx - columns], [0, 0]])
+        maps = ops.reshape(maps, [-1, ry, ky, by, rx, kx, bx * self.filters])
+        maps = ops.transpose(maps, [2, 5, 1, 4, 0, 3, 6])
+        return ops.reshape(maps, [ky * kx, -1, self.stored_shape[1]])
+
+    def from_blocks(self, blocks):
+        """The inverse of `to_blocks`."""
+        (ky, kx), (ry, rx), (by, bx) = self.kernel_blocks, self.repeats, self.block
+        maps = ops.reshape(blocks, [ky, kx, ry, rx, -1, by, bx * self.filters])
+        maps = ops.transpose(maps, [4, 2, 0, 5, 3, 1, 6])
+        maps = ops.reshape(maps, [-1, ry * ky * by, rx * kx * bx, self.filters])
+        return maps[:, : self.positions[0], : self.positions[1]]
+
+    # ---- the stored kernel
+
+    @functools.cached_property
+    def seen(self) -> np.ndarray:
+        """float32 [filters of a block, union * channels]: 1 where a position sees the union, else 0."""
+        (by, bx), (sy, sx), (kh, kw) = self.block, self.strides, self.kernel
+        seen = np.zeros([by, bx, self.filters, *self.union, self.image[2]], np.float32)
+        for y, x in itertools.product(range(by), range(bx)):
+            seen[y, x, :, y * sy : y * sy + kh, x * sx : x * sx + kw] = 1.0
+        return seen.reshape(self.stored_shape[1:])
+
+    def store(self, compact: np.ndarray) -> np.ndarray:
+        """[positions, field, filters] to the stored blocks with their zeros."""
+        (ky, kx), (by, bx), (sy, sx), (kh, kw) = self.kernel_blocks, self.block, self.strides, self.kernel
+        channels, (rows, columns) = self.image[2], self.distinct
+        grid = np.zeros([ky * by, kx * bx, kh, kw, channels, self.filters], compact.dtype)
+        grid[:rows, :columns] = compact.reshape(rows, columns, kh, kw, channels, self.filters)
+        stored = np.zeros([ky, kx, by, bx, self.filters, *self.union, channels], compact.dtype)
+        for y, x in itertools.product(range(by), range(bx)):
+            part = grid[y::by, x::bx].transpose(0, 1, 5, 2, 3, 4)
+            stored[:, :, y, x, :, y * sy : y * sy + kh, x * sx : x * sx + kw] = part
+        return stored.reshape(self.stored_shape)
+
+    def compact(self, stored: np.ndarray) -> np.ndarray:
+        """The inverse of `store`."""
+        (ky, kx), (by, bx), (sy, sx), (kh, kw) = self.kernel_blocks, self.block, self.strides, self.kernel
+        channels, (rows, columns) = self.image[2], self.distinct
+        stored = stored.reshape(ky, kx, by, bx, self.filters, *self.union, channels)
+        grid = np.empty([ky * by, kx * bx, kh, kw, channels, self.filters], stored.dtype)
+        for y, x in itertools.product(range(by), range(bx)):
+            part = stored[:, :, y, x, :, y * sy : y * sy + kh, x * sx : x * sx + kw]
+            grid[y::by, x::bx] = part.transpose(0, 1, 3, 4, 5, 2)
+        return np.ascontiguousarray(grid[:rows, :columns]).reshape(self.compact_shape)

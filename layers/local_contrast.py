@@ -1,0 +1,92 @@
+"""Local contrast normalisation (Jarrett, Kavukcuoglu, Ranzato, LeCun 2009; Le et al. 2012, section 3.2, footnote)."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("reverie")
+class LocalContrastNormalization(keras.layers.Layer):
+    """Subtracts a Gaussian neighbourhood's mean and divides by its deviation, both over all maps.
+
+        g[i, j, m] = h[i, j, m] - sum_{u, v, k} G[u, v] h[i + u, j + v, k]
+        y[i, j, m] = g[i, j, m] / max(c, sqrt(sum_{u, v, k} G[u, v] g[i + u, j + v, k]^2))
+
+    G sums to one over window and maps, so mean and deviation are one map shared by all. The deviation needs g of
+    neighbours: a value reaches two windows wide (9 x 9 for a window of 5).
+
+    Arguments:
+      window: side of the Gaussian window, odd.
+      sigma: its standard deviation in pixels; None is a quarter of the window (the paper does not say).
+      floor: c, the least deviation that is divided by.
+      padding: "same", where the Gaussian is cut off at the border and sums to one over what is left of it; or
+        "valid", which gives up (window - 1) pixels of each side twice over, once a pass.
+
+    Call arguments:
+      inputs: float [batch, height, width, maps].
+
+    Returns:
+      float [batch, height, width, maps], smaller by 2 (window - 1) with "valid".
+
+    Raises:
+      ValueError: an even window, a floor that is not positive.
+    """
+
+    def __init__(self, window=5, sigma=None, floor=0.01, padding="same", **kwargs):
+        super().__init__(**kwargs)
+        if window < 1 or window % 2 == 0:
+            raise ValueError(f"window is {window}; expected an odd number")
+        if not floor > 0.0:
+            raise ValueError(f"floor is {floor}; expected a positive number")
+        if padding not in ("same", "valid"):
+            raise ValueError(f"padding is '{padding}'; expected 'same' or 'valid'")
+        self.window, self.sigma, self.floor, self.padding = window, sigma, floor, padding
+
+    @property
+    def profile(self) -> np.ndarray:
+        """float64 [window]: the Gaussian along one axis, summing to one; G is its outer product."""
+        offsets = np.arange(self.window) - self.window // 2
+        values = np.exp(-0.5 * np.square(offsets / (self.sigma or 0.25 * self.window)))
+        return values / values.sum()
+
+    def call(self, inputs):
+        centred = self._cut(inputs) - self._neighbourhood(inputs)
+        power = self._neighbourhood(ops.square(centred))
+        # The floor under the root, not over it: the root of zero has no gradient.
+        return self._cut(centred) / ops.sqrt(ops.maximum(power, self.floor**2))
+
+    def _neighbourhood(self, values):
+        """Gaussian mean over window and maps: [batch, rows, columns, 1]."""
+        mean = ops.mean(values, axis=-1, keepdims=True)
+        height, width = mean.shape[1:3]
+        for axis, side in ((1, height), (2, width)):
+            shape = [1, 1, 1, 1]
+            shape[axis - 1] = self.window
+            kernel = ops.reshape(ops.convert_to_tensor(self.profile.astype("float32")), shape)
+            mean = ops.conv(mean, ops.cast(kernel, mean.dtype), padding=self.padding, data_format="channels_last")
+            if self.padding == "same":
+                inside = np.convolve(np.ones(side), self.profile, "full")[self.window // 2 :][:side]
+                shape = [1, 1, 1, 1]
+                shape[axis] = side
+                mean = mean / ops.cast(ops.convert_to_tensor(inside.reshape(shape).astype("float32")), mean.dtype)
+        return mean
+
+    def _cut(self, values):
+        """The pixels that a "valid" pass keeps."""
+        if self.padding == "same":
+            return values
+        edge = self.window // 2
+        return values[:, edge : values.shape[1] - edge, edge : values.shape[2] - edge]
+
+    def compute_output_shape(self, input_shape):
+        lost = 0 if self.padding == "same" else 2 * (self.window - 1)
+        return (input_shape[0], input_shape[1] - lost, input_shape[2] - lost, input_shape[3])
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "window": self.window,
+            "sigma": self.sigma,
+            "floor": self.floor,
+            "padding": self.padding,
+        }
