@@ -10,6 +10,8 @@ import sys
 from absl import flags
 
 from .command import Command, boolean, integer, needed, string
+from .data_commands import DATA_COMMANDS
+from .data_commands import facts as data_facts
 from .errors import UserError
 from .export_commands import EXPORT_COMMANDS
 
@@ -55,7 +57,7 @@ def _train(values, _):
         sets = experiment.read_images(config, "train", "validation")
         model, phases = experiment.build(config, sets["train"], strategy)
         evaluate, pictures = _monitors(config.model.family, model, sets)
-        data, hooks = _data_facts(sets["train"]), {"evaluate": evaluate, "pictures": pictures}
+        data, hooks = data_facts(sets["train"]), {"evaluate": evaluate, "pictures": pictures}
     description = run_folder.describe(workdir, " ".join(sys.argv), values.deterministic, strategy)
     run_folder.write_json(workdir / "run.json", description)
     run_folder.write_json(workdir / "data.json", data)
@@ -80,20 +82,6 @@ def _monitors(family: str, model, sets: dict) -> tuple:
         return {name: picture for name, (picture, _) in family.draw(model, validation or sets["train"]).items()}
 
     return numbers if validation else None, pictures
-
-
-def _data_facts(images) -> dict:
-    if images.skipped.count:
-        print(images.skipped.summary(), file=sys.stderr)
-    return {
-        "name": images.name,
-        "images": len(images),
-        "shape": list(images.shape),
-        "unlabelled": int((images.labels < 0).sum()),
-        "skipped": images.skipped.count,
-        "skipped_reasons": images.skipped.reasons,
-        "skipped_first": list(images.skipped.first),
-    }
 
 
 # ---- compare
@@ -172,31 +160,7 @@ def _report(values, _):
     print(report.write(values.workdir))
 
 
-# ---- data, doctor
-
-
-def _define_data(values, _):
-    string("data_dir", "", "Where TensorFlow Datasets are prepared.", values)
-    string("split", "train", "For check: which split.", values)
-    flags.DEFINE_list("image_shape", [], "For check: height,width,channels.", flag_values=values)
-    string("resize", "none", "For check: none, stretch or crop.", values)
-
-
-def _data(values, positional):
-    from . import pipelines
-    from .pipelines import prepared
-
-    if len(positional) != 2 or positional[0] not in ("build", "check"):
-        raise UserError("expected: reverie data build NAME, or: reverie data check SOURCE")
-    verb, name = positional
-    if verb == "build":
-        print(prepared.build(name, values.data_dir))
-        return
-    shape = tuple(int(side) for side in values.image_shape) or None
-    settings = {"image_shape": shape, "resize": values.resize, "data_dir": values.data_dir, "max_bad_fraction": 1.0}
-    images = pipelines.read(name, values.split, validation_fraction=0.0, test_fraction=0.0, **settings)
-    for key, value in _data_facts(images).items():
-        print(f"{key:16} {value}")
+# ---- doctor
 
 
 def _doctor(values, _):
@@ -228,10 +192,7 @@ COMMANDS = {
     "train": Command("Trains a model from a config, or takes a stopped run up again.", _define_train, _train),
     "compare": Command("Trains methods x seeds over a stream; writes the table.", _define_compare, _compare),
     "evaluate": Command("Measures a run on its test images; writes the report.", _define_workdir, _evaluate),
-    "data": Command(
-        "Prepares a TFDS data set (build NAME), or checks a source (check SOURCE).", _define_data, _data,
-        "build NAME | check SOURCE [flags]",
-    ),
+    **DATA_COMMANDS,
     **EXPORT_COMMANDS,
     "report": Command("Writes the run's report page.", _define_workdir, _report),
     "doctor": Command("Prints versions, devices and what is missing.", _define_nothing, _doctor),

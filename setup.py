@@ -17,7 +17,7 @@ class BuildWithoutSetup(build_py):
         return [module for module in modules if module[1] != "setup"]
 
 
-VIDEO = ["av>=18,<20"]
+VIDEO = ["av>=18,<20", "imagehash>=4.3"]
 LITE = ["ai-edge-litert>=2.3,<3"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 FACES = ["opencv-python-headless>=4.10,<5"]
@@ -58,6 +58,6 @@ setup(
         "serving": SERVING,
         "faces": FACES,
         "beam": ["apache-beam>=2.77"],
-        "dev": [*LITE, *SERVING, "pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "build>=1"],
+        "dev": [*LITE, *SERVING, *VIDEO, *FACES, "pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "build>=1"],
     },
 )

@@ -1,7 +1,22 @@
-"""Data: image sets of any kind as `tf.data` streams whose state is their step."""
+"""Data: image sets of any kind as `tf.data` streams whose state is their step.
 
-from .images import batches, dataset, in_order, read, read_splits
-from .source import UNLABELLED, Images
-from .streams import Stream, StreamSettings
+Names are resolved when they are first asked for, so that a process which only decodes video (`frames.worker`)
+does not load TensorFlow.
+"""
+
+import importlib
+
+_HOMES = {
+    "images": ("batches", "dataset", "in_order", "read", "read_splits"),
+    "source": ("UNLABELLED", "Images"),
+    "streams": ("Stream", "StreamSettings"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["UNLABELLED", "Images", "Stream", "StreamSettings", "batches", "dataset", "in_order", "read", "read_splits"]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

@@ -14,6 +14,7 @@ A source is written `kind:place`; plain paths are recognised:
 | `cifar10:DIR`, `cifar100:DIR` | the authors' Python files, unpacked |
 | `tfd:DIR` | Toronto Face Database, `TFD_48x48.mat` |
 | `multipie:DIR` | CMU Multi-PIE, labels from file names |
+| `frames:DIR` | frames of videos, extracted by `reverie data frames` |
 """
 
 import dataclasses
@@ -28,13 +29,14 @@ from .arrays import idx_splits, npz_splits, read_idx, read_npz, read_sample
 from .cifar import read_cifar
 from .files import Budget
 from .folder import folder_splits, read_folder
+from .frames import stream as frame_stream
 from .holdout import carve
 from .multipie import read_multipie
 from .prepared import prepared_splits, read_prepared
-from .source import Images
+from .source import UNLABELLED, Images
 from .tfd import read_tfd
 
-KINDS = ("mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie")
+KINDS = ("mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie", "frames")
 SPLITS = ("train", "validation", "test")
 
 
@@ -106,6 +108,10 @@ def read_splits(
     budget = Budget(max_pixels, max_file_mib, max_bad_fraction, memory_gib)
     if image_shape is None and kind in ("folder", "tfds", "multipie"):
         raise UserError(f"{source}: set image_shape, for example (64, 64, 3)")
+    if kind == "frames":
+        fractions = {"validation": validation_fraction, "test": test_fraction}
+        found = frame_stream.splits(place, fractions, holdout_seed, image_shape and tuple(image_shape), resize)
+        return {split: _streamed(place, found[split]) for split in splits if split in found}
     holdout = (validation_fraction, test_fraction, holdout_seed)
 
     def reader(wanted: str) -> Images:
@@ -134,6 +140,11 @@ def read_splits(
     if image_shape is not None:
         sets = {split: _fitted(images, tuple(image_shape), resize) for split, images in sets.items()}
     return sets
+
+
+def _streamed(name: str, shards: frame_stream.FrameShards) -> Images:
+    labels = np.broadcast_to(np.int32(UNLABELLED), [len(shards)])
+    return Images(name=name, shape=shards.shape, labels=labels, shards=shards, resize=shards.resize)
 
 
 def _own_splits(kind: str, place: str, data_dir: str) -> tuple:
@@ -217,6 +228,10 @@ def batches(
         raise UserError(f"batch_size is {batch_size}; expected a positive multiple of the {replicas} replica(s)")
     if batch_size > len(images):
         raise UserError(f"batch_size is {batch_size}, but {images.name} holds only {len(images)} images")
+    if images.shards is not None:
+        order_of = {"seed": seed, "start_step": start_step, "shuffle": shuffle}
+        spread = {"input_context": input_context, "replicas": replicas}
+        return frame_stream.batches(images.shards, batch_size, **order_of, **spread)
     hosts = input_context.num_input_pipelines if input_context else 1
     host = input_context.input_pipeline_id if input_context else 0
     local = replicas // hosts
@@ -235,6 +250,8 @@ def batches(
 
 def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
     """One pass in the set's own order, the last batch possibly smaller: for evaluation."""
+    if images.shards is not None:
+        return frame_stream.in_order(images.shards, batch_size)
     chunks = tf.data.Dataset.range(len(images)).batch(batch_size)
     return _fetch(chunks, images, batch_size, drop_remainder=False)
 

@@ -38,7 +38,7 @@ class Skipped:
 class Images:
     """A set of pictures held in memory, as pixels or as encoded files.
 
-    Exactly one of `pixels`, `encoded` and `paths` is set.
+    Exactly one of `pixels`, `encoded`, `paths` and `shards` is set.
 
     Attributes:
       name: where the pictures came from, for messages and reports.
@@ -47,6 +47,7 @@ class Images:
       pixels: uint8 [n, height, width, channels], or float32 in [0, 1] of that shape.
       encoded: object array [n] of PNG/JPEG/BMP bytes, decoded while streaming.
       paths: string array [n] of image files, read and decoded while streaming.
+      shards: `frames.stream.FrameShards`, read as a stream; such a set has no order to pick pictures from.
       keys: string [n], what each picture is known by from one reading to the next; None is its row's number.
       resize: how encoded pictures are brought to `shape`; see `decoding.decode`.
       head_names: the label columns' names, in order.
@@ -63,6 +64,7 @@ class Images:
     pixels: np.ndarray | None = None
     encoded: np.ndarray | None = None
     paths: np.ndarray | None = None
+    shards: object | None = None
     keys: np.ndarray | None = None
     resize: str = "none"
     head_names: tuple = ("label",)

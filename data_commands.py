@@ -1,0 +1,192 @@
+"""The verb `data`: preparing, checking and extracting what models are trained on.
+
+Heavy imports stand inside the actions, so that `--help` and a mistyped flag answer at once.
+"""
+
+import json
+import signal
+import sys
+
+from absl import flags
+
+from .command import Command, integer, needed, string
+from .errors import UserError
+
+_VERBS = ("build NAME", "check SOURCE", "frames", "faces DIR", "verify DIR")
+
+
+def _number(name, default, text, values):
+    flags.DEFINE_float(name, default, text, flag_values=values)
+
+
+def _define_data(values, argv):
+    """Flags of the verb that is asked for; of all verbs for a bare --help."""
+    asked = next((argument for argument in argv[1:] if not argument.startswith("-")), None)
+    for verb, define in _DEFINE.items():
+        if asked in (verb, None):
+            define(values)
+
+
+def _define_source(values):
+    string("data_dir", "", "Where TensorFlow Datasets are prepared.", values)
+    string("split", "train", "For check: which split.", values)
+    flags.DEFINE_list("image_shape", [], "For check: height,width,channels.", flag_values=values)
+    string("resize", "none", "For check: none, stretch or crop.", values)
+
+
+def _define_frames(values):
+    string(
+        "videos", "", "Videos: quoted patterns (with **), files or folders, comma-separated; local or remote.", values
+    )
+    string("out", "", "Folder of the shards. A job already there is gone on with.", values)
+    integer("size", 200, "Side of the square frames in pixels.", values)
+    integer("frames_per_video", 1, "Random frames a video; the paper takes 1, so that no two frames are alike.", values)
+    integer("seed", 0, "The same seed draws the same frames.", values)
+    text = (
+        "exact: the frame shown at a uniformly random time. keyframe: the keyframe before it, 3 to 17 times faster and "
+        "BIASED: encoders write keyframes at openings and cuts, so those few frames are drawn again and again."
+    )
+    flags.DEFINE_enum("mode", "exact", ["exact", "keyframe"], text, flag_values=values)
+    flags.DEFINE_enum("format", "jpeg", ["jpeg", "png"], "Of the stored frames; png loses nothing.", flag_values=values)
+    integer("quality", 95, "Of JPEG, 1 to 95.", values)
+    integer("workers", 0, "Decoding processes; 0 is one a core.", values)
+    _number("seconds", 120.0, "Time limit for one video; its process is killed and replaced.", values)
+    _number("min_luma", 8.0, "Frames of lower mean brightness (0 to 255) are near-black and left out.", values)
+    text = "Frames whose perceptual hash differs in at most so many of 64 bits from an earlier one go; -1 keeps all."
+    integer("max_distance", 4, text, values)
+    integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values)
+    _number("max_bad_fraction", 0.1, "Share of videos without a frame above which the job fails.", values)
+    _number("max_file_mib", 4096.0, "Larger files are not opened.", values)
+    integer("max_pixels", 40_000_000, "Width * height above which a video is left out.", values)
+    integer("max_decoded", 20_000, "Most frames that are decoded of one video.", values)
+    text = "A Beam runner's name (as DirectRunner) runs the job as an Apache Beam pipeline; its flags follow after --."
+    string("runner", "", text, values)
+
+
+def _define_faces(values):
+    integer("patches", 100_000, "How many random patches are looked at.", values)
+    integer("patch", 60, "Their side in pixels.", values)
+    integer("face_seed", 0, "Keys their places.", values)
+    string("without_faces", "", "Folder for the frames without any face: the paper's control set.", values)
+
+
+_DEFINE = {
+    "build": _define_source,
+    "check": lambda values: None,
+    "frames": _define_frames,
+    "faces": _define_faces,
+    "verify": lambda values: None,
+}
+
+
+def _data(values, positional):
+    verb, *rest = positional or [""]
+    actions = {"build": _build, "check": _check, "frames": _frames, "faces": _faces, "verify": _verify}
+    if verb not in actions or (verb != "frames" and len(rest) != 1):
+        raise UserError(f"expected: reverie data {' | '.join(_VERBS)}")
+    actions[verb](values, rest)
+
+
+def _build(values, rest):
+    from .pipelines import prepared
+
+    print(prepared.build(rest[0], values.data_dir))
+
+
+def _check(values, rest):
+    from . import pipelines
+
+    shape = tuple(int(side) for side in values.image_shape) or None
+    settings = {"image_shape": shape, "resize": values.resize, "data_dir": values.data_dir, "max_bad_fraction": 1.0}
+    images = pipelines.read(rest[0], values.split, validation_fraction=0.0, test_fraction=0.0, **settings)
+    for key, value in facts(images).items():
+        print(f"{key:16} {value}")
+
+
+def facts(images) -> dict:
+    """What is said of a set of images in a run's data.json; what was skipped is told at once."""
+    if images.skipped.count:
+        print(images.skipped.summary(), file=sys.stderr)
+    return {
+        "name": images.name,
+        "images": len(images),
+        "shape": list(images.shape),
+        "unlabelled": int((images.labels < 0).sum()),
+        "skipped": images.skipped.count,
+        "skipped_reasons": images.skipped.reasons,
+        "skipped_first": list(images.skipped.first),
+    }
+
+
+def _frames(values, rest):
+    needed(values, "videos", "out")
+    from .pipelines.frames import extract, video
+
+    # Leaving through the usual way out ends the decoding processes too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        settings = video.VideoSettings(
+            size=values.size,
+            frames=values.frames_per_video,
+            seed=values.seed,
+            mode=values.mode,
+            format=values.format,
+            quality=values.quality,
+            max_file_mib=values.max_file_mib,
+            max_pixels=values.max_pixels,
+            max_decoded=values.max_decoded,
+        )
+        job = extract.Job(
+            videos=tuple(values.videos.split(",")),
+            out=values.out,
+            video=settings,
+            least_luma=values.min_luma,
+            distance=values.max_distance,
+            videos_per_shard=values.videos_per_shard,
+            max_bad_fraction=values.max_bad_fraction,
+            workers=values.workers,
+            seconds=values.seconds,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if values.runner:
+        from .pipelines.frames import beam
+
+        manifest = beam.run(job, beam.options(values.runner, rest))
+    else:
+        manifest = extract.run(job)
+    shards = manifest.pop("shards")
+    manifest.pop("settings")
+    for key, value in manifest.items():
+        print(f"{key:16} {json.dumps(value)}")
+    print(f"{values.out}: {manifest['frames']} frames in {len(shards)} shards; train on frames:{values.out}")
+
+
+def _faces(values, rest):
+    from .pipelines.frames import faces
+
+    found = faces.share(rest[0], values.patches, values.patch, values.face_seed)
+    print(
+        f"{found['with_face']} of {found['patches']} patches of {values.patch}x{values.patch} with a face: "
+        f"{100 * found['share']:.2f} +- {100 * found['standard_error']:.2f} %"
+    )
+    if values.without_faces:
+        left = faces.without_faces(rest[0], values.without_faces)
+        print(f"{values.without_faces}: {left['frames']} frames without a face, {left['with_face_removed']} removed")
+
+
+def _verify(values, rest):
+    del values
+    from .pipelines.frames import shards
+
+    print(f"{rest[0]}: all checksums agree, {shards.verify(rest[0])} frames")
+
+
+DATA_COMMANDS = {
+    "data": Command(
+        "Prepares, checks or extracts data: build, check, frames, faces, verify.",
+        _define_data,
+        _data,
+        "build NAME | check SOURCE | frames --videos=... --out=DIR | faces DIR | verify DIR  [flags]",
+    )
+}

@@ -1,0 +1,1 @@
+"""One random frame of each of millions of videos: extraction, its shards, and reading them (Le et al. 2012)."""

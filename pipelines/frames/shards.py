@@ -1,0 +1,178 @@
+"""Frames as TFRecord shards, each with a note of what is in it, and the manifest of them all.
+
+    job.json, videos.txt         what was asked for, and of which files: fixed when the job starts
+    frames-00003-of-00016.tfrecord, .json    a shard and its note; the note is written last and makes it count
+    manifest.json                sums over all shards, written when the last is there
+
+A shard without its note was interrupted: it is made again from its videos. Everything is written beside its place
+and renamed, through `tf.io.gfile`, so that the folder may lie on any of its file systems.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import json
+import posixpath
+
+import tensorflow as tf
+
+from ...errors import StorageError, UserError, storage_cause
+
+_NAMED = 10  # How many unusable files are listed by name.
+
+
+@dataclasses.dataclass
+class Tally:
+    """What became of a number of videos.
+
+    Attributes:
+      videos: how many were looked at.
+      frames: frames kept.
+      reasons: reason -> videos that gave no frame.
+      first: the first of them, [path, reason].
+      decoded_whole: videos that had to be decoded from their start (no duration, damaged, no seeking).
+      near_black, near_duplicates: frames that were left out.
+    """
+
+    videos: int = 0
+    frames: int = 0
+    reasons: dict = dataclasses.field(default_factory=dict)
+    first: list = dataclasses.field(default_factory=list)
+    decoded_whole: int = 0
+    near_black: int = 0
+    near_duplicates: int = 0
+
+    @property
+    def bad(self) -> int:
+        return sum(self.reasons.values())
+
+    def refuse(self, path: str, reason: str) -> None:
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        if len(self.first) < _NAMED:
+            self.first.append([path, reason])
+
+    def add(self, other: "Tally") -> None:
+        for name in ("videos", "frames", "decoded_whole", "near_black", "near_duplicates"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reasons = dict(collections.Counter(self.reasons) + collections.Counter(other.reasons))
+        self.first = (self.first + other.first)[:_NAMED]
+
+    def summary(self) -> str:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(self.reasons.items()))
+        first = "; ".join(f"{path}: {reason}" for path, reason in self.first)
+        return f"{self.bad} of {self.videos} videos gave no frame ({reasons}); first: {first}"
+
+
+def shard_name(number: int, shards: int) -> str:
+    return f"frames-{number:05d}-of-{shards:05d}"
+
+
+def record(path: str, number: int, frame, size: int) -> bytes:
+    """One frame as a serialised tf.train.Example."""
+
+    def text(value):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    features = {
+        "image": text(frame.content),
+        "video": text(path.encode()),
+        "number": tf.train.Feature(int64_list=tf.train.Int64List(value=[number])),
+        "seconds": tf.train.Feature(float_list=tf.train.FloatList(value=[frame.seconds])),
+        "size": tf.train.Feature(int64_list=tf.train.Int64List(value=[size])),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+def write(folder: str, name: str, records: list, tally: Tally, fingerprints: list) -> dict:
+    """Writes a shard and then its note; returns the note.
+
+    Raises:
+      StorageError: the disk is full or not writable; nothing half-written counts.
+    """
+    path = posixpath.join(folder, f"{name}.tfrecord")
+    temporary = posixpath.join(folder, f".{name}.tmp")
+    try:
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for item in records:
+                writer.write(item)
+        with tf.io.gfile.GFile(temporary, "rb") as file:
+            content = file.read()
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+        note = {
+            "file": f"{name}.tfrecord",
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            **dataclasses.asdict(tally),
+            "fingerprints": [f"{value:016x}" for value in fingerprints],
+        }
+        write_json(folder, f"{name}.json", note)
+    except (tf.errors.OpError, OSError) as error:
+        raise StorageError(f"{path} could not be written: {storage_cause(error)}; what is there counts") from None
+    return note
+
+
+def write_json(folder: str, name: str, content: dict) -> None:
+    temporary = posixpath.join(folder, f".{name}.tmp")
+    with tf.io.gfile.GFile(temporary, "w") as file:
+        file.write(json.dumps(content, indent=1))
+    tf.io.gfile.rename(temporary, posixpath.join(folder, name), overwrite=True)
+
+
+def read_json(folder: str, name: str) -> dict | None:
+    """The content of a file, or None if there is none (or only half of one)."""
+    try:
+        with tf.io.gfile.GFile(posixpath.join(folder, name), "r") as file:
+            return json.loads(file.read())
+    except (tf.errors.NotFoundError, ValueError):
+        return None
+
+
+def note(folder: str, name: str) -> dict | None:
+    """The note of a finished shard whose file is there in full length, or None."""
+    found = read_json(folder, f"{name}.json")
+    if found is None:
+        return None
+    try:
+        length = tf.io.gfile.stat(posixpath.join(folder, found["file"])).length
+    except tf.errors.NotFoundError:
+        return None
+    return found if length == found["bytes"] else None
+
+
+def tally_of(found: dict) -> Tally:
+    return Tally(**{field.name: found[field.name] for field in dataclasses.fields(Tally)})
+
+
+def manifest(folder: str) -> dict:
+    """The manifest of a finished job.
+
+    Raises:
+      UserError: none there, or an unfinished job.
+    """
+    found = read_json(folder, "manifest.json")
+    if found is None:
+        started = read_json(folder, "job.json") is not None
+        what = (
+            "the job is not finished; run the same command again" if started else "make it with `reverie data frames`"
+        )
+        raise UserError(f"{folder}: no manifest.json there: {what}")
+    return found
+
+
+def verify(folder: str) -> int:
+    """Compares every shard with its checksum; returns the number of frames.
+
+    Raises:
+      UserError: a shard is missing or changed.
+    """
+    found = manifest(folder)
+    for shard in found["shards"]:
+        path = posixpath.join(folder, shard["file"])
+        try:
+            with tf.io.gfile.GFile(path, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+        except tf.errors.NotFoundError:
+            raise UserError(f"{path}: missing; the manifest has {shard['frames']} frames there") from None
+        if digest != shard["sha256"]:
+            raise UserError(f"{path}: not the file that the manifest describes (SHA-256 {digest[:12]}...)")
+    return found["frames"]
