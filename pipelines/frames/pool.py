@@ -18,6 +18,7 @@ from .video import VideoSettings
 _START_SECONDS = 120.0
 # Answers that wait for an earlier, slower file: bounds what is held in memory.
 _AHEAD = 8
+COMMAND = [sys.executable, "-m", f"{__package__}.worker"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +93,8 @@ class _Decoder:
         self._start()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", f"{__package__}.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         worker.send(self._process.stdin, dataclasses.asdict(self._settings))
         self._ready = False

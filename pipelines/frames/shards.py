@@ -123,7 +123,7 @@ def read_json(folder: str, name: str) -> dict | None:
     try:
         with tf.io.gfile.GFile(posixpath.join(folder, name), "r") as file:
             return json.loads(file.read())
-    except (tf.errors.NotFoundError, ValueError):
+    except (tf.errors.NotFoundError, tf.errors.FailedPreconditionError, ValueError):
         return None
 
 
