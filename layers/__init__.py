@@ -9,6 +9,7 @@ from .l2_pooling import L2Pooling2D
 from .local import LocallyConnected2D, LocallyConnected2DTranspose
 from .local_contrast import LocalContrastNormalization
 from .noise import Noise
+from .whitening import Whitening
 
 __all__ = [
     "ClassConditionalPrior",
@@ -23,6 +24,7 @@ __all__ = [
     "LocallyConnected2DTranspose",
     "Noise",
     "TransposedFeatures",
+    "Whitening",
     "cross_covariance",
     "diagonal_gaussian",
     "standard_gaussian",

@@ -6,6 +6,9 @@ else of it:
 - `losses(batch, noise, training) -> dict` of float32 [batch], "total" among them; pure;
 - `encode(images) -> dict`, `decode(**code) -> images`;
 - `generate(count, seed, ...) -> dict`; `classify(images)`, `reconstruct(images)` where the family has them;
+- `prepare(images)`, optional: fits to training images what must stand before the first step (whitening);
+- `constraints() -> list`, optional: [(variable, value -> admitted value)], held after every update;
+- `parts(batch) -> list`, optional: the losses in parts that share no weights, [(() -> losses, variables)];
 - `calibrate(images)`, optional: measures on training images what the losses do not train, before a checkpoint;
 - `signatures() -> dict` of `Signature`.
 """
@@ -15,10 +18,10 @@ import inspect
 import keras
 
 from ..errors import UserError
-from . import replay, xcov
+from . import replay, sparse, xcov
 from .signature import Signature
 
-FAMILIES = {"replay": replay.build, "xcov": xcov.build}
+FAMILIES = {"replay": replay.build, "sparse": sparse.build, "xcov": xcov.build}
 
 
 def build(settings, seed: int = 0) -> keras.Model:

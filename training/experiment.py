@@ -16,6 +16,8 @@ from .loop import LoopSettings, Phase
 
 # How many training images `calibrate` looks at.
 _CALIBRATION_IMAGES = 5000
+# Likewise `prepare`.
+_PREPARATION_IMAGES = 1000
 
 
 def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict:
@@ -99,7 +101,13 @@ def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy:
             replicas=replicas,
         )
 
-    sample = next(iter(pipelines.in_order(images, min(len(images), _CALIBRATION_IMAGES))))["image"]
+    def sample(most):
+        return next(iter(pipelines.in_order(images, min(len(images), most))))["image"]
+
+    calibration = sample(_CALIBRATION_IMAGES) if hasattr(model, "calibrate") else None
+    parts = model.parts if config.model.get("memory_saving", False) else None
+    if parts and config.train.ema_decay:
+        raise UserError("memory_saving cannot keep a moving average of the weights; set train.ema_decay to 0")
     phase = Phase(
         name=config.model.family,
         steps=total_steps(config, len(images)),
@@ -109,7 +117,10 @@ def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy:
         stream=stream,
         optimizer=config.optimizer.to_dict(),
         schedule=config.schedule.to_dict(),
-        calibrate=(lambda: model.calibrate(sample)) if hasattr(model, "calibrate") else None,
+        calibrate=(lambda: model.calibrate(calibration)) if hasattr(model, "calibrate") else None,
+        begin=(lambda: model.prepare(sample(_PREPARATION_IMAGES))) if hasattr(model, "prepare") else None,
+        constraints=tuple(model.constraints()) if hasattr(model, "constraints") else (),
+        parts=parts,
     )
     return model, [phase]
 

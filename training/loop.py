@@ -44,6 +44,9 @@ class Phase:
       begin: called when the phase starts and when it is taken up again, after the weights were restored.
       finish: called once after the last step, before its checkpoint: what it changes is kept or done again.
       observe: called inside every applied step with the gradients; returns what to call after the update.
+      constraints: [(variable, value -> admitted value)], held after every update.
+      parts: batch -> [(() -> losses, variables)], or None: the same objective in parts that share no weights, whose
+        gradients are computed and applied one after the other, so that memory holds those of one part only.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Phase:
     begin: Callable | None = None
     finish: Callable | None = None
     observe: Callable | None = None
+    constraints: tuple = ()
+    parts: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)

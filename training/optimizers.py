@@ -110,16 +110,18 @@ class Fused(tf.Module):
             for v in variables
         ]
 
-    def apply(self, gradients: list, variables: list, rate, step) -> None:
+    def apply(self, gradients: list, variables: list, rate, step, chosen=None) -> None:
         """Updates the replica's copies in place.
 
         Args:
           gradients: already summed over replicas.
-          variables: as given to the constructor.
+          variables: as given to the constructor, or some of them.
           rate: learning rate, float32 scalar.
           step: int64 scalar, steps done before this one.
+          chosen: which ones `variables` are, as places in the constructor's list; None is all.
         """
-        for variable, gradient, slots in zip(variables, gradients, self.slots, strict=True):
+        slots_of = self.slots if chosen is None else [self.slots[place] for place in chosen]
+        for variable, gradient, slots in zip(variables, gradients, slots_of, strict=True):
             self._update(variable, gradient, slots, tf.cast(rate, variable.dtype), step, self._settings)
 
 
@@ -133,9 +135,15 @@ class FromKeras(tf.Module):
         self.optimizer = optimizer
         optimizer.build(variables)
 
-    def apply(self, gradients: list, variables: list, rate, step) -> None:
-        """As `Fused.apply`; Keras sums over replicas once more, so each replica hands in its share."""
+    def apply(self, gradients: list, variables: list, rate, step, chosen=None) -> None:
+        """As `Fused.apply`; Keras sums over replicas once more, so each replica hands in its share.
+
+        Raises:
+          UserError: only some variables are given; Keras counts every call as a step.
+        """
         del step
+        if chosen is not None:
+            raise UserError(f"training in parts needs one of the optimizers {', '.join(_RULES)}")
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply([gradient / replicas for gradient in gradients], variables)

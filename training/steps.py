@@ -113,6 +113,8 @@ class Runner:
     def _replica_step(self, batch):
         context = tf.distribute.get_replica_context()
         step = tf.identity(self.step)
+        if self.phase.parts is not None:
+            return self._step_in_parts(batch, step, context)
         values, gradients = self._gradients(batch, step, context.replica_id_in_sync_group)
         if context.num_replicas_in_sync > 1:
             *gradients, values = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, values])
@@ -130,6 +132,42 @@ class Runner:
             self._apply([tf.where(finite, g, tf.zeros_like(g)) for g in gradients], rate, step)
         return values, finite
 
+    def _step_in_parts(self, batch, step, context):
+        """One step whose parts are updated one after the other; a part that is not finite ends it there."""
+        values, finite, rate = {}, tf.constant(True), self.rate(step - self._zero)
+        places = {id(variable): place for place, variable in enumerate(self.phase.variables)}
+        for compute, variables in self.phase.parts(batch):
+            # Nothing of a part is computed before the one before it was applied and its gradients are gone.
+            with tf.control_dependencies([finite]):
+                with tf.GradientTape() as tape:
+                    losses = compute()
+                    means = {name: tf.reduce_sum(value) / self.phase.batch_size for name, value in losses.items()}
+                tensors = [variable.value for variable in variables]
+                gradients = tape.gradient(means["total"], tensors, unconnected_gradients="zero")
+                if context.num_replicas_in_sync > 1:
+                    *gradients, means = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, means])
+                good = tf.math.is_finite(means["total"]) & tf.math.is_finite(tf.linalg.global_norm(gradients))
+                finite = finite & good
+                chosen = [places[id(variable)] for variable in variables]
+
+                def apply(gradients=gradients, tensors=tensors, chosen=chosen):
+                    self.optimizer.apply(gradients, tensors, rate, step - self.origin, chosen)
+                    self._constrain({id(tensor) for tensor in tensors})
+                    return True
+
+                finite = tf.cond(finite, apply, lambda: False)
+            total = values.get("total", 0.0) + means.pop("total")
+            values |= {"total": total, **means}
+        self.names = list(values)
+        return tf.stack(list(values.values())), finite
+
+    def _constrain(self, among=None) -> None:
+        """Brings weights back to what is admitted, each replica its own copy."""
+        for variable, admitted in self.phase.constraints:
+            if among is None or id(variable.value) in among:
+                value = admitted(tf.convert_to_tensor(variable.value))
+                tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
+
     def _compute_gradients(self, batch, step, replica):
         """([losses], gradients): sums over this replica's rows, divided by the global batch."""
         with tf.GradientTape() as tape:
@@ -143,6 +181,7 @@ class Runner:
         # Before the update what observes it takes down what it needs, and compares afterwards.
         compare = self.phase.observe(gradients) if self.phase.observe else None
         self.optimizer.apply(gradients, self.variables, rate, step - self.origin)
+        self._constrain()
         if compare:
             compare()
         decay = self.settings.ema_decay

@@ -1,0 +1,47 @@
+"""The sparse autoencoder of Le et al. 2012 on frames of 64 pixels: all three stages, 24 million encoder weights.
+
+As in the paper: untied filters at every position (stride 1), 8 maps, L2 pooling and contrast normalisation over 5 x 5,
+lambda 0.1, three stages trained together, minibatches of 100. Smaller than the paper: field 10 instead of 18, so that
+a neuron sees 40 of 64 pixels. Different: Adam on one machine instead of asynchronous SGD on a thousand (for that,
+`--strategy=ps`), ZCA whitening (the paper whitens, but does not say how), decoder filters of length one.
+
+    reverie data frames --videos='videos/**' --out=frames --size=64
+    reverie train --config=sparse_small --config.data.source=frames:frames --workdir=runs/sparse
+    reverie evaluate --workdir=runs/sparse
+"""
+
+import ml_collections
+from reverie.configs import defaults
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = defaults.get_config()
+    config.data.source = "frames:frames"
+    config.data.image_shape = (64, 64, 3)
+    config.model = ml_collections.ConfigDict()
+    config.model.family = "sparse"
+    config.model.image_shape = (64, 64, 3)
+    config.model.stages = 3
+    config.model.field = 10
+    config.model.maps = 8
+    config.model.stride = 1
+    config.model.tile = 0
+    config.model.pool = 5
+    config.model.contrast = 5
+    config.model.sparsity = 0.1
+    config.model.epsilon = 1e-4
+    config.model.decoder = "untied"
+    config.model.unit_norm = True
+    config.model.between_stages = "none"
+    config.model.whitening = "zca"
+    config.model.shards = 1
+    config.model.memory_saving = False
+    config.train.steps = 2000
+    config.train.batch_size = 100
+    config.train.steps_per_call = 10
+    config.train.log_every = 50
+    config.train.checkpoint_every = 500
+    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
+    config.schedule.name = "cosine"
+    config.schedule.rate = 1e-3
+    return config
