@@ -1,8 +1,8 @@
 """The `reverie` command: train, evaluate, export, encode, generate, serve-check, data, report, doctor.
 
 Exit codes: 0 done; 1 a defect of ours (with its traceback); 2 something to mend in the call, the settings or
-the data; 3 a loss or gradient was not finite; 4 an export did not reproduce the model; 5 storage failed;
-130 and 143 stopped by SIGINT or SIGTERM after saving.
+the data; 3 a loss or gradient was not finite; 4 an export did not reproduce the model; 5 storage failed; 6 a
+parameter server was lost; 130 and 143 stopped by SIGINT or SIGTERM after saving.
 """
 
 import contextlib
@@ -146,7 +146,8 @@ def _overview() -> str:
         "usage: reverie COMMAND [flags]\n\n"
         + "\n".join(lines)
         + f"\n\nreverie COMMAND --help lists a command's flags. Configs: {', '.join(_config_names())}.\n"
-        "Exit codes: 0 done, 1 defect, 2 to mend by you, 3 not finite, 4 parity, 5 storage, 130/143 stopped and saved."
+        "Exit codes: 0 done, 1 defect, 2 to mend by you, 3 not finite, 4 parity, 5 storage, 6 server lost, "
+        "130/143 stopped and saved."
     )
 
 

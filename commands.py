@@ -33,8 +33,15 @@ def _define_config(values, argv):
 def _define_train(values, argv):
     _define_config(values, argv)
     string("workdir", "", "The run folder. A run already there is taken up where it stopped.", values)
-    string("strategy", "auto", "auto, one, or mirrored (all GPUs; logical CPUs without one).", values)
-    integer("replicas", 0, "How many replicas --strategy=mirrored takes; 0 is all GPUs, or two CPUs.", values)
+    text = (
+        "auto, one, mirrored (all GPUs; logical CPUs without one), or ps: asynchronous SGD over the chief, workers and "
+        "parameter servers of TF_CONFIG, each started with this same command, or inside this process without it."
+    )
+    string("strategy", "auto", text, values)
+    text = (
+        "How many replicas mirrored takes; 0 is all GPUs, or two CPUs. For ps inside one process: workers and servers."
+    )
+    integer("replicas", 0, text, values)
     string("data_dir", "", "Where TFDS sets were prepared; the same as --config.data.data_dir.", values)
     boolean("deterministic", False, "Operations that repeat bit for bit, on one machine and version.", values)
 
@@ -44,6 +51,8 @@ def _train(values, _):
     from . import stream_runs
     from .training import experiment, loop, run_folder, strategies
 
+    if values.strategy == "ps":
+        strategies.serve_if_told()
     strategy = strategies.build(values.strategy, values.replicas)
     if values.deterministic:
         experiment.set_deterministic()
@@ -126,6 +135,28 @@ def _define_workdir(values, _):
     string("workdir", "", "The run folder.", values)
 
 
+def _define_evaluate(values, _):
+    _define_workdir(values, _)
+    text = (
+        "NAME=SOURCE, comma-separated, for sparse: looks for the neuron that knows a concept. The source's label 1 is "
+        "the concept, 0 all else; a folder with two sub-folders will do."
+    )
+    flags.DEFINE_list("concept", [], text, flag_values=values)
+    integer("every", 0, "With --concept: every so-manieth row and column of neurons; 0 is about 150 positions.", values)
+
+
+def _concepts(values, family) -> dict:
+    """What the evaluation is asked to look for, as keyword arguments."""
+    if not values.concept:
+        return {}
+    if not hasattr(family, "Concept"):
+        raise UserError("--concept looks for single neurons: it is for runs of the family sparse")
+    pairs = [entry.partition("=") for entry in values.concept]
+    if not all(name and source for name, _, source in pairs):
+        raise UserError(f"concept is '{','.join(values.concept)}'; expected NAME=SOURCE, as faces=folder:pictures")
+    return {"concepts": tuple(family.Concept(name, source) for name, _, source in pairs)}
+
+
 def _evaluate(values, _):
     needed(values, "workdir")
     from . import evaluation, stream_runs
@@ -139,10 +170,12 @@ def _evaluate(values, _):
     else:
         sets, history = experiment.read_images(config, "train", "test"), ()
     train, test = sets["train"], sets["test"]
-    numbers = {"step": step, **family.evaluate(model, train, test, *history)}
+    concepts = _concepts(values, family)
+    searched = {**concepts, "every": values.every} if concepts else {}
+    numbers = {"step": step, **family.evaluate(model, train, test, *history, **searched)}
     run_folder.write_json(folder / "evaluation.json", numbers)
     (folder / "pictures").mkdir(exist_ok=True)
-    drawn = family.draw(model, test, *history)
+    drawn = family.draw(model, test, *history, **({**concepts, "numbers": numbers} if concepts else {}))
     for name, (picture, _) in drawn.items():
         pictures.save_png(folder / "pictures" / f"{name}.png", picture)
     captions = {name: caption for name, (_, caption) in drawn.items()}
@@ -191,7 +224,7 @@ def _define_nothing(values, _):
 COMMANDS = {
     "train": Command("Trains a model from a config, or takes a stopped run up again.", _define_train, _train),
     "compare": Command("Trains methods x seeds over a stream; writes the table.", _define_compare, _compare),
-    "evaluate": Command("Measures a run on its test images; writes the report.", _define_workdir, _evaluate),
+    "evaluate": Command("Measures a run on its test images; writes the report.", _define_evaluate, _evaluate),
     **DATA_COMMANDS,
     **EXPORT_COMMANDS,
     "report": Command("Writes the run's report page.", _define_workdir, _report),

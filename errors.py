@@ -31,6 +31,12 @@ class StorageError(UserError):
     exit_code = 5
 
 
+class ClusterError(UserError):
+    """A machine that training cannot go on without is gone; the last checkpoint is good."""
+
+    exit_code = 6
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's message that says something, or the name of its type."""
     lines = [line for line in str(error).strip().splitlines() if line.strip()]

@@ -86,11 +86,32 @@ def curves(series: dict, title: str, logarithmic: bool = False, unit: str = "ste
         axes.set_yscale("log")
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit)
-    if unit != "step":
+    if unit != "step" and all(np.all(np.asarray(steps) == np.round(steps)) for steps, _ in series.values()):
         axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     if len(series) > 1:
         axes.legend(fontsize=8, frameon=False)
+    return _rendered(figure)
+
+
+def histograms(groups: dict, title: str, unit: str) -> np.ndarray:
+    """Distributions on one axis.
+
+    Args:
+      groups: name -> values [n].
+      title: above the plot.
+      unit: of the values.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    figure, axes = _figure(5.6, 3.4)
+    edges = np.histogram_bin_edges(np.concatenate([np.ravel(values) for values in groups.values()]), 40)
+    for number, (name, values) in enumerate(groups.items()):
+        axes.hist(values, edges, alpha=0.6, label=name, color=COLOURS[(3 * number) % len(COLOURS)], density=True)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(unit)
+    axes.legend(fontsize=8, frameon=False)
     return _rendered(figure)
 
 

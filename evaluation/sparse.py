@@ -1,27 +1,245 @@
 """What the paper of the sparse autoencoder shows of its networks, as numbers and pictures (Le et al. 2012)."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import tensorflow as tf
 
-from .. import pipelines
-from . import pictures
+from .. import models, pipelines
+from ..errors import UserError
+from . import neurons, pictures, stimuli
 from .codes import first_images, over
 
-_SAMPLE = 256
+_HALVINGS = 10
+_PATCHES = 20_000
+_PLACES = 150  # About how many positions are looked at, unless it is said how many.
+
+
+@dataclasses.dataclass(frozen=True)
+class Concept:
+    """Test images of one concept.
+
+    Attributes:
+      name: as in the report.
+      source: a data source with label 1 for the concept and 0 for everything else.
+    """
+
+    name: str
+    source: str
+
+    def read(self, side: int, channels: int) -> tuple:
+        """(float32 [n, side, side, channels] in [0, 1], labels [n]).
+
+        Raises:
+          UserError: labels other than 0 and 1, or only one of them.
+        """
+        whole = {"validation_fraction": 0.0, "test_fraction": 0.0}
+        images = pipelines.read(self.source, "train", image_shape=(side, side, channels), resize="stretch", **whole)
+        labels = np.asarray(images.labels)
+        if set(labels.ravel().tolist()) != {0, 1}:
+            raise UserError(
+                f"concept {self.name}: {self.source} has the labels {sorted(set(labels.ravel().tolist()))[:5]}; "
+                "expected 1 for the concept and 0 for all else (a folder's sub-folders count from 0 by the alphabet)"
+            )
+        return first_images(images, len(images)).numpy(), labels
 
 
 def quick(model, images: pipelines.Images) -> dict:
     """Reconstruction error of every stage as a share of its input's energy: 0 is perfect, 1 is blind."""
-    return {name: float(np.mean(value)) for name, value in over(lambda x: _errors(model, x), _first(images)).items()}
+    found = over(functools.partial(_errors, model), images, batch_size=50)
+    return {name: float(np.mean(value)) for name, value in found.items()}
 
 
-def evaluate(model, train: pipelines.Images, test: pipelines.Images) -> dict:
-    return {"test_images": len(test), "train_images": len(train), **quick(model, test)}
+def evaluate(
+    model, train: pipelines.Images, test: pipelines.Images, concepts: tuple = (), every: int = 0, seed: int = 0
+) -> dict:
+    """All numbers of the family.
+
+    Args:
+      model: a Sparse model.
+      train: gives the patches of the linear filters.
+      test: reconstruction is measured on it.
+      concepts: `Concept`s to look for neurons of.
+      every: looks at every so-manieth row and column of neurons; 0 looks at about 150 positions.
+      seed: keys the halvings.
+
+    Returns:
+      name -> number: "missed_1", ... (see `quick`), "filter_length_1", ... (mean length of the encoder's filters),
+      "units"; and of every concept "<name>_neuron", "<name>_first_stage", "<name>_random_weights",
+      "<name>_linear_filter", "<name>_guess": accuracies on reporting halves, means over ten halvings, with the
+      accuracy on the selecting halves as "..._selection". Entries "_found" hold the chosen neurons.
+    """
+    result = {"test_images": len(test), "train_images": len(train), "units": model.units, **quick(model, test)}
+    for number, stage in enumerate(model.stages, start=1):
+        result[f"filter_length_{number}"] = float(np.linalg.norm(stage.filters.compact_kernel(), axis=1).mean())
+    for concept in concepts:
+        result |= _table(model, train, concept, every, seed)
+    return result
 
 
-def draw(model, images: pipelines.Images) -> dict:
-    """All pictures of the family: name -> (uint8 picture, caption)."""
-    return {}
+def _table(model, train: pipelines.Images, concept: Concept, every: int, seed: int) -> dict:
+    """The paper's table for one concept, its controls that need no other training run included."""
+    result = {}
+    untrained = models.sparse.Sparse(model.config)
+    for mine, theirs in zip(untrained.whitening.weights, model.whitening.weights, strict=True):
+        mine.assign(theirs)
+    channels = model.config.image_shape[2]
+    for row, net, stages in (
+        ("neuron", model, None),
+        ("random_weights", untrained, None),
+        ("first_stage", model, 1),
+    ):
+        cone = neurons.Cone(net, stages)
+        images, labels = concept.read(cone.window, channels)
+        selections = [neurons.halves(labels, seed + k) for k in range(_HALVINGS)]
+        step = every or max(1, round((len(cone.positions) / _PLACES) ** 0.5))
+        found = neurons.best_neurons(cone, images, labels, selections, step)
+        result |= _scores(f"{concept.name}_{row}", [detector for detector, _ in found])
+        if row == "neuron":
+            # One neuron to show and to serve: chosen on all images, its numbers are those of the halvings.
+            everything = [np.ones(len(labels), bool)]
+            ((detector, place),) = neurons.best_neurons(cone, images, labels, everything, step)
+            _, columns, maps = model.output_shape_
+            index = (place[0] * columns + place[1]) * maps + place[2]
+            result[f"{concept.name}_index"] = index
+            result[f"{concept.name}_threshold"] = detector.threshold
+            result[f"{concept.name}_polarity"] = detector.polarity
+            patches = _patches(train, cone.window, seed)
+            whiten = functools.partial(_in_batches, cone.net.whitening)
+            filters = neurons.best_filters(whiten(patches), whiten(images), labels, selections)
+            result |= _scores(f"{concept.name}_linear_filter", filters)
+    result[f"{concept.name}_guess"] = float(max(np.mean(labels), 1 - np.mean(labels)))
+    return result
+
+
+def _scores(name: str, detectors: list) -> dict:
+    return {
+        name: float(np.mean([detector.reporting for detector in detectors])),
+        f"{name}_selection": float(np.mean([detector.selection for detector in detectors])),
+    }
+
+
+def _patches(train: pipelines.Images, side: int, seed: int) -> np.ndarray:
+    """Random windows of training images: float32 [p, side, side, channels]."""
+    images = first_images(train, min(len(train), 2000)).numpy()
+    generator = np.random.default_rng(seed)
+    which = generator.integers(0, len(images), _PATCHES)
+    tops, lefts = (generator.integers(0, images.shape[axis] - side + 1, _PATCHES) for axis in (1, 2))
+    windows = zip(which, tops, lefts, strict=True)
+    return np.stack([images[k, top : top + side, left : left + side] for k, top, left in windows])
+
+
+def _in_batches(function, images, size: int = 500) -> np.ndarray:
+    parts = [function(tf.constant(images[first : first + size])) for first in range(0, len(images), size)]
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def chosen(numbers: dict) -> dict:
+    """The neurons that an evaluation found, as `Sparse.choose` takes them: concept -> index, threshold, polarity."""
+    names = [name.removesuffix("_polarity") for name in numbers if name.endswith("_polarity")]
+    return {
+        name: {
+            "index": int(numbers[f"{name}_index"]),
+            "threshold": float(numbers[f"{name}_threshold"]),
+            "polarity": int(numbers[f"{name}_polarity"]),
+        }
+        for name in names
+    }
+
+
+# ---- pictures
+
+
+def draw(model, images: pipelines.Images, concepts: tuple = (), numbers: dict | None = None) -> dict:
+    """All pictures of the family.
+
+    Args:
+      model: a Sparse model.
+      images: real images.
+      concepts: `Concept`s, and
+      numbers: what `evaluate` found for them.
+
+    Returns:
+      name -> (uint8 picture, caption).
+    """
+    result = {"filters": _filters(model), "reconstructions": _reconstructions(model, first_images(images, 12))}
+    if concepts:
+        cone = neurons.Cone(model)
+        for concept in concepts:
+            result |= _of_neuron(model, cone, concept, chosen(numbers)[concept.name])
+    return result
+
+
+def _filters(model, columns: int = 12) -> tuple:
+    """First-stage filters of the encoder at some positions along the diagonal, a column each."""
+    stage, config = model.stages[0], model.config
+    geometry = stage.filters.geometry
+    kernel = stage.filters.compact_kernel().reshape(*geometry.distinct, geometry.field, config.maps)
+    shown = []
+    for share in np.linspace(0.05, 0.95, columns):
+        row, column = (int(share * (side - 1)) for side in geometry.distinct)
+        filters = kernel[row, column].T.reshape(config.maps, config.field, config.field, config.image_shape[2])
+        shown.append(_centred(filters))
+    caption = (
+        f"Filters of the first stage in the whitened image, {config.maps} maps a column, at {columns} positions along "
+        "the diagonal; grey is zero."
+    )
+    return pictures.grid(np.stack(shown, axis=1)), caption
+
+
+def _reconstructions(model, sample) -> tuple:
+    whitened, back = model.whitening(sample).numpy(), model.reconstruct(sample)["images"].numpy()
+    scale = np.abs(whitened).max(axis=(1, 2, 3), keepdims=True) / 0.5 + 1e-12
+    rows = np.stack([sample.numpy(), 0.5 + whitened / scale, 0.5 + back / scale])
+    return pictures.grid(rows), "Above: images. Middle: whitened. Below: what the first stage makes of them."
+
+
+def _of_neuron(model, cone: neurons.Cone, concept: Concept, neuron: dict) -> dict:
+    place, polarity = model.place(neuron["index"]), neuron["polarity"]
+    images, labels = concept.read(cone.window, model.config.image_shape[2])
+    cone.move(*place[:2])
+    signed = polarity * (cone.responses(images)[:, place[2]] - neuron["threshold"])
+    name, title = concept.name, f"neuron {neuron['index']} for {concept.name}"
+    order = np.argsort(-signed)[:48]
+    order = np.concatenate([order, order[: -len(order) % 8]]) if len(order) % 8 else order
+    sheet = images[order].reshape(-1, 8, *images.shape[1:])
+    best, reached = stimuli.optimal(cone, place, polarity)
+    positives = images[labels == 1][:10]
+    curves = stimuli.invariance(cone, place, polarity, positives)
+    groups = {concept.name: signed[labels == 1], "others": signed[labels == 0]}
+    result = {
+        f"{name}_responses": (
+            pictures.histograms(groups, f"{title}: responses (threshold at 0)", "response"),
+            "Chosen on all test images, so it flatters; the honest accuracies are in the table.",
+        ),
+        f"{name}_top_stimuli": (
+            pictures.grid(sheet),
+            f"The test images that excite {title} most, row by row.",
+        ),
+        f"{name}_optimal_stimulus": (
+            pictures.grid(_centred(best[None])[None], least_side=200),
+            f"The whitened image that excites it most, by gradient ascent from 16 starts (response {reached:.3g}).",
+        ),
+    }
+    for transformation, (values, responses) in curves.items():
+        unit = {"scale": "factor", "rotation": "degrees"}.get(transformation, "share of the window")
+        series = {
+            "mean of ten": (values, responses),
+            "threshold": (values, np.full(len(values), polarity * neuron["threshold"])),
+        }
+        slug = transformation.replace(" ", "_")
+        result[f"{name}_invariance_{slug}"] = (
+            pictures.curves(series, f"{title}: {transformation}", unit=unit),
+            f"Mean response to ten images of the concept under {transformation}.",
+        )
+    return result
+
+
+def _centred(filters: np.ndarray) -> np.ndarray:
+    """Signed pictures in [0, 1] with zero at grey, each over its own range."""
+    scale = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    return 0.5 + 0.5 * filters / np.maximum(scale, 1e-12)
 
 
 def _errors(model, images) -> dict:

@@ -154,7 +154,10 @@ class LocalFilters(keras.layers.Layer):
             return {"value": tf.convert_to_tensor(self.compact_kernel())}
 
         def read(restored):
-            self.set_compact_kernel(restored["value"])
+            if tf.executing_eagerly():
+                self.set_compact_kernel(restored["value"])
+            else:  # Weights on several machines are restored inside a function.
+                tf.py_function(lambda value: self.set_compact_kernel(value.numpy()), [restored["value"]], [])
 
         class CompactKernel(tf.Module):
             def _serialize_to_tensors(self):

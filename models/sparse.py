@@ -88,6 +88,19 @@ class SparseConfig:
                 f"stages={self.stages}, maps={self.maps}, sparsity={self.sparsity}; expected 1, 1, 0 or more"
             )
 
+    @property
+    def window(self) -> int:
+        """Side in pixels of the square that a neuron sees.
+
+        Counted with one window of contrast normalisation a stage, which looks at neighbours to divide by them: 76 at
+        the paper's sizes (64 without, 88 if the normalisation's two passes are both counted in full).
+        """
+        side = 1
+        for _ in range(self.stages):
+            side += max(self.contrast - 1, 0) + self.pool - 1
+            side = (side - 1) * self.stride + self.field
+        return side
+
 
 class Stage(keras.layers.Layer):
     """Simple cells, complex cells, contrast normalisation, and the decoder that teaches them.
@@ -286,17 +299,6 @@ class Sparse(keras.Model):
     def step(self) -> int:
         """Pixels from the window of one neuron to its neighbour's."""
         return self.config.stride**self.config.stages
-
-    @property
-    def window(self) -> int:
-        """Side in pixels of the square that a neuron sees; that of (row, column) starts at (row, column) * step.
-
-        What filters and pooling let it see, that is: local contrast also divides by what lies around.
-        """
-        side = 1
-        for _ in range(self.config.stages):
-            side = (side + self.config.pool - 2) * self.config.stride + self.config.field
-        return side
 
     def signatures(self) -> dict:
         """Endpoints for export."""

@@ -23,7 +23,7 @@ def permutation(epoch: tf.Tensor, size: int, seed: int) -> tf.Tensor:
     Returns:
       int64 [size], each of 0..size-1 once.
     """
-    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    key = tf.stack([tf.cast(seed, tf.int64), epoch])
     return tf.random.experimental.stateless_shuffle(tf.range(size, dtype=tf.int64), key, alg="philox")
 
 

@@ -95,7 +95,7 @@ def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy:
         return pipelines.batches(
             images,
             batch_size,
-            seed=config.seed,
+            seed=config.seed + getattr(input_context, "seed_offset", 0),
             start_step=first_step,
             input_context=input_context,
             replicas=replicas,

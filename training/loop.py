@@ -16,7 +16,8 @@ import tensorflow as tf
 from absl import logging
 
 from ..errors import StorageError, UserError
-from . import optimizers
+from . import optimizers, strategies
+from .asynchronous import AsynchronousRunner, lost_servers
 from .checkpoints import Checkpoints, latest
 from .records import Progress, Records, Tally, Window
 from .signals import stop_request
@@ -147,15 +148,16 @@ def train(
     Raises:
       NonFiniteError: a loss or gradient was not finite (nothing of that step was applied).
       StorageError: the last checkpoint could not be written.
+      ClusterError: a parameter server was lost.
       UserError: settings that cannot be run.
     """
-    _check(settings, strategy)
+    _check(settings, strategy, phases)
     with strategy.scope():
         step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         average = shadows(model.trainable_variables) if settings.ema_decay else []
     tally = Tally()
     records = None
-    with stop_request() as request:
+    with stop_request() as request, lost_servers():
         start, runner = 0, None
         for number, phase in enumerate(phases):
             end = start + phase.steps
@@ -166,9 +168,8 @@ def train(
                     with strategy.scope():
                         optimizer = optimizers.build(phase.optimizer, phase.variables)
                         origin, length = _chain(phases, number)
-                        runner = Runner(
-                            model, phase, settings, strategy, step, average, optimizer, start, origin, length
-                        )
+                        kind = AsynchronousRunner if strategies.is_asynchronous(strategy) else Runner
+                        runner = kind(model, phase, settings, strategy, step, average, optimizer, start, origin, length)
                     checkpoints = _restored(workdir, settings, runner, state)
                 records = records or Records(workdir, int(step.numpy()))
                 done = None if finished is None else functools.partial(finished, number)
@@ -180,15 +181,20 @@ def train(
     return Outcome(int(step.numpy()), request.number, tally.rate(), tally.seconds(), tally.skipped)
 
 
-def _check(settings: LoopSettings, strategy) -> None:
+def _check(settings: LoopSettings, strategy, phases: list) -> None:
     if settings.on_nonfinite not in ("stop", "skip"):
         raise UserError(f"on_nonfinite is '{settings.on_nonfinite}'; expected 'stop' or 'skip'")
     if settings.steps_per_call < 1:
         raise UserError(f"steps_per_call is {settings.steps_per_call}; expected at least 1")
     if not 0.0 <= settings.ema_decay < 1.0:
         raise UserError(f"ema_decay is {settings.ema_decay:g}; expected at least 0 and below 1")
-    if settings.jit and strategy.num_replicas_in_sync > 1:
+    if settings.jit and (strategy.num_replicas_in_sync > 1 or strategies.is_asynchronous(strategy)):
         raise UserError("jit works on one replica only (XLA cannot reach the other replicas' variables)")
+    if strategies.is_asynchronous(strategy):
+        if settings.ema_decay:
+            raise UserError("asynchronous SGD keeps no moving average of the weights; set train.ema_decay to 0")
+        if len(phases) > 1 or phases[0].observe:
+            raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
 
 
 def _saved_step(workdir) -> int:

@@ -6,6 +6,7 @@ rules; `Fused` calls it on the replica's own copy of every variable, after the g
 replicas. What has no kernel falls through to Keras.
 """
 
+import contextlib
 from collections.abc import Callable
 
 import keras
@@ -98,17 +99,7 @@ class Fused(tf.Module):
         super().__init__(name=rule)
         self._update, initial, _ = _RULES[rule]
         self._settings = settings
-        self.slots = [
-            [
-                tf.Variable(
-                    tf.fill(v.shape, tf.constant(value, v.dtype)),
-                    trainable=False,
-                    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-                )
-                for value in initial(settings)
-            ]
-            for v in variables
-        ]
+        self.slots = [[_beside(v, value) for value in initial(settings)] for v in variables]
 
     def apply(self, gradients: list, variables: list, rate, step, chosen=None) -> None:
         """Updates the replica's copies in place.
@@ -123,6 +114,17 @@ class Fused(tf.Module):
         slots_of = self.slots if chosen is None else [self.slots[place] for place in chosen]
         for variable, gradient, slots in zip(variables, gradients, slots_of, strict=True):
             self._update(variable, gradient, slots, tf.cast(rate, variable.dtype), step, self._settings)
+
+
+def _beside(variable, value: float) -> tf.Variable:
+    """A slot of a variable; on parameter servers it must lie where the variable does."""
+    tensor, strategy = getattr(variable, "value", variable), tf.distribute.get_strategy()
+    with strategy.extended.colocate_vars_with(tensor) if tensor.device else contextlib.nullcontext():
+        return tf.Variable(
+            tf.fill(variable.shape, tf.constant(value, variable.dtype)),
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
 
 
 class FromKeras(tf.Module):

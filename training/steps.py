@@ -68,19 +68,22 @@ class Runner:
           NonFiniteError: see `LoopSettings.on_nonfinite`.
         """
         totals, last, bad, in_a_row = self.graph(iterator, tf.constant(count), tf.constant(self._in_a_row))
-        bad = int(bad)
+        return self._judged(totals.numpy(), last.numpy(), int(bad), int(in_a_row), count)
+
+    def _judged(self, totals, last, bad: int, in_a_row: int, count: int) -> dict:
+        """Means of the losses over good steps, unless too many were bad."""
         if bad:
-            self._in_a_row = int(in_a_row)
+            self._in_a_row = in_a_row
             self.skipped += bad
             if self.settings.on_nonfinite == "stop" or self._in_a_row > self.settings.max_skipped:
-                shown = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, last.numpy(), strict=True))
+                shown = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, last, strict=True))
                 raise NonFiniteError(
                     f"step {int(self.step.numpy()) + 1}: loss or gradient is not finite ({shown}); nothing of it was "
                     "applied, the last checkpoint is good: lower schedule.rate or check the data, then start again"
                 )
         else:
             self._in_a_row = 0
-        return dict(zip(self.names, totals.numpy() / max(count - bad, 1), strict=True))
+        return dict(zip(self.names, totals / max(count - bad, 1), strict=True))
 
     def _many_steps(self, iterator, count, in_a_row):
         """Graph of many steps: (sums of losses over good steps, last losses, bad steps, bad steps in a row)."""

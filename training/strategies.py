@@ -1,12 +1,15 @@
 """Where a run's replicas live: `tf.distribute` strategies by name."""
 
 import functools
+import json
+import os
+import socket
 
 import tensorflow as tf
 
 from ..errors import UserError
 
-NAMES = ("auto", "one", "mirrored")
+NAMES = ("auto", "one", "mirrored", "ps")
 
 
 def build(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
@@ -16,14 +19,18 @@ def build(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
 
     Args:
       name: "one" device, "mirrored" over all GPUs (or over logical CPUs where there is none), or "auto":
-        mirrored with two or more GPUs, else one.
-      replicas: how many replicas "mirrored" takes; 0 is all GPUs, or two logical CPUs.
+        mirrored with two or more GPUs, else one; "ps" is asynchronous SGD over the cluster that TF_CONFIG describes,
+        or over workers and parameter servers inside this process where there is no TF_CONFIG.
+      replicas: how many replicas "mirrored" takes; 0 is all GPUs, or two logical CPUs. For "ps" inside this process
+        the number of workers and of servers; 0 is two.
 
     Raises:
       UserError: unknown name, more replicas than devices, or TensorFlow already started with fewer CPUs.
     """
     if name not in NAMES:
         raise UserError(f"strategy is '{name}'; expected one of {', '.join(NAMES)}")
+    if name == "ps":
+        return _parameter_servers(replicas or 2)
     gpus = tf.config.list_physical_devices("GPU")
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "one"
@@ -36,6 +43,67 @@ def build(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
             raise UserError(f"replicas is {replicas}, but this machine has {len(gpus)} GPU(s)")
         return _mirrored(tuple(f"GPU:{i}" for i in range(replicas or len(gpus))))
     return _mirrored(tuple(_logical_cpus(replicas or 2)))
+
+
+def is_asynchronous(strategy: tf.distribute.Strategy) -> bool:
+    """Whether workers step without waiting for each other."""
+    return isinstance(strategy, tf.distribute.ParameterServerStrategy)
+
+
+def serve_if_told() -> None:
+    """In a process that TF_CONFIG makes a worker or a parameter server: serves, and never returns.
+
+    Raises:
+      UserError: TF_CONFIG is not what it should be.
+    """
+    task = _cluster().get("task", {}).get("type")
+    if task in ("worker", "ps"):
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        server = tf.distribute.Server(
+            resolver.cluster_spec(), job_name=task, task_index=resolver.task_id, protocol="grpc", start=True
+        )
+        server.join()
+
+
+def _cluster() -> dict:
+    content = os.environ.get("TF_CONFIG", "")
+    try:
+        cluster = json.loads(content) if content else {}
+    except ValueError as error:
+        raise UserError(f"TF_CONFIG is not JSON ({error})") from None
+    if cluster and not {"worker", "ps", "chief"} <= set(cluster.get("cluster", {})):
+        raise UserError("TF_CONFIG's cluster needs the jobs chief, worker and ps, each a list of host:port")
+    return cluster
+
+
+@functools.cache
+def _parameter_servers(count: int) -> tf.distribute.Strategy:
+    """One strategy a process, as its cluster."""
+    if _cluster():
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    else:
+        ports = _free_ports(2 * count)
+        jobs = {"worker": ports[:count], "ps": ports[count:]}
+        spec = tf.train.ClusterSpec({job: [f"localhost:{port}" for port in own] for job, own in jobs.items()})
+        options = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=max(4, count + 1))
+        for job in jobs:
+            for index in range(count):
+                _SERVERS.append(tf.distribute.Server(spec, job, index, protocol="grpc", config=options))
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(spec, rpc_layer="grpc")
+    return tf.distribute.ParameterServerStrategy(resolver)
+
+
+def _free_ports(count: int) -> list:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+_SERVERS: list = []  # Those of this process live as long as it does.
 
 
 @functools.cache

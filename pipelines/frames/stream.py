@@ -129,14 +129,15 @@ def _endless(source: FrameShards, seed: int, position: int, shuffle: bool) -> tf
         shard_numbers = tf.range(len(source.files), dtype=tf.int64)
         if not shuffle:
             return shard_numbers
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        key = tf.stack([tf.cast(seed, tf.int64), epoch])
         return tf.random.experimental.stateless_shuffle(shard_numbers, key, alg="philox")
 
-    # Where the stream starts: whole groups before it are never read.
-    sizes = np.asarray(source.counts)[order(tf.constant(first_epoch, tf.int64)).numpy()]
-    edges = np.append(np.add.reduceat(sizes, np.arange(0, len(sizes), _TOGETHER)).cumsum(), 0)
-    skipped_groups = int(np.searchsorted(edges[:-1], offset, side="right"))
-    rest = offset - int(edges[skipped_groups - 1])
+    skipped_groups, rest = 0, offset
+    if offset:  # Whole groups before the place where the stream starts are never read.
+        sizes = np.asarray(source.counts)[order(tf.constant(first_epoch, tf.int64)).numpy()]
+        edges = np.append(np.add.reduceat(sizes, np.arange(0, len(sizes), _TOGETHER)).cumsum(), 0)
+        skipped_groups = int(np.searchsorted(edges[:-1], offset, side="right"))
+        rest = offset - int(edges[skipped_groups - 1])
 
     def epoch_contents(epoch):
         first = tf.where(epoch == first_epoch, skipped_groups, 0)
@@ -151,7 +152,7 @@ def _endless(source: FrameShards, seed: int, position: int, shuffle: bool) -> tf
                 return whole
             together = whole.batch(int(max(source.counts)) * _TOGETHER).get_single_element()
             # Not the key of the epochs' order, which the same numbers would make.
-            key = tf.stack([tf.constant(seed, tf.int64), -1 - (epoch * 2**20 + number)])
+            key = tf.stack([tf.cast(seed, tf.int64), -1 - (epoch * 2**20 + number)])
             mixed = tf.random.experimental.stateless_shuffle(together, key, alg="philox")
             return tf.data.Dataset.from_tensor_slices(mixed)
 

@@ -1,0 +1,107 @@
+"""What a neuron likes best, and what it does not mind (Le et al. 2012, section 4.4 and appendices)."""
+
+import numpy as np
+import scipy.ndimage
+import tensorflow as tf
+
+from .neurons import Cone
+
+# Transformation -> its values: shifts as shares of the window, factors of size, degrees.
+INVARIANCES = {
+    "shift right": np.linspace(-0.4, 0.4, 17),
+    "shift down": np.linspace(-0.4, 0.4, 17),
+    "scale": np.linspace(0.4, 1.6, 13),
+    "rotation": np.linspace(-90.0, 90.0, 19),
+}
+
+
+def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: int = 100, seed: int = 0) -> tuple:
+    """The whitened image of given length that excites a neuron most.
+
+    Projected gradient ascent on the sphere of the images' length (mean 0, deviation 1), with a line search that
+    lengthens steps which help and shortens those which do not; from several random starts, for there are local
+    optima.
+
+    Args:
+      cone: of the neuron's network.
+      place: (row, column, map) of the neuron.
+      polarity: 1, or -1 for the image that silences it most.
+      restarts, steps: how often from how many starts.
+      seed: keys the starts.
+
+    Returns:
+      (float32 [window, window, channels], its response times polarity).
+    """
+    row, column, number = place
+    cone.move(row, column)
+    channels = cone.net.config.image_shape[2]
+    radius = float(np.sqrt(cone.window**2 * channels))
+
+    def on_sphere(x):
+        return x * (radius / tf.maximum(tf.norm(x, axis=[1, 2, 3], keepdims=True), 1e-12))
+
+    def value(x):
+        return polarity * cone.of_whitened(x)[:, number]
+
+    @tf.function
+    def climb(x):
+        best, rate = value(x), tf.fill([restarts, 1, 1, 1], 0.1 * radius)
+        for _ in tf.range(steps):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                found = value(x)
+            gradient = tape.gradient(found, x)
+            direction = gradient / tf.maximum(tf.norm(gradient, axis=[1, 2, 3], keepdims=True), 1e-12)
+            trial = on_sphere(x + rate * direction)
+            reached = value(trial)
+            better = tf.reshape(reached > best, [-1, 1, 1, 1])
+            x = tf.where(better, trial, x)
+            best = tf.maximum(best, reached)
+            rate = tf.where(better, rate * 1.5, rate * 0.5)
+        return x, best
+
+    size = [restarts, cone.window, cone.window, channels]
+    start = on_sphere(tf.random.stateless_normal(size, [seed, 0], alg="philox"))
+    images, best = climb(start)
+    winner = int(tf.argmax(best))
+    return images[winner].numpy(), float(best[winner])
+
+
+def invariance(cone: Cone, place: tuple, polarity: int, images) -> dict:
+    """Mean response to images as they are shifted, scaled and rotated, with cubic interpolation.
+
+    Args:
+      images: float32 [n, window, window, channels] in [0, 1] of what the neuron detects.
+
+    Returns:
+      transformation -> (values [v], mean responses times polarity [v]).
+    """
+    row, column, number = place
+    cone.move(row, column)
+    result = {}
+    for name, values in INVARIANCES.items():
+        moved = np.concatenate([_transformed(images, name, value) for value in values])
+        responses = polarity * cone.responses(moved)[:, number]
+        result[name] = (values, responses.reshape(len(values), -1).mean(axis=1))
+    return result
+
+
+def _transformed(images, name: str, value: float) -> np.ndarray:
+    """Images under one transformation about their centre; what comes in from outside repeats the border."""
+    side = images.shape[1]
+    matrix, shift = np.eye(2), np.zeros(2)
+    if name == "scale":
+        matrix = np.eye(2) / value
+    elif name == "rotation":
+        angle = np.deg2rad(value)
+        matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    else:
+        shift[0 if name == "shift down" else 1] = -value * side
+    centre = np.full(2, (side - 1) / 2)
+    offset = centre - matrix @ centre + shift
+    moved = np.empty_like(images)
+    for number, channel in np.ndindex(len(images), images.shape[3]):
+        moved[number, ..., channel] = scipy.ndimage.affine_transform(
+            images[number, ..., channel], matrix, offset, order=3, mode="nearest"
+        )
+    return np.clip(moved, 0.0, 1.0)

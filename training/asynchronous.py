@@ -1,0 +1,90 @@
+"""Asynchronous SGD: workers that fetch weights, compute gradients and push them, none waiting for another.
+
+The weights lie on parameter servers, a band of a kernel on each in turn (`shards` of the local layers), and each
+server applies gradients as they come, computed from weights that others have changed since (Le et al. 2012,
+section 3.3; Dean et al. 2012, "Downpour SGD"). Everything else is the one loop: `Steps` here take the place of
+`steps.Runner` where the strategy is a ParameterServerStrategy.
+
+A worker that is lost is passed over, and its step is done by another; a step may so be done twice. A server that is
+lost takes weights with it: the job ends, and starts again from its last checkpoint.
+"""
+
+import contextlib
+import dataclasses
+
+import tensorflow as tf
+
+from ..errors import ClusterError
+from .steps import Runner
+
+# Calls in flight for each worker, so that none waits for the coordinator.
+_IN_FLIGHT = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerContext:
+    """Stands for `tf.distribute.InputContext` on a worker: a stream of its own instead of a share of one.
+
+    Attributes:
+      seed_offset: int64 scalar tensor, different on every worker.
+    """
+
+    seed_offset: object
+    num_input_pipelines: int = 1
+    input_pipeline_id: int = 0
+
+
+class AsynchronousRunner(Runner):
+    """`Runner` whose steps are scheduled on workers; arguments as there."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
+        self._workers = self.strategy._extended._num_workers
+
+    def iterator(self, first: int):
+        """An iterator on every worker, over its own order of the data; `first` keys it, for there is no one order."""
+
+        def stream():
+            index = tf.distribute.coordinator.experimental_get_current_worker_index()
+            offset = tf.cast(index, tf.int64) * 1_000_003 + first * 7919
+            return self.phase.stream(0, WorkerContext(offset))
+
+        return iter(self._coordinator.create_per_worker_dataset(stream))
+
+    def call(self, iterator, count: int) -> dict:
+        """Schedules `count` steps over the workers, waits for all, and returns the mean of every loss.
+
+        Raises:
+          NonFiniteError: see `LoopSettings.on_nonfinite`.
+        """
+        before = int(self.step.numpy())
+        each = max(1, count // (self._workers * _IN_FLIGHT))
+        sizes = [min(each, count - done) for done in range(0, count, each)]
+        values = [
+            self._coordinator.schedule(self.graph, args=(iterator, tf.constant(size), tf.constant(0))) for size in sizes
+        ]
+        self._coordinator.join()
+        fetched = self._coordinator.fetch(values)
+        totals = sum(result[0].numpy() if hasattr(result[0], "numpy") else result[0] for result in fetched)
+        bad = sum(int(result[2]) for result in fetched)
+        last = next((result[1] for result in fetched if int(result[2])), fetched[-1][1])
+        # A step that was done twice, because its worker was lost after it, counts once.
+        self.step.assign(before + count - (bad if self.settings.on_nonfinite == "stop" else 0))
+        return self._judged(totals, last, bad, bad, count)
+
+
+@contextlib.contextmanager
+def lost_servers():
+    """Turns the many faces of a lost parameter server into one error; a no-op where there are none.
+
+    Raises:
+      ClusterError: a parameter server is gone.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
+        raise ClusterError(
+            "a parameter server is gone, and weights with it; start the servers and the same command again: it goes on "
+            "from the last checkpoint"
+        ) from None
