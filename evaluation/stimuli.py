@@ -37,8 +37,11 @@ def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: 
     channels = cone.net.config.image_shape[2]
     radius = float(np.sqrt(cone.window**2 * channels))
 
+    def length(x):
+        return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis=[1, 2, 3], keepdims=True), 1e-24))
+
     def on_sphere(x):
-        return x * (radius / tf.maximum(tf.norm(x, axis=[1, 2, 3], keepdims=True), 1e-12))
+        return x * (radius / length(x))
 
     def value(x):
         return polarity * cone.of_whitened(x)[:, number]
@@ -51,8 +54,7 @@ def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: 
                 tape.watch(x)
                 found = value(x)
             gradient = tape.gradient(found, x)
-            direction = gradient / tf.maximum(tf.norm(gradient, axis=[1, 2, 3], keepdims=True), 1e-12)
-            trial = on_sphere(x + rate * direction)
+            trial = on_sphere(x + rate * gradient / length(gradient))
             reached = value(trial)
             better = tf.reshape(reached > best, [-1, 1, 1, 1])
             x = tf.where(better, trial, x)
