@@ -132,7 +132,9 @@ class Cone:
 
     def __init__(self, model, stages: int | None = None):
         stages = stages or model.config.stages
-        shallow = dataclasses.replace(model.config, stages=stages, shards=1, decoder="tied", memory_saving=False)
+        shallow = dataclasses.replace(
+            model.config, stages=stages, tile=0, shards=1, decoder="tied", memory_saving=False
+        )
         side = shallow.window
         channels = model.config.image_shape[2]
         self.window, self.maps = side, model.config.maps
