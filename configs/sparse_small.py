@@ -31,6 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.sparsity = 0.1
     config.model.epsilon = 1e-4
     config.model.decoder = "untied"
+    config.model.initial_length = 0.1
     config.model.unit_norm = True
     config.model.between_stages = "none"
     config.model.whitening = "zca"

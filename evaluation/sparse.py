@@ -163,7 +163,7 @@ def draw(model, images: pipelines.Images, concepts: tuple = (), numbers: dict | 
     Returns:
       name -> (uint8 picture, caption).
     """
-    result = {"filters": _filters(model), "reconstructions": _reconstructions(model, first_images(images, 12))}
+    result = {**_filters(model), "reconstructions": _reconstructions(model, first_images(images, 12))}
     if concepts:
         cone = neurons.Cone(model)
         for concept in concepts:
@@ -171,21 +171,21 @@ def draw(model, images: pipelines.Images, concepts: tuple = (), numbers: dict | 
     return result
 
 
-def _filters(model, columns: int = 12) -> tuple:
-    """First-stage filters of the encoder at some positions along the diagonal, a column each."""
-    stage, config = model.stages[0], model.config
-    geometry = stage.filters.geometry
-    kernel = stage.filters.compact_kernel().reshape(*geometry.distinct, geometry.field, config.maps)
-    shown = []
-    for share in np.linspace(0.05, 0.95, columns):
-        row, column = (int(share * (side - 1)) for side in geometry.distinct)
-        filters = kernel[row, column].T.reshape(config.maps, config.field, config.field, config.image_shape[2])
-        shown.append(_centred(filters))
-    caption = (
-        f"Filters of the first stage in the whitened image, {config.maps} maps a column, at {columns} positions along "
-        "the diagonal; grey is zero."
-    )
-    return pictures.grid(np.stack(shown, axis=1)), caption
+def _filters(model, columns: int = 12) -> dict:
+    """First-stage filters of encoder and decoder at some positions along the diagonal, a column each."""
+    stage, config, result = model.stages[0], model.config, {}
+    where = f"the first stage, {config.maps} maps a column, at {columns} positions along the diagonal; grey is zero."
+    for name, layer in (("encoder", stage.filters), ("decoder", stage.decoder)):
+        if name == "decoder" and config.decoder == "tied":
+            continue
+        geometry, shown = layer.geometry, []
+        kernel = layer.compact_kernel().reshape(*geometry.distinct, geometry.field, config.maps)
+        for share in np.linspace(0.05, 0.95, columns):
+            row, column = (int(share * (side - 1)) for side in geometry.distinct)
+            filters = kernel[row, column].T.reshape(config.maps, config.field, config.field, config.image_shape[2])
+            shown.append(_centred(filters))
+        result[f"filters_{name}"] = (pictures.grid(np.stack(shown, axis=1)), f"Filters of the {name} of {where}")
+    return result
 
 
 def _reconstructions(model, sample) -> tuple:

@@ -51,6 +51,8 @@ class SparseConfig:
       sparsity: lambda.
       epsilon: eps, under the root.
       decoder: "untied", or "tied" to the encoder.
+      initial_length: of the encoder's filters, on average. What an initial filter has in directions in which images
+        have no energy is never unlearned; small initial filters carry little of it.
       unit_norm: brings the decoder's filters to length one after every update.
       between_stages: what a stage's objective changes below it: "none", nothing; "stop_targets", through what the
         stage sees but not through what it is to reconstruct; "full", both.
@@ -70,6 +72,7 @@ class SparseConfig:
     sparsity: float = 0.1
     epsilon: float = 1e-4
     decoder: str = "untied"
+    initial_length: float = 0.1
     unit_norm: bool = True
     between_stages: str = "none"
     whitening: str = "zca"
@@ -116,13 +119,18 @@ class Stage(keras.layers.Layer):
         super().__init__(**kwargs)
         self.config = config
         options = {"strides": config.stride, "tile": config.tile or None, "shards": config.shards}
-        self.filters = LocallyConnected2D(config.maps, config.field, **options, name="filters")
+        self._options = options
         self.pooling = L2Pooling2D(config.pool, epsilon=config.epsilon, name="pooling")
         self.contrast = LocalContrastNormalization(config.contrast, name="contrast") if config.contrast else None
-        self._options = options
 
     def build(self, input_shape):
         config = self.config
+        initial = keras.initializers.RandomNormal(
+            stddev=config.initial_length / (config.field * input_shape[-1] ** 0.5)
+        )
+        self.filters = LocallyConnected2D(
+            config.maps, config.field, **self._options, kernel_initializer=initial, name="filters"
+        )
         self.filters.build(input_shape)
         simple = self.filters.compute_output_shape(input_shape)
         complex_cells = self.pooling.compute_output_shape(simple)
