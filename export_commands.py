@@ -3,12 +3,15 @@
 Heavy imports stand inside the actions, so that `--help` and a mistyped flag answer at once.
 """
 
+import math
 import pathlib
 
 from absl import flags
 
 from .command import Command, boolean, integer, needed, string
 from .errors import UserError
+
+_SAMPLE_BYTES = 2**28
 
 
 def _define_export(values, argv):
@@ -35,13 +38,20 @@ def _export(values, _):
         images, classes = stream_runs.sample(config)
     else:
         images, classes = experiment.read_images(config, "train")["train"], []
-    sample = next(iter(pipelines.in_order(images, min(len(images), 1000))))["image"].numpy()
+    # Enough to calibrate and to judge, but not a gigabyte of large frames.
+    count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(images.shape))))
+    sample = next(iter(pipelines.in_order(images, min(len(images), count))))["image"].numpy()
+    evaluation = run_folder.read_json(folder / "evaluation.json")
+    if hasattr(model, "choose") and evaluation:
+        from .evaluation import sparse
+
+        model.choose(sparse.chosen(evaluation))
     shape, resize, max_pixels = tuple(model.config.image_shape), config.data.resize, config.data.max_pixels
     context = {
         "reverie": __version__,
         "config": run_folder.read_json(folder / "config.json"),
         "step": step,
-        "evaluation": run_folder.read_json(folder / "evaluation.json"),
+        "evaluation": evaluation,
         "environment": run_folder.environment(),
         "classes": classes,  # Label k is the k-th: a stream numbers classes in the order it met them.
     }

@@ -18,7 +18,7 @@ VARIANTS = ("float32", "float16", "dynamic", "int8")
 
 
 def write(model, folder, examples: dict, variants: tuple = VARIANTS) -> dict:
-    """Converts every endpoint marked `lite`.
+    """Converts every endpoint marked `lite`, in all variants but those that its signature excludes.
 
     Args:
       model: answers the model protocol.
@@ -35,12 +35,12 @@ def write(model, folder, examples: dict, variants: tuple = VARIANTS) -> dict:
         raise UserError(f"LiteRT variants {sorted(unknown)} are unknown; expected some of {', '.join(VARIANTS)}")
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    names = [name for name, signature in model.signatures().items() if signature.lite]
+    names = {name: signature for name, signature in model.signatures().items() if signature.lite}
     files = {}
     with tempfile.TemporaryDirectory() as plain:
-        write_plain(model, f"{plain}/model", names)
-        for name in names:
-            for variant in variants:
+        write_plain(model, f"{plain}/model", list(names))
+        for name, signature in names.items():
+            for variant in (variant for variant in variants if variant not in signature.not_as):
                 content = _convert(f"{plain}/model", name, variant, examples[name])
                 files[name, variant] = folder / f"{name}_{variant}.tflite"
                 files[name, variant].write_bytes(content)

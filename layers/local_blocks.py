@@ -257,15 +257,22 @@ class LocalGeometry:
         (ky, kx), (ry, rx), (by, bx) = self.kernel_blocks, self.repeats, self.block
         rows, columns = self.positions
         maps = ops.pad(maps, [[0, 0], [0, ry * ky * by - rows], [0, rx * kx * bx - columns], [0, 0]])
-        maps = ops.reshape(maps, [-1, ry, ky, by, rx, kx, bx * self.filters])
-        maps = ops.transpose(maps, [2, 5, 1, 4, 0, 3, 6])
+        if self.repeats == (1, 1):
+            maps = ops.transpose(ops.reshape(maps, [-1, ky, by, kx, bx * self.filters]), [1, 3, 0, 2, 4])
+        else:  # In two steps: LiteRT moves six axes at most.
+            maps = ops.transpose(ops.reshape(maps, [-1, ry, ky, by, rx * kx * bx * self.filters]), [2, 1, 0, 3, 4])
+            maps = ops.transpose(ops.reshape(maps, [ky, ry, -1, rx, kx, bx * self.filters]), [0, 4, 1, 3, 2, 5])
         return ops.reshape(maps, [ky * kx, -1, self.stored_shape[1]])
 
     def from_blocks(self, blocks):
         """The inverse of `to_blocks`."""
         (ky, kx), (ry, rx), (by, bx) = self.kernel_blocks, self.repeats, self.block
-        maps = ops.reshape(blocks, [ky, kx, ry, rx, -1, by, bx * self.filters])
-        maps = ops.transpose(maps, [4, 2, 0, 5, 3, 1, 6])
+        if self.repeats == (1, 1):
+            maps = ops.transpose(ops.reshape(blocks, [ky, kx, -1, by, bx * self.filters]), [2, 0, 3, 1, 4])
+        else:
+            maps = ops.transpose(ops.reshape(blocks, [ky, kx, ry, rx, -1, bx * self.filters]), [0, 2, 4, 3, 1, 5])
+            maps = ops.reshape(maps, [ky, ry, -1, by, rx * kx * bx * self.filters])
+            maps = ops.transpose(maps, [2, 1, 0, 3, 4])
         maps = ops.reshape(maps, [-1, ry * ky * by, rx * kx * bx, self.filters])
         return maps[:, : self.positions[0], : self.positions[1]]
 

@@ -17,6 +17,9 @@ class Signature:
       examples: images float32 [n, height, width, channels] -> valid values for every input, as numpy.
       ranges: input name -> (least, greatest) admitted value, integers only; the greatest of a vector input
         may be a list with one bound per column.
+      amplification: how many times the function enlarges rounding errors of its input, 1 where it does not; the
+        bounds of parity widen by it.
+      not_as: LiteRT variants that do not answer for the model, and are not made.
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
     """
 
@@ -24,6 +27,8 @@ class Signature:
     inputs: dict[str, tf.TensorSpec]
     examples: Callable[..., dict]
     ranges: dict[str, tuple] = dataclasses.field(default_factory=dict)
+    amplification: float = 1.0
+    not_as: tuple = ()
     lite: bool = False
 
 

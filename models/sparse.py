@@ -313,13 +313,20 @@ class Sparse(keras.Model):
         image = tf.TensorSpec([None, *self.config.image_shape], tf.float32, name="images")
         index = tf.TensorSpec([None], tf.int32, name="index")
         rows = np.linspace(0, self.units - 1, 5).astype(np.int32)
+        # Every normalisation divides small differences by small deviations: rounding grows from stage to stage.
+        # With activations of 8 bits nothing of the answer is left (measured: error 0.98 of its deviation).
+        not_whole = ("int8",) if self.config.contrast else ()
+        amplification = 5.0**self.config.stages if self.config.contrast else 1.0
         return {
-            "encode": Signature(self.encode, {"images": image}, lambda x: {"images": x}, lite=True),
+            "encode": Signature(
+                self.encode, {"images": image}, lambda x: {"images": x}, {}, amplification, not_whole, lite=True
+            ),
             "neuron": Signature(
                 self.neuron,
                 {"images": image, "index": index},
                 lambda x: {"images": x, "index": rows},
                 {"index": (0, self.units - 1)},
+                amplification,
             ),
             "reconstruct": Signature(self.reconstruct, {"images": image}, lambda x: {"images": x}),
         }

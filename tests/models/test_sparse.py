@@ -10,7 +10,8 @@ from reverie import models
 from reverie.layers.local_blocks import LocalGeometry
 from reverie.models.sparse import Sparse, SparseConfig
 
-TINY = {"image_shape": (14, 14, 2), "stages": 2, "field": 4, "maps": 3, "pool": 3, "contrast": 3, "whitening": "none"}
+TINY = {"image_shape": (14, 14, 2), "stages": 2, "field": 4, "maps": 3, "pool": 3, "contrast": 3}
+TINY |= {"whitening": "none", "initial_length": 1.0}
 
 
 def _model(**settings):
