@@ -14,11 +14,11 @@ import av
 import numpy as np
 
 
-def leaves(generator, height: int, width: int, count: int = 250) -> np.ndarray:
+def leaves(generator, height: int, width: int, count: int = 600) -> np.ndarray:
     """A scene of discs, the later on top: uint8 [height, width, 3]."""
     rows, columns = np.mgrid[:height, :width]
     scene = np.full([height, width, 3], generator.integers(40, 216, 3), np.float64)
-    radii = np.minimum(3.0 / generator.random(count) ** 0.6, height / 3)
+    radii = np.minimum(6.0 / generator.random(count) ** 0.5, height / 6)
     for radius in radii:
         row, column = generator.random(2) * (height, width)
         inside = (rows - row) ** 2 + (columns - column) ** 2 < radius**2
