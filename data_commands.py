@@ -22,8 +22,8 @@ def _number(name, default, text, values):
 def _define_data(values, argv):
     """Flags of the verb that is asked for; of all verbs for a bare --help."""
     asked = next((argument for argument in argv[1:] if not argument.startswith("-")), None)
-    for verb, define in _DEFINE.items():
-        if asked in (verb, None):
+    for verbs, define in _DEFINE.items():
+        if asked is None or asked in verbs:
             define(values)
 
 
@@ -71,11 +71,9 @@ def _define_faces(values):
 
 
 _DEFINE = {
-    "build": _define_source,
-    "check": lambda values: None,
-    "frames": _define_frames,
-    "faces": _define_faces,
-    "verify": lambda values: None,
+    ("build", "check"): _define_source,
+    ("frames",): _define_frames,
+    ("faces",): _define_faces,
 }
 
 

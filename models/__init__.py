@@ -18,10 +18,15 @@ import inspect
 import keras
 
 from ..errors import UserError
-from . import replay, sparse, xcov
+from . import replay, sparse, sparse_classifier, xcov
 from .signature import Signature
 
-FAMILIES = {"replay": replay.build, "sparse": sparse.build, "xcov": xcov.build}
+FAMILIES = {
+    "replay": replay.build,
+    "sparse": sparse.build,
+    "sparse_classifier": sparse_classifier.build,
+    "xcov": xcov.build,
+}
 
 
 def build(settings, seed: int = 0) -> keras.Model:

@@ -11,7 +11,7 @@ from .. import models, pipelines
 from ..errors import UserError
 from ..pipelines import streams
 from ..pipelines.source import for_heads
-from . import checkpoints, continual, run_folder
+from . import checkpoints, continual, run_folder, transfer
 from .loop import LoopSettings, Phase
 
 # How many training images `calibrate` looks at.
@@ -122,6 +122,9 @@ def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy:
         constraints=tuple(model.constraints()) if hasattr(model, "constraints") else (),
         parts=parts,
     )
+    if "transfer" in config:
+        with strategy.scope():
+            return model, transfer.phases(config.transfer.to_dict(), model, phase)
     return model, [phase]
 
 

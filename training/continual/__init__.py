@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from ... import models, pipelines
 from ...errors import UserError
-from ..checkpoints import latest
 from ..loop import Phase
+from ..transfer import take
 from .fisher import dense_fisher, general_fisher
 from .objective import Objective
 from .penalties import EWC, SI, OnlineEWC
@@ -240,20 +240,12 @@ def _take_features(model, folder: str) -> None:
     Raises:
       UserError: no such run, or another stack.
     """
-    path = latest(f"{folder}/checkpoints")
-    if path is None:
-        raise UserError(f"continual.pretrained is {folder}, which holds no checkpoint; train it first")
     if model.features is None:
         raise UserError("continual.pretrained is given, but the model has no convolutional stack (model.convolutions)")
     part = tf.Module()
     part.features = model.features
-    try:
-        status = tf.train.Checkpoint(model=part).restore(path)
-        status.expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError):
-        raise UserError(
-            f"{folder}: its convolutional stack is not {model.config.convolutions} on {model.config.image_shape}"
-        ) from None
+    stack = f"a convolutional stack {model.config.convolutions} on {model.config.image_shape}"
+    take(folder, "continual.pretrained", part, stack)
 
 
 __all__ = [

@@ -1,0 +1,100 @@
+"""One-vs-all logistic units on top of the deep sparse autoencoder (Le et al. 2012, section 6: ImageNet).
+
+The network learns features from frames nobody labelled; then logistic units on its neurons learn labelled images,
+first alone, then together with all filters below them (fine-tuning; the two phases are `training.transfer`'s). Every
+class is a yes or no of its own: with 22,000 of them a softmax would make each depend on all others.
+"""
+
+import keras
+import tensorflow as tf
+
+from ..layers import Noise
+from .signature import Signature
+from .sparse import Sparse, SparseConfig
+
+
+class SparseClassifier(keras.Model):
+    """A `Sparse` network with a layer of logistic units.
+
+    Args:
+      config: of the network.
+      classes: of the one head.
+    """
+
+    def __init__(self, config: SparseConfig, classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.config, self.classes = config, classes
+        self.network = Sparse(config, name="network")
+        # Nothing is known yet: each class starts as unlikely as one of so many is.
+        rare = keras.initializers.Constant(-float(tf.math.log(float(max(classes - 1, 1)))))
+        self.logistic = keras.layers.Dense(
+            classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic"
+        )
+        self.logistic.build((None, self.network.units))
+        self.built = True
+
+    def losses(self, batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
+        """The terms of the objective, one value a row; a pure function of batch and weights.
+
+        Args:
+          batch: "image" float32 [b, h, w, c], "label" int32 [b], -1 where unlabelled.
+          noise, training: unused, the model is deterministic.
+
+        Returns:
+          float32 [b] each: "total", and "logistic", the cross-entropies of all units, summed.
+        """
+        del noise, training
+        logits, labels = self._logits(batch["image"]), batch["label"]
+        targets = tf.one_hot(labels, self.classes)
+        entropy = tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(targets, logits), axis=-1)
+        logistic = tf.where(labels >= 0, entropy, 0.0)
+        return {"total": logistic, "logistic": logistic}
+
+    def prepare(self, images) -> None:
+        """Fits the whitening, for a network that starts untrained; float32 [n, h, w, c]."""
+        self.network.prepare(images)
+
+    def head_variables(self) -> list:
+        """What is trained alone first."""
+        return self.logistic.trainable_variables
+
+    def all_variables(self) -> list:
+        """What is trained then: everything that a label can teach, which leaves out the decoders."""
+        encoders = [variable for stage in self.network.stages for variable in stage.filters.trainable_variables]
+        return encoders + self.head_variables()
+
+    def encode(self, images) -> dict:
+        """As `Sparse.encode`."""
+        return self.network.encode(images)
+
+    def classify(self, images) -> dict:
+        """{"label": int32 [n], "probabilities": float32 [n, classes], each unit's own: they do not sum to one}."""
+        logits = self._logits(images)
+        return {"label": tf.argmax(logits, axis=-1, output_type=tf.int32), "probabilities": tf.sigmoid(logits)}
+
+    def signatures(self) -> dict:
+        """Endpoints for export: the network's `encode`, and `classify`."""
+        encode = self.network.signatures()["encode"]
+        return {
+            "encode": encode,
+            "classify": Signature(self.classify, encode.inputs, encode.examples, {}, encode.amplification),
+        }
+
+    def call(self, images):
+        return self.classify(images)["probabilities"]
+
+    def _logits(self, images):
+        return self.logistic(self.network.encode(images)["features"])
+
+
+def build(settings: dict) -> SparseClassifier:
+    """SparseClassifier from the `model` section of a config (without its "family" entry).
+
+    Raises:
+      ValueError: sizes or options that make no model, several heads.
+    """
+    heads = settings.pop("heads", {})
+    if len(heads) != 1:
+        raise ValueError(f"heads are {dict(heads)}; expected one, as {{'label': 10}}")
+    config = SparseConfig(**{**settings, "image_shape": tuple(settings["image_shape"])})
+    return SparseClassifier(config, next(iter(heads.values())))

@@ -1,0 +1,70 @@
+"""Taking weights over from another run, and the two phases of learning labels on top of them.
+
+First the head alone, on features that stay as they are; then everything together, slower (Le et al. 2012, section 6).
+A head that starts from nothing would otherwise send its first gradients through features that took long to learn.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from ..errors import UserError
+from .checkpoints import latest
+from .loop import Phase
+
+
+def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
+    """Puts weights of another run's newest checkpoint into this model.
+
+    Args:
+      folder: of the run.
+      setting: the setting that named it, for errors.
+      receiver: a model like the other run's, or a module with some of its attributes.
+      expected: what the other run's weights should have been, for errors.
+
+    Raises:
+      UserError: no such run, or weights of other shapes.
+    """
+    path = latest(f"{folder}/checkpoints")
+    if path is None:
+        raise UserError(f"{setting} is {folder}, which holds no checkpoint; train it first")
+    try:
+        status = tf.train.Checkpoint(model=receiver).restore(path)
+        status.expect_partial().assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError):
+        raise UserError(f"{setting} is {folder}; its weights are not those of {expected}") from None
+
+
+def phases(settings: dict, model, whole: Phase) -> list:
+    """The head's phase and the phase of everything, of a run with a `transfer` section.
+
+    Args:
+      settings: the section: "pretrained" (run folder of the network, or "" to start from nothing), "head_steps" (of
+        the first phase; with 0 there is none), "rate" (peak learning rate of the second).
+      model: with `network`, `head_variables()` and `all_variables()`.
+      whole: the run as one phase; its steps are shared out.
+
+    Raises:
+      UserError: no such run, more steps for the head than there are.
+    """
+    unknown = set(settings) - {"pretrained", "head_steps", "rate"}
+    if unknown:
+        raise UserError(f"transfer has no setting {sorted(unknown)[0]}; expected pretrained, head_steps and rate")
+    steps = int(settings["head_steps"])
+    if not 0 <= steps <= whole.steps:
+        raise UserError(f"transfer.head_steps is {steps}; expected 0 to train.steps, {whole.steps}")
+    begin = whole.begin
+    if settings["pretrained"]:
+        # Before anything is trained; a run that is taken up again then finds its own weights in its checkpoint.
+        network = f"a sparse network on {model.config.image_shape} as configured here"
+        take(settings["pretrained"], "transfer.pretrained", model.network, network)
+        begin = None
+    slower = {**whole.schedule, "rate": float(settings["rate"])}
+    both = [
+        dataclasses.replace(whole, name="head", steps=steps, variables=model.head_variables(), begin=begin),
+        dataclasses.replace(
+            whole, name="all", steps=whole.steps - steps, variables=model.all_variables(), schedule=slower,
+            begin=None if steps else begin,
+        ),
+    ]  # fmt: skip
+    return [phase for phase in both if phase.steps]
