@@ -1,9 +1,9 @@
 """Metrics, probes, pictures and the report of a run. Each family's own evaluation has the family's name."""
 
-from . import replay, sparse, xcov
+from . import replay, sparse, sparse_classifier, xcov
 
 # family -> module with quick(model, images), evaluate(model, train, test) and draw(model, images). The families
 # that learn streams of tasks take `pipelines.Stream`s and the run's history instead; see replay.py.
-FAMILIES = {"replay": replay, "sparse": sparse, "xcov": xcov}
+FAMILIES = {"replay": replay, "sparse": sparse, "sparse_classifier": sparse_classifier, "xcov": xcov}
 
 __all__ = ["FAMILIES"]

@@ -27,9 +27,7 @@ class SparseClassifier(keras.Model):
         self.network = Sparse(config, name="network")
         # Nothing is known yet: each class starts as unlikely as one of so many is.
         rare = keras.initializers.Constant(-float(tf.math.log(float(max(classes - 1, 1)))))
-        self.logistic = keras.layers.Dense(
-            classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic"
-        )
+        self.logistic = keras.layers.Dense(classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic")
         self.logistic.build((None, self.network.units))
         self.built = True
 

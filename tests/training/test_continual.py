@@ -185,7 +185,7 @@ def test_features_are_computed_once_a_task_and_rehearsed_as_they_are(tmp_path, s
     other = tiny_stream_config(stream_npz, "bir", steps=6)
     other.model.update({**settings, "internal": True, "convolutions": (5, 7)})
     other.continual.pretrained = str(tmp_path / "features")
-    with pytest.raises(UserError, match="its convolutional stack is not"):
+    with pytest.raises(UserError, match="its weights are not those of a convolutional stack"):
         run_stream(other, tmp_path / "other")
 
 

@@ -1,0 +1,31 @@
+"""Logistic units on a trained sparse network, then fine-tuning of everything (Le et al. 2012, section 6).
+
+The paper's images are ImageNet's, a logistic unit for each of 10,000 or 22,000 classes, half of the images to train on
+and half to test. Any labelled images will do: set data.source and model.heads. The network's sizes are those of
+sparse_small and must be those of the run it is taken from. Without transfer.pretrained it starts from nothing, which
+is the paper's control; with transfer.head_steps equal to train.steps the network is left as it is.
+
+    reverie train --config=sparse_small --config.data.source=frames:frames --workdir=runs/sparse
+    reverie train --config=sparse_fine_tune --config.data.source=folder:pictures --config.model.heads.label=5 \\
+        --config.transfer.pretrained=runs/sparse --workdir=runs/fine_tuned
+    reverie evaluate --workdir=runs/fine_tuned
+"""
+
+import ml_collections
+from reverie.configs import sparse_small
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = sparse_small.get_config()
+    config.data.source = "folder:pictures"
+    config.data.resize = "crop"
+    config.data.test_fraction = 0.5
+    config.model.family = "sparse_classifier"
+    config.model.heads = ml_collections.ConfigDict({"label": 10})
+    config.transfer = ml_collections.ConfigDict()
+    config.transfer.pretrained = ""
+    config.transfer.head_steps = 1000
+    config.transfer.rate = 1e-4
+    config.train.steps = 2000
+    config.train.batch_size = 100
+    return config

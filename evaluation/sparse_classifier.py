@@ -1,0 +1,56 @@
+"""How well logistic units on the sparse autoencoder name the classes of images (Le et al. 2012, section 6)."""
+
+import numpy as np
+
+from .. import pipelines
+from . import pictures
+from .codes import first_images, over
+
+_SHOWN = 1000
+
+
+def quick(model, images: pipelines.Images) -> dict:
+    """{"accuracy"} over labelled images: the unit with the highest answer is the label."""
+    found = over(model.classify, images, batch_size=50)["label"]
+    labels = images.labels.ravel()
+    return {"accuracy": float(np.mean(found[labels >= 0] == labels[labels >= 0]))}
+
+
+def evaluate(model, train: pipelines.Images, test: pipelines.Images) -> dict:
+    """All numbers of the family.
+
+    Returns:
+      name -> number: "accuracy" on test images, "train_accuracy", and "chance", the share of the largest class.
+    """
+    labels = test.labels[test.labels >= 0]
+    return {
+        "test_images": len(test),
+        "train_images": len(train),
+        **quick(model, test),
+        "train_accuracy": quick(model, train)["accuracy"],
+        "chance": float(np.bincount(labels).max() / len(labels)),
+    }
+
+
+def draw(model, images: pipelines.Images) -> dict:
+    """Which classes are taken for which, and the images that every unit is surest of: name -> (picture, caption)."""
+    head = next(iter(images.class_names), "")
+    count = min(len(images), _SHOWN)
+    sample, labels = first_images(images, count).numpy(), images.labels.ravel()[:count]
+    answers = over(model.classify, images.take(np.arange(count)), batch_size=50)
+    names = [str(name) for name in images.class_names.get(head, range(model.classes))][: model.classes]
+    confusion = np.zeros([model.classes, model.classes])
+    for truth, found in zip(labels[labels >= 0], answers["label"][labels >= 0], strict=True):
+        confusion[truth, found] += 1
+    shares = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    surest = np.argsort(-answers["probabilities"], axis=0)[:8].T
+    return {
+        "confusion": (
+            pictures.heat_map(shares, names, names, "per cent of a class (row) given a label (column)"),
+            f"Of {count} images.",
+        ),
+        "surest": (
+            pictures.grid(sample[surest[: min(model.classes, 20)]]),
+            "A class a row: the images its logistic unit is surest of.",
+        ),
+    }
