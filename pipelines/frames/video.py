@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import math
 import os
 from collections.abc import Iterator
 
@@ -20,6 +21,8 @@ import PIL.Image
 
 # Seeking costs less than decoding on from one target to the next if they lie further apart than this.
 _NEAR_SECONDS = 1.0
+# So long before a target every frame is decoded, see `_Walk`.
+_ALL_SECONDS = 0.25
 _MODES = ("exact", "keyframe")
 _FORMATS = {"jpeg": "JPEG", "png": "PNG"}
 
@@ -138,15 +141,19 @@ def square(frame, pixel_ratio: float, size: int) -> np.ndarray:
     """
     pixels, turns = frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4
     if turns:
-        pixels = np.ascontiguousarray(np.rot90(pixels, turns))
+        pixels = np.rot90(pixels, turns)
     if turns % 2:
         pixel_ratio = 1.0 / pixel_ratio
     height, width = pixels.shape[:2]
     side = min(height, width * pixel_ratio)
-    half = (side / pixel_ratio / 2, side / 2)
-    box = (max(width / 2 - half[0], 0), max(height / 2 - half[1], 0), width / 2 + half[0], height / 2 + half[1])
-    box = (*box[:2], min(box[2], width), min(box[3], height))
-    return np.asarray(PIL.Image.fromarray(pixels).resize((size, size), PIL.Image.Resampling.BOX, box=box))
+    halves = (side / pixel_ratio / 2, side / 2)
+    left, top = max(width / 2 - halves[0], 0.0), max(height / 2 - halves[1], 0.0)
+    right, bottom = min(width / 2 + halves[0], width), min(height / 2 + halves[1], height)
+    # Whole pixels around the square first: copying the rest of a large frame costs more than resizing.
+    x, y = int(left), int(top)
+    around = np.ascontiguousarray(pixels[y : math.ceil(bottom), x : math.ceil(right)])
+    box = (left - x, top - y, right - x, bottom - y)
+    return np.asarray(PIL.Image.fromarray(around).resize((size, size), PIL.Image.Resampling.BOX, box=box))
 
 
 @contextlib.contextmanager
@@ -232,30 +239,74 @@ def _at(container, stream, targets, settings: VideoSettings) -> list:
     """The frames shown at some times; none if one of them cannot be had."""
     if settings.mode == "keyframe":
         stream.codec_context.skip_frame = "NONKEY"
-    found, decoded = {}, 0
-    current = ahead = decoder = None
+    found, budget = {}, _Budget(settings.max_decoded)
+    current = walk = None
     for target in targets:
         if current is None or settings.mode == "keyframe" or target - current.time > _NEAR_SECONDS:
             container.seek(int(target / stream.time_base), stream=stream, backward=True)
-            current, ahead, decoder = None, None, container.decode(stream)
-        while True:
-            if ahead is None:
-                ahead = next(decoder, None)
-                decoded += 1
-                if decoded > settings.max_decoded:
-                    raise Unusable(f"over {settings.max_decoded} frames to decode")
-                if ahead is not None and (ahead.time is None or ahead.is_corrupt):
-                    ahead = None
-                    continue
-            if ahead is None or (current is not None and ahead.time > target):
-                break
-            current, ahead = ahead, None
-            if settings.mode == "keyframe":
-                break
+            walk = _Walk(container, stream, target - _ALL_SECONDS, settings.mode, budget)
+        current = walk.to(target)
+        if current is not None and current.time < walk.complete_from:
+            # A frame shown for long: one that was passed over may have come after it.
+            container.seek(int(target / stream.time_base), stream=stream, backward=True)
+            walk = _Walk(container, stream, -math.inf, settings.mode, budget)
+            current = walk.to(target)
         if current is None:
             return []
         found[current.pts] = (current.time, current)
     return list(found.values())
+
+
+class _Budget:
+    """Counts decoded frames down."""
+
+    def __init__(self, most: int):
+        self._most = self._left = most
+
+    def spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Unusable(f"over {self._most} frames to decode")
+
+
+class _Walk:
+    """Goes forward through a video from where it stands.
+
+    Attributes:
+      complete_from: seconds from which on every frame is decoded. Before that, frames that no other frame is made from
+        are passed over, which saves about half of the decoding where there are many of them.
+    """
+
+    def __init__(self, container, stream, complete_from: float, mode: str, budget: _Budget):
+        self.complete_from = -math.inf if mode == "keyframe" else complete_from
+        self._mode, self._budget = mode, budget
+        self._decoded = self._decode(container, stream)
+        self._current = self._ahead = None
+
+    def to(self, target: float):
+        """The frame shown at `target` seconds (of "keyframe", the next decoded one), or None."""
+        while True:
+            if self._ahead is None:
+                self._ahead = next(self._decoded, None)
+                self._budget.spend()
+                if self._ahead is not None and (self._ahead.time is None or self._ahead.is_corrupt):
+                    self._ahead = None
+                    continue
+            if self._ahead is None or (self._current is not None and self._ahead.time > target):
+                return self._current
+            self._current, self._ahead = self._ahead, None
+            if self._mode == "keyframe":
+                return self._current
+
+    def _decode(self, container, stream):
+        context, complete = stream.codec_context, None
+        first = self.complete_from / float(stream.time_base)
+        for packet in container.demux(stream):
+            if self._mode == "exact":
+                needed = packet.pts is None or packet.pts >= first
+                if needed != complete:
+                    context.skip_frame, complete = "DEFAULT" if needed else "NONREF", needed
+            yield from packet.decode()
 
 
 def _reservoir(container, stream, settings: VideoSettings, generator) -> list:

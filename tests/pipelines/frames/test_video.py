@@ -3,6 +3,7 @@
 import collections
 import pathlib
 
+import av
 import numpy as np
 import pytest
 from reverie.pipelines.frames import video
@@ -177,3 +178,43 @@ def test_settings_out_of_range_are_refused():
     for wrong in ({"mode": "fast"}, {"format": "gif"}, {"quality": 0}, {"size": 2}, {"frames": 0}):
         with pytest.raises(ValueError):
             video.VideoSettings(**wrong)
+
+
+def test_passing_over_frames_that_no_other_needs_changes_no_picture(tmp_path, monkeypatch):
+    # Bidirectional frames (every second one here) are such frames; each frame is of its own grey.
+    path = tmp_path / "b.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.gop_size = "yuv420p", 60
+        stream.codec_context.max_b_frames = 2
+        for number in range(120):
+            image = np.full((64, 64, 3), 20 + 1.6 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    decoded, kinds = [], set()
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            decoded.append(frame)
+            kinds.add(int(frame.pict_type))
+        assert int(av.video.frame.PictureType.B) in kinds
+        truth = {frame.pts: frame.to_ndarray(format="rgb24").mean() for frame in decoded}
+        base = float(container.streams.video[0].time_base)
+    pictures, whole = video.sample(str(path), video.VideoSettings(frames=25, size=64))
+    assert not whole and len(pictures) > 15
+    for picture in pictures:
+        assert picture.image.mean() == pytest.approx(truth[round(picture.seconds / base)], abs=0.5)
+    passed_over = len(pictures)
+    monkeypatch.setattr(video, "_ALL_SECONDS", 1e9)
+    every, _ = video.sample(str(path), video.VideoSettings(frames=25, size=64))
+    assert [one.seconds for one in every] == [one.seconds for one in pictures] and len(every) == passed_over
+
+
+def test_a_frame_shown_longer_than_the_margin_is_found_all_the_same(tmp_path, monkeypatch):
+    # With no margin at all every target falls among frames that may have been passed over.
+    path = tmp_path / "long.mp4"
+    clips.write(path, frames=40)
+    expected = [one.seconds for one in video.sample(str(path), video.VideoSettings(frames=9))[0]]
+    monkeypatch.setattr(video, "_ALL_SECONDS", -0.001)
+    found, whole = video.sample(str(path), video.VideoSettings(frames=9))
+    assert not whole and [one.seconds for one in found] == expected
