@@ -26,7 +26,7 @@ flags.DEFINE_integer("shape", 0, "Which of the shapes.")
 flags.DEFINE_float("limit", 300.0, "Seconds a method may take to build and run.")
 
 FIELD, MAPS = 18, 8
-SHAPES = ((64, 64, 3), (56, 56, 8), (48, 48, 8))
+SHAPES = ((65, 65, 3), (57, 57, 8), (49, 49, 8))
 METHODS = ("reverie", "im2col", "tf_keras 1", "tf_keras 2", "tf_keras 3")
 
 

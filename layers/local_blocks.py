@@ -3,10 +3,11 @@
 A filter with its own weights at every position would need, as one product, a copy of the image patch under every
 position (im2col): batch x positions x field numbers, gigabytes at the sizes of Le et al. 2012. Instead the positions
 are cut into blocks of a few by a few. All positions of a block look into the union of their windows, so a block is
-one dense product of [batch, union] with [maps of the block, union], and all blocks are one batched product. The
+one dense product of [union, batch] with [union, maps of the block], and all blocks are one batched product. The
 price are zeros: where a position does not see a part of the union, the stored kernel is zero and stays so. For a
 field of 18 and blocks of 4 x 4 the union is (21 / 18)^2 = 1.36 times the field, and the image is copied 16 times
-less often than by im2col.
+less often than by im2col. Images are turned to have the batch last: then a piece of a row is a long run of memory,
+and the large results of the products are tall, which matrix libraries write twice as fast as wide ones.
 
 With `tile=k`, positions k apart share weights (Ngiam, Chen, Chia, Koh, Le and Ng 2010, "Tiled convolutional neural
 networks"); blocks that share are rows of the same product.
@@ -130,10 +131,10 @@ class LocalGeometry:
 
     @property
     def stored_shape(self) -> tuple:
-        """[blocks, filters of a block (row, column, map), union (row, column, channel)]."""
+        """[blocks, union (row, column, channel), filters of a block (row, column, map)]."""
         blocks = self.kernel_blocks[0] * self.kernel_blocks[1]
-        rows = self.block[0] * self.block[1] * self.filters
-        return (blocks, rows, self.union[0] * self.union[1] * self.image[2])
+        columns = self.block[0] * self.block[1] * self.filters
+        return (blocks, self.union[0] * self.union[1] * self.image[2], columns)
 
     @property
     def compact_shape(self) -> tuple:
@@ -172,8 +173,8 @@ class LocalGeometry:
     @functools.cached_property
     def padded(self) -> tuple:
         """(rows, columns) of the image with all that the blocks look at."""
-        rows = (self.blocks[0] - 1) * self._step[0] + self.union[0]
-        return (rows, (self.blocks[1] - 1 + self._shifts) * self._step[1])
+        sides = zip(self.blocks, self._shifts, self._step, strict=True)
+        return tuple((blocks - 1 + shifts) * step for blocks, shifts, step in sides)
 
     @property
     def _step(self) -> tuple:
@@ -181,9 +182,9 @@ class LocalGeometry:
         return tuple(b * s for b, s in zip(self.block, self.strides, strict=True))
 
     @property
-    def _shifts(self) -> int:
-        """Steps across one union window, rounded up."""
-        return -(-self.union[1] // self._step[1])
+    def _shifts(self) -> tuple:
+        """Steps down and across one union window, rounded up."""
+        return tuple(-(-side // step) for side, step in zip(self.union, self._step, strict=True))
 
     # ---- images to blocks and back
 
@@ -204,53 +205,45 @@ class LocalGeometry:
         return ops.pad(images, [[0, 0], [0, missing[0]], [0, missing[1]], [0, 0]])
 
     def gather(self, images):
-        """Union windows: [batch, *padded, channels] to [kernel blocks, repeats * batch, union * channels].
+        """Union windows: [batch, *padded, channels] to [kernel blocks, union * channels, repeats * batch].
 
-        Columns first, by shifting whole steps; then one gather of rows, each a contiguous run of numbers.
+        Columns first, in whole steps, then rows; each piece is a contiguous run of numbers.
         """
-        channels, batch = self.image[2], ops.shape(images)[0]
-        chunk, width = self._step[1] * channels, self.union[1] * channels
-        across = self.blocks[1]
-        steps = ops.reshape(images, [-1, self.padded[0], across - 1 + self._shifts, chunk])
-        shifted = ops.concatenate([steps[:, :, j : j + across] for j in range(self._shifts)], axis=-1)
-        runs = ops.reshape(shifted[..., :width], [-1, width])
-        index = self._run_index(batch)
-        return ops.reshape(ops.take(runs, index, axis=0), [self.stored_shape[0], -1, self.stored_shape[2]])
+        (down, across), width = self.blocks, self.union[1] * self.image[2]
+        columns = np.arange(across)[:, None] + np.arange(self._shifts[1])
+        rows = np.arange(down)[:, None] * self._step[0] + np.arange(self.union[0])
+        places = rows[:, None, :] * across + np.arange(across)[:, None]
+        runs = ops.reshape(ops.transpose(images, [1, 2, 3, 0]), [self.padded[0], across - 1 + self._shifts[1], -1])
+        runs = ops.take(runs, columns.astype("int32"), axis=1)
+        chunk = self._step[1] * self.image[2]
+        runs = ops.reshape(runs, [self.padded[0] * across, self._shifts[1] * chunk, -1])[:, :width]
+        windows = ops.take(ops.reshape(runs, [self.padded[0] * across, -1]), places.astype("int32"), axis=0)
+        if self.repeats != (1, 1):
+            (ky, kx), (ry, rx) = self.kernel_blocks, self.repeats
+            windows = ops.reshape(windows, [ry, ky, rx, kx, self.stored_shape[1], -1])
+            windows = ops.transpose(windows, [1, 3, 4, 0, 2, 5])
+        return ops.reshape(windows, [*self.stored_shape[:2], -1])
 
-    def scatter(self, windows, batch):
+    def scatter(self, windows):
         """The adjoint of `gather`: overlapping windows are summed into the image.
 
         Args:
-          windows: float [kernel blocks, repeats * batch, union * channels].
-          batch: integer, or a scalar tensor.
+          windows: float [kernel blocks, union * channels, repeats * batch].
 
         Returns:
           float [batch, *padded, channels].
         """
+        (down, across), (height, width) = self.blocks, self.union
+        if self.repeats != (1, 1):
+            (ky, kx), (ry, rx) = self.kernel_blocks, self.repeats
+            windows = ops.reshape(windows, [ky, kx, self.stored_shape[1], ry, rx, -1])
+            windows = ops.transpose(windows, [3, 0, 4, 1, 2, 5])
+        rows = _overlapped(ops.reshape(windows, [down, across, height, -1]), 0, self._step[0])
+        rows = ops.transpose(rows, [0, 2, 1, 3])
         channels = self.image[2]
-        chunk, width = self._step[1] * channels, self.union[1] * channels
-        rows, across = self.padded[0], self.blocks[1]
-        index = ops.reshape(self._run_index(batch), [-1])
-        runs = ops.segment_sum(ops.reshape(windows, [-1, width]), index, num_segments=batch * (rows * across))
-        runs = ops.reshape(runs, [-1, rows, across, width])
-        runs = ops.pad(runs, [[0, 0], [0, 0], [0, 0], [0, self._shifts * chunk - width]])
-        total = 0.0
-        for j in range(self._shifts):
-            part = runs[..., j * chunk : (j + 1) * chunk]
-            total = total + ops.pad(part, [[0, 0], [0, 0], [j, self._shifts - 1 - j], [0, 0]])
-        return ops.reshape(total, [-1, *self.padded, channels])
-
-    def _run_index(self, batch):
-        """Where in [batch, padded rows, block columns] each row of each window lies: int32 [..., union rows]."""
-        across, rows = self.blocks[1], self.padded[0]
-        (ky, kx), (ry, rx) = self.kernel_blocks, self.repeats
-        top = (np.arange(ry)[None, :] * ky + np.arange(ky)[:, None]) * self._step[0]
-        column = np.arange(rx)[None, :] * kx + np.arange(kx)[:, None]
-        place = top[:, None, :, None, None] * across + column[None, :, None, :, None]
-        place = place + np.arange(self.union[0]) * across
-        place = ops.convert_to_tensor(place[:, :, :, :, None, :].astype("int32"))
-        image = ops.arange(batch, dtype="int32") * (rows * across)
-        return place + ops.reshape(image, [-1, 1])
+        rows = ops.reshape(rows, [self.padded[0], across, width * channels, -1])
+        image = _overlapped(rows, 1, self._step[1] * channels)
+        return ops.transpose(ops.reshape(image, [*self.padded, channels, -1]), [3, 0, 1, 2])
 
     def to_blocks(self, maps):
         """[batch, *positions, filters] to [kernel blocks, repeats * batch, filters of a block]."""
@@ -262,7 +255,7 @@ class LocalGeometry:
         else:  # In two steps: LiteRT moves six axes at most.
             maps = ops.transpose(ops.reshape(maps, [-1, ry, ky, by, rx * kx * bx * self.filters]), [2, 1, 0, 3, 4])
             maps = ops.transpose(ops.reshape(maps, [ky, ry, -1, rx, kx, bx * self.filters]), [0, 4, 1, 3, 2, 5])
-        return ops.reshape(maps, [ky * kx, -1, self.stored_shape[1]])
+        return ops.reshape(maps, [ky * kx, -1, self.stored_shape[2]])
 
     def from_blocks(self, blocks):
         """The inverse of `to_blocks`."""
@@ -280,11 +273,11 @@ class LocalGeometry:
 
     @functools.cached_property
     def seen(self) -> np.ndarray:
-        """float32 [filters of a block, union * channels]: 1 where a position sees the union, else 0."""
+        """float32 [union * channels, filters of a block]: 1 where a position sees the union, else 0."""
         (by, bx), (sy, sx), (kh, kw) = self.block, self.strides, self.kernel
-        seen = np.zeros([by, bx, self.filters, *self.union, self.image[2]], np.float32)
+        seen = np.zeros([*self.union, self.image[2], by, bx, self.filters], np.float32)
         for y, x in itertools.product(range(by), range(bx)):
-            seen[y, x, :, y * sy : y * sy + kh, x * sx : x * sx + kw] = 1.0
+            seen[y * sy : y * sy + kh, x * sx : x * sx + kw, :, y, x] = 1.0
         return seen.reshape(self.stored_shape[1:])
 
     def store(self, compact: np.ndarray) -> np.ndarray:
@@ -293,19 +286,37 @@ class LocalGeometry:
         channels, (rows, columns) = self.image[2], self.distinct
         grid = np.zeros([ky * by, kx * bx, kh, kw, channels, self.filters], compact.dtype)
         grid[:rows, :columns] = compact.reshape(rows, columns, kh, kw, channels, self.filters)
-        stored = np.zeros([ky, kx, by, bx, self.filters, *self.union, channels], compact.dtype)
+        stored = np.zeros([ky, kx, *self.union, channels, by, bx, self.filters], compact.dtype)
         for y, x in itertools.product(range(by), range(bx)):
-            part = grid[y::by, x::bx].transpose(0, 1, 5, 2, 3, 4)
-            stored[:, :, y, x, :, y * sy : y * sy + kh, x * sx : x * sx + kw] = part
+            stored[:, :, y * sy : y * sy + kh, x * sx : x * sx + kw, :, y, x] = grid[y::by, x::bx]
         return stored.reshape(self.stored_shape)
 
     def compact(self, stored: np.ndarray) -> np.ndarray:
         """The inverse of `store`."""
         (ky, kx), (by, bx), (sy, sx), (kh, kw) = self.kernel_blocks, self.block, self.strides, self.kernel
         channels, (rows, columns) = self.image[2], self.distinct
-        stored = stored.reshape(ky, kx, by, bx, self.filters, *self.union, channels)
+        stored = stored.reshape(ky, kx, *self.union, channels, by, bx, self.filters)
         grid = np.empty([ky * by, kx * bx, kh, kw, channels, self.filters], stored.dtype)
         for y, x in itertools.product(range(by), range(bx)):
-            part = stored[:, :, y, x, :, y * sy : y * sy + kh, x * sx : x * sx + kw]
-            grid[y::by, x::bx] = part.transpose(0, 1, 3, 4, 5, 2)
+            grid[y::by, x::bx] = stored[:, :, y * sy : y * sy + kh, x * sx : x * sx + kw, :, y, x]
         return np.ascontiguousarray(grid[:rows, :columns]).reshape(self.compact_shape)
+
+
+def _overlapped(windows, axis: int, step: int):
+    """Sums windows that start `step` apart: the index of the window at `axis`, what it holds at axis 2.
+
+    Args:
+      windows: float [first, second, size, rest].
+      axis: 0 or 1.
+      step: from one window to the next, in entries of axis 2.
+
+    Returns:
+      float like `windows`, with ceil(size / step) - 1 more entries at `axis`, each of `step` entries of axis 2.
+    """
+    shifts, total = -(-windows.shape[2] // step), 0.0
+    for shift in range(shifts):
+        part = windows[:, :, shift * step : (shift + 1) * step]
+        padding = [[0, 0], [0, 0], [0, step - part.shape[2]], [0, 0]]
+        padding[axis] = [shift, shifts - 1 - shift]
+        total = total + ops.pad(part, padding)
+    return total

@@ -65,7 +65,7 @@ class LocalFilters(keras.layers.Layer):
         maps[:, :rows, : self.geometry.positions[1]] = 1.0
         if band.repeats != (1, 1):
             return stored
-        return stored * keras.ops.convert_to_numpy(band.to_blocks(maps)).reshape(*band.stored_shape[:2], 1)
+        return stored * keras.ops.convert_to_numpy(band.to_blocks(maps)).reshape(band.stored_shape[0], 1, -1)
 
     @property
     def kernels(self) -> list:
@@ -111,7 +111,7 @@ class LocalFilters(keras.layers.Layer):
     def normalize_filters(self) -> None:
         """Brings every filter at every position to unit length, in place."""
         for kernel in self.kernels:
-            length = ops.sqrt(ops.sum(ops.square(kernel), axis=-1, keepdims=True))
+            length = ops.sqrt(ops.sum(ops.square(kernel), axis=-2, keepdims=True))
             kernel.assign(kernel / ops.maximum(length, 1e-12))
 
     # What leaves the layer is the compact kernel, however the blocks were cut.
@@ -184,20 +184,20 @@ class LocalFilters(keras.layers.Layer):
             return ops.conv(image, self._shared(kernels), self.strides, data_format="channels_last")
         rows = []
         for (first, _, band), kernel in zip(self.bands, kernels, strict=True):
-            rows.append(band.from_blocks(ops.matmul(self._windows(image, first, band), _transposed(kernel))))
+            rows.append(band.from_blocks(ops.matmul(_transposed(self._windows(image, first, band)), kernel)))
         maps = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=1)
         return maps[:, : self.geometry.positions[0], : self.geometry.positions[1]]
 
     def _back_project(self, maps, kernels: list):
         """The adjoint of `_project` in the images: every filter adds itself to its window."""
-        batch, height = ops.shape(maps)[0], self.geometry.padded[0]
+        height = self.geometry.padded[0]
         if self.geometry.distinct == (1, 1):
             kernel = self._shared(kernels)
             image = ops.conv_transpose(maps, kernel, self.strides, "valid", data_format="channels_last")
             return self.geometry.crop(image)
         image = 0.0
         for (first, _, band), kernel, part in zip(self.bands, kernels, self._bands_of(maps), strict=True):
-            rows = band.scatter(ops.matmul(part, kernel), batch)
+            rows = band.scatter(ops.matmul(kernel, _transposed(part)))
             top = first * band.block[0] * band.strides[0]
             image = image + ops.pad(rows, [[0, 0], [top, height - top - band.padded[0]], [0, 0], [0, 0]])
         return self.geometry.crop(image)
@@ -206,15 +206,14 @@ class LocalFilters(keras.layers.Layer):
         """The gradient in the kernels: each map value with its window, and nothing where a filter does not see."""
         image = self.geometry.pad(images)
         return [
-            ops.matmul(_transposed(part), self._windows(image, first, band)) * ops.cast(band.seen, part.dtype)
+            ops.matmul(self._windows(image, first, band), part) * ops.cast(band.seen, part.dtype)
             for (first, _, band), part in zip(self.bands, self._bands_of(maps), strict=True)
         ]
 
     def _shared(self, kernels: list):
         """The kernel of a convolution, [rows, columns, channels, filters]: with tile=1 that is what the layer is."""
         (kernel,), geometry = kernels, self.geometry
-        kernel = ops.reshape(kernel, [geometry.filters, *geometry.kernel, geometry.image[2]])
-        return ops.transpose(kernel, [1, 2, 3, 0])
+        return ops.reshape(kernel, [*geometry.kernel, geometry.image[2], geometry.filters])
 
     def _windows(self, image, first: int, band: LocalGeometry):
         top = first * band.block[0] * band.strides[0]

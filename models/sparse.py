@@ -246,7 +246,7 @@ class Sparse(keras.Model):
             return []
 
         def unit(kernel):
-            return kernel / tf.maximum(tf.norm(kernel, axis=-1, keepdims=True), 1e-12)
+            return kernel / tf.maximum(tf.norm(kernel, axis=-2, keepdims=True), 1e-12)
 
         return [(kernel, unit) for stage in self.stages for kernel in stage.decoder.kernels]
 

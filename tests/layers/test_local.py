@@ -256,7 +256,7 @@ def test_the_papers_sizes_stay_within_the_bound_on_stored_zeros(image):
     geometry = LocalGeometry(image, 8, (18, 18))
     assert geometry.stored_ratio <= 1.4
     # What is copied of an image stays far below a patch a position.
-    windows = geometry.blocks[0] * geometry.blocks[1] * geometry.stored_shape[2]
+    windows = geometry.blocks[0] * geometry.blocks[1] * geometry.stored_shape[1]
     assert windows < 0.15 * geometry.positions[0] * geometry.positions[1] * geometry.field
 
 
