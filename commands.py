@@ -208,7 +208,7 @@ def _doctor(values, _):
         if value is not None:
             print(f"{key:24} {value}")
     for package, version in versions.items():
-        extra = {"ai-edge-litert": "lite", "tensorflow-serving-api": "serving"}.get(package)
+        extra = _EXTRAS.get(package)
         hint = f"  (pip install 'reverie[{extra}]')" if version == "not installed" and extra else ""
         print(f"{package:24} {version}{hint}")
     value = float(tf.reduce_sum(tf.linalg.matmul(tf.ones([64, 64]), tf.ones([64, 64]))))
@@ -220,6 +220,16 @@ def _doctor(values, _):
 def _define_nothing(values, _):
     del values
 
+
+# Package -> the extra that brings it.
+_EXTRAS = {
+    "ai-edge-litert": "lite",
+    "apache-beam": "beam",
+    "av": "video",
+    "imagehash": "video",
+    "opencv-python-headless": "faces",
+    "tensorflow-serving-api": "serving",
+}
 
 COMMANDS = {
     "train": Command("Trains a model from a config, or takes a stopped run up again.", _define_train, _train),

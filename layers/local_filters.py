@@ -10,6 +10,9 @@ from keras import ops
 
 from .local_blocks import LocalGeometry
 
+# Bytes of a compact kernel up to which checkpoints hold it in that form.
+_MOST_COMPACTED = 2**29
+
 
 class LocalFilters(keras.layers.Layer):
     """The kernel of a local layer: its blocks as weights, its compact form for everybody else."""
@@ -137,7 +140,8 @@ class LocalFilters(keras.layers.Layer):
     def load_own_variables(self, store) -> None:
         self.set_weights([np.asarray(store[str(number)]) for number in range(len(store.keys()))])
 
-    # TensorFlow checkpoints hold the compact kernel too, so that blocks and bands may be cut otherwise on return.
+    # TensorFlow checkpoints hold the compact kernel too, so that blocks and bands may be cut otherwise on return. Kernels
+    # so large that a compact copy may not fit into memory beside them are written as they are stored.
 
     def _trackable_children(self, save_type="checkpoint", **kwargs):
         children = super()._trackable_children(save_type, **kwargs)
@@ -171,7 +175,8 @@ class LocalFilters(keras.layers.Layer):
     @property
     def written_by_layer(self) -> list:
         """The weights that checkpoints get from the layer itself."""
-        return self.kernels if getattr(self, "tied_to", None) is None else []
+        tied = getattr(self, "tied_to", None) is not None
+        return [] if tied or 4 * self.geometry.weights > _MOST_COMPACTED else self.kernels
 
     def _others(self) -> list:
         kernels = {id(kernel) for kernel in self.kernels}

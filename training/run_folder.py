@@ -32,6 +32,7 @@ _MAY_CHANGE = (
 _PACKAGES = (
     "tensorflow", "keras", "tensorflow-probability", "tf-keras", "tensorflow-datasets", "tensorboard", "numpy",
     "ml_collections", "absl-py", "ai-edge-litert", "tensorflow-serving-api",
+    "av", "imagehash", "opencv-python-headless", "apache-beam",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.export.lite import LiteModel
-from reverie.layers import LocallyConnected2D, LocallyConnected2DTranspose
+from reverie.layers import LocallyConnected2D, LocallyConnected2DTranspose, local_filters
 from reverie.layers.local_blocks import LocalGeometry
 
 # kernel_size, strides, padding, tile, shards, block: odd sizes, strides that do not divide, every option.
@@ -206,6 +206,18 @@ def test_files_hold_the_compact_kernel_however_the_blocks_are_cut(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(one(images), loaded(images), atol=1e-6)
     assert json.dumps(one.get_layer("local").get_config())
+
+
+def test_kernels_too_large_to_copy_are_checkpointed_as_they_are_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(local_filters, "_MOST_COMPACTED", 0)
+    one, other = (LocallyConnected2D(3, 4, block=(2, 2), shards=2) for _ in range(2))
+    for layer in (one, other):
+        layer.build((None, 9, 9, 2))
+    path = tf.train.Checkpoint(layer=one).save(str(tmp_path / "checkpoint"))
+    shapes = [tuple(shape) for _, shape in tf.train.list_variables(path)]
+    assert all(tuple(kernel.shape) in shapes for kernel in one.kernels) and one.compact_kernel().shape not in shapes
+    tf.train.Checkpoint(layer=other).restore(path).assert_existing_objects_matched()
+    np.testing.assert_array_equal(one.compact_kernel(), other.compact_kernel())
 
 
 def test_exports_to_saved_model_and_lite(tmp_path):
