@@ -6,13 +6,14 @@ paper whose count comes to its "one billion connections". lambda 0.1, minibatch 
 The paper used 16,000 cores for three days and does not state learning rate, schedule, whitening or initial values:
 those here are ours.
 
-Weights in float32 take 12.5 GB with the zeros of their blocks, gradients as much again. `memory_saving` computes and
-applies one stage after the other and so needs the gradients of one stage only (5.5 GB): it trains on 24 GB of memory,
-with a batch of a few. On one accelerator of 80 GB or more turn it off and take the batch of 100.
+Encoder and decoder take 10.9 GB in float32 with the zeros of their blocks, gradients as much again. `memory_saving`
+computes and applies one stage after the other and so needs the gradients of one stage only (4.9 GB): it trains on
+24 GB of memory, with a batch of one or two. On one accelerator of 80 GB or more turn it off
+(`--config.model.memory_saving=False --config.model.block=0`) and take the batch of 100.
 
     reverie data frames --videos='videos/**' --out=frames --size=200
     reverie train --config=sparse_le2012 --config.data.source=frames:frames --workdir=runs/le2012
-    reverie train --config=sparse_le2012 --config.train.batch_size=4 --workdir=runs/le2012     # 24 GB of memory
+    reverie train --config=sparse_le2012 --config.train.batch_size=1 --workdir=runs/le2012     # 24 GB of memory
 """
 
 import ml_collections
@@ -24,13 +25,14 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.image_shape = (200, 200, 3)
     config.model.image_shape = (200, 200, 3)
     config.model.field = 18
+    config.model.block = 2
     config.model.shards = 8
     config.model.memory_saving = True
     config.train.steps = 300_000  # Three passes over ten million frames.
     config.train.steps_per_call = 1
     config.train.log_every = 1
     config.train.checkpoint_every = 1000
-    config.train.keep_checkpoints = 1  # Each is 9 GB.
+    config.train.keep_checkpoints = 1  # Each is 11 GB.
     config.optimizer = ml_collections.ConfigDict({"name": "sgd"})
     config.schedule.name = "constant"
     config.schedule.rate = 1e-4

@@ -35,6 +35,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.unit_norm = True
     config.model.between_stages = "none"
     config.model.whitening = "zca"
+    config.model.block = 0
     config.model.shards = 1
     config.model.memory_saving = False
     config.train.steps = 2000

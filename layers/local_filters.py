@@ -140,8 +140,8 @@ class LocalFilters(keras.layers.Layer):
     def load_own_variables(self, store) -> None:
         self.set_weights([np.asarray(store[str(number)]) for number in range(len(store.keys()))])
 
-    # TensorFlow checkpoints hold the compact kernel too, so that blocks and bands may be cut otherwise on return. Kernels
-    # so large that a compact copy may not fit into memory beside them are written as they are stored.
+    # TensorFlow checkpoints hold the compact kernel too, so that blocks and bands may be cut otherwise on return.
+    # Kernels so large that a compact copy may not fit into memory beside them are written as they are stored.
 
     def _trackable_children(self, save_type="checkpoint", **kwargs):
         children = super()._trackable_children(save_type, **kwargs)

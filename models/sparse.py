@@ -57,6 +57,8 @@ class SparseConfig:
       between_stages: what a stage's objective changes below it: "none", nothing; "stop_targets", through what the
         stage sees but not through what it is to reconstruct; "full", both.
       whitening: "zca", "standardize" or "none"; see `layers.Whitening`.
+      block: side of the blocks of positions that become one product, 0 chooses. Small blocks store fewer zeros (with
+        a field of 18: 1.11 times the weights with 2, 1.36 with 4), large ones are faster with more than a few images.
       shards: each kernel as so many weights: for parameter servers, and to bound scratch memory.
       memory_saving: computes and applies the gradients of one stage after the other; only with "none".
     """
@@ -76,6 +78,7 @@ class SparseConfig:
     unit_norm: bool = True
     between_stages: str = "none"
     whitening: str = "zca"
+    block: int = 0
     shards: int = 1
     memory_saving: bool = False
 
@@ -119,6 +122,7 @@ class Stage(keras.layers.Layer):
         super().__init__(**kwargs)
         self.config = config
         options = {"strides": config.stride, "tile": config.tile or None, "shards": config.shards}
+        options["block"] = config.block or None
         self._options = options
         self.pooling = L2Pooling2D(config.pool, epsilon=config.epsilon, name="pooling")
         self.contrast = LocalContrastNormalization(config.contrast, name="contrast") if config.contrast else None

@@ -166,10 +166,13 @@ class Runner:
 
     def _constrain(self, among=None) -> None:
         """Brings weights back to what is admitted, each replica its own copy."""
+        before = []
         for variable, admitted in self.phase.constraints:
             if among is None or id(variable.value) in among:
-                value = admitted(tf.convert_to_tensor(variable.value))
-                tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
+                # One after the other: side by side they would need room for a copy of all of them.
+                with tf.control_dependencies(before):
+                    value = admitted(tf.convert_to_tensor(variable.value))
+                before = [tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)]
 
     def _compute_gradients(self, batch, step, replica):
         """([losses], gradients): sums over this replica's rows, divided by the global batch."""
