@@ -35,5 +35,5 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.keep_checkpoints = 1  # Each is 11 GB.
     config.optimizer = ml_collections.ConfigDict({"name": "sgd"})
     config.schedule.name = "constant"
-    config.schedule.rate = 1e-4
+    config.schedule.rate = 2e-5  # 1e-4 diverges in the first stage after thirty steps of one image.
     return config
