@@ -195,6 +195,16 @@ def _report(values, _):
 
 # ---- doctor
 
+# Package -> the extra that brings it.
+_EXTRAS = {
+    "ai-edge-litert": "lite",
+    "apache-beam": "beam",
+    "av": "video",
+    "imagehash": "video",
+    "opencv-python-headless": "faces",
+    "tensorflow-serving-api": "serving",
+}
+
 
 def _doctor(values, _):
     del values
@@ -220,16 +230,6 @@ def _doctor(values, _):
 def _define_nothing(values, _):
     del values
 
-
-# Package -> the extra that brings it.
-_EXTRAS = {
-    "ai-edge-litert": "lite",
-    "apache-beam": "beam",
-    "av": "video",
-    "imagehash": "video",
-    "opencv-python-headless": "faces",
-    "tensorflow-serving-api": "serving",
-}
 
 COMMANDS = {
     "train": Command("Trains a model from a config, or takes a stopped run up again.", _define_train, _train),

@@ -34,11 +34,10 @@ def evaluate(model, train: pipelines.Images, test: pipelines.Images) -> dict:
 
 def draw(model, images: pipelines.Images) -> dict:
     """Which classes are taken for which, and the images that every unit is surest of: name -> (picture, caption)."""
-    head = next(iter(images.class_names), "")
     count = min(len(images), _SHOWN)
     sample, labels = first_images(images, count).numpy(), images.labels.ravel()[:count]
     answers = over(model.classify, images.take(np.arange(count)), batch_size=50)
-    names = [str(name) for name in images.class_names.get(head, range(model.classes))][: model.classes]
+    names = [str(name) for name in next(iter(images.class_names.values()), ()) or range(model.classes)]
     confusion = np.zeros([model.classes, model.classes])
     for truth, found in zip(labels[labels >= 0], answers["label"][labels >= 0], strict=True):
         confusion[truth, found] += 1

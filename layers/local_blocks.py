@@ -10,7 +10,7 @@ less often than by im2col. Images are turned to have the batch last: then a piec
 and the large results of the products are tall, which matrix libraries write twice as fast as wide ones.
 
 With `tile=k`, positions k apart share weights (Ngiam, Chen, Chia, Koh, Le and Ng 2010, "Tiled convolutional neural
-networks"); blocks that share are rows of the same product.
+networks"); blocks that share are columns of the same product, as images are.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from keras import ops
 # Most that may be stored over the true weights, zeros and rounding to whole blocks included.
 _MOST_STORED = 1.4
 _LARGEST_BLOCK = 6
-# Time of a product over `stored` x (1 + _COPYING / rows of the kernel), fitted to blocks of 2x2 to 8x8 on a CPU: the
+# Time of a product over `stored` x (1 + _COPYING / maps of the block), fitted to blocks of 2x2 to 8x8 on a CPU: the
 # second part is the copying of image blocks, which many maps share.
 _COPYING = 70.0
 
@@ -155,8 +155,8 @@ class LocalGeometry:
 
         def cost(block):
             stored = dataclasses.replace(self, block=block).stored_ratio
-            rows = block[0] * block[1] * self.filters
-            return (stored > _MOST_STORED and block != (1, 1), stored * (1.0 + _COPYING / rows))
+            maps = block[0] * block[1] * self.filters
+            return (stored > _MOST_STORED and block != (1, 1), stored * (1.0 + _COPYING / maps))
 
         return min(itertools.product(*sides), key=cost)
 

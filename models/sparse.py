@@ -121,9 +121,12 @@ class Stage(keras.layers.Layer):
     def __init__(self, config: SparseConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        options = {"strides": config.stride, "tile": config.tile or None, "shards": config.shards}
-        options["block"] = config.block or None
-        self._options = options
+        self._options = {
+            "strides": config.stride,
+            "tile": config.tile or None,
+            "block": config.block or None,
+            "shards": config.shards,
+        }
         self.pooling = L2Pooling2D(config.pool, epsilon=config.epsilon, name="pooling")
         self.contrast = LocalContrastNormalization(config.contrast, name="contrast") if config.contrast else None
 

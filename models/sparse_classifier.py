@@ -5,6 +5,8 @@ first alone, then together with all filters below them (fine-tuning; the two pha
 class is a yes or no of its own: with 22,000 of them a softmax would make each depend on all others.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -26,7 +28,7 @@ class SparseClassifier(keras.Model):
         self.config, self.classes = config, classes
         self.network = Sparse(config, name="network")
         # Nothing is known yet: each class starts as unlikely as one of so many is.
-        rare = keras.initializers.Constant(-float(tf.math.log(float(max(classes - 1, 1)))))
+        rare = keras.initializers.Constant(-math.log(max(classes - 1, 1)))
         self.logistic = keras.layers.Dense(classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic")
         self.logistic.build((None, self.network.units))
         self.built = True
@@ -89,10 +91,12 @@ def build(settings: dict) -> SparseClassifier:
     """SparseClassifier from the `model` section of a config (without its "family" entry).
 
     Raises:
-      ValueError: sizes or options that make no model, several heads.
+      ValueError: sizes or options that make no model, several heads, `memory_saving`.
     """
     heads = settings.pop("heads", {})
     if len(heads) != 1:
         raise ValueError(f"heads are {dict(heads)}; expected one, as {{'label': 10}}")
+    if settings.get("memory_saving"):
+        raise ValueError("memory_saving takes one stage after the other, but labels teach all of them together")
     config = SparseConfig(**{**settings, "image_shape": tuple(settings["image_shape"])})
     return SparseClassifier(config, next(iter(heads.values())))

@@ -41,9 +41,11 @@ def test_labels_do_not_teach_the_decoders():
     assert trained >= {id(variable) for variable in model.head_variables()}
 
 
-def test_several_heads_are_refused():
+def test_several_heads_and_stages_one_by_one_are_refused():
     with pytest.raises(UserError, match="expected one, as"):
         models.build({"family": "sparse_classifier", **SIZES, "heads": {"a": 2, "b": 2}})
+    with pytest.raises(UserError, match="labels teach all of them together"):
+        models.build({"family": "sparse_classifier", **SIZES, "heads": {"label": 2}, "memory_saving": True})
 
 
 @pytest.fixture(scope="module")
