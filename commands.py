@@ -14,6 +14,7 @@ from .data_commands import DATA_COMMANDS
 from .data_commands import facts as data_facts
 from .errors import UserError
 from .export_commands import EXPORT_COMMANDS
+from .imagine_command import IMAGINE_COMMAND
 
 # ---- train
 
@@ -49,7 +50,7 @@ def _define_train(values, argv):
 def _train(values, _):
     needed(values, "workdir")
     from . import stream_runs
-    from .training import experiment, loop, run_folder, strategies
+    from .training import experiment, loop, run_folder, stages, strategies
 
     if values.strategy == "ps":
         strategies.serve_if_told()
@@ -59,11 +60,16 @@ def _train(values, _):
     config = values.config
     if values.data_dir:
         config.data.data_dir = values.data_dir
+    if "stages" in config:
+        # Read first: the attributes that the data has belong to the settings that the run is known by.
+        sets = experiment.read_images(config, "train", "validation")
+        stages.name_attributes(config, sets["train"])
     workdir = run_folder.open_run(values.workdir, config)
     if "stream" in config:
         model, phases, data, hooks = stream_runs.prepare(config, strategy, workdir)
     else:
-        sets = experiment.read_images(config, "train", "validation")
+        if "stages" not in config:
+            sets = experiment.read_images(config, "train", "validation")
         model, phases = experiment.build(config, sets["train"], strategy)
         evaluate, pictures = _monitors(config.model.family, model, sets)
         data, hooks = data_facts(sets["train"]), {"evaluate": evaluate, "pictures": pictures}
@@ -161,14 +167,15 @@ def _evaluate(values, _):
     needed(values, "workdir")
     from . import evaluation, stream_runs
     from .evaluation import pictures, report
-    from .training import experiment, run_folder
+    from .training import experiment, run_folder, stages
 
     config, model, step = experiment.load(values.workdir)
     family, folder = evaluation.FAMILIES[config.model.family], pathlib.Path(values.workdir)
     if "stream" in config:
         sets, history = stream_runs.read(config, folder)
     else:
-        sets, history = experiment.read_images(config, "train", "test"), ()
+        sets = experiment.read_images(config, "train", "test")
+        history = (stages.facts(config, step),) if "stages" in config else ()
     train, test = sets["train"], sets["test"]
     concepts = _concepts(values, family)
     searched = {**concepts, "every": values.every} if concepts else {}
@@ -237,6 +244,7 @@ COMMANDS = {
     "evaluate": Command("Measures a run on its test images; writes the report.", _define_evaluate, _evaluate),
     **DATA_COMMANDS,
     **EXPORT_COMMANDS,
+    "imagine": IMAGINE_COMMAND,
     "report": Command("Writes the run's report page.", _define_workdir, _report),
     "doctor": Command("Prints versions, devices and what is missing.", _define_nothing, _doctor),
 }  # fmt: skip

@@ -130,13 +130,15 @@ def _generate(values, _):
     if "generate" not in graph.signatures:
         raise UserError(f"{values.model}: has no signature 'generate', only {', '.join(sorted(graph.signatures))}")
     # What to imagine is called after what it is: a label of the observed code, or class ids.
-    (asked,) = set(graph.signatures["generate"].inputs) - {"count", "seed"}
+    asked = [name for name in graph.signatures["generate"].inputs if name not in ("count", "seed")]
+    if not asked and values.label != ["-1"]:
+        raise UserError(f"{values.model}: imagines without labels; for words there is reverie imagine --model=...")
     rows = []
     for row, label in enumerate(values.label):
         try:
             numbers = np.array([int(part) for part in label.split(":")], np.int32)
-            request = numbers if len(numbers) == 1 else numbers[None]
-            made = graph.call("generate", count=values.count, seed=[values.seed, row], **{asked: request})
+            request = dict.fromkeys(asked, numbers if len(numbers) == 1 else numbers[None])
+            made = graph.call("generate", count=values.count, seed=[values.seed, row], **request)
         except ValueError:
             raise UserError(f"label '{label}' cannot be used; expected one whole number a head, as 3 or 3:-1") from None
         except tf.errors.InvalidArgumentError as error:

@@ -60,6 +60,11 @@ class Judge:
         """
         return np.argmax(self.model.predict(self._shown(images), batch_size=500, verbose=0)[head], axis=-1)
 
+    def all_classes(self, images) -> np.ndarray:
+        """int64 [n, heads]: the class it sees for every head, in the order of the heads."""
+        logits = self.model.predict(self._shown(images), batch_size=500, verbose=0)
+        return np.stack([np.argmax(logits[head], axis=-1) for head in self.heads], axis=-1)
+
     def features(self, images) -> np.ndarray:
         """The judge's last hidden layer, float32 [n, 128]: a space in which alike means alike to a classifier."""
         return self._embedding.predict(self._shown(images), batch_size=500, verbose=0)

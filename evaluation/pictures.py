@@ -5,6 +5,8 @@ import pathlib
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
 # Ten colours that stay apart for colour-blind readers as well (Paul Tol's "muted" set and black).
 COLOURS = (
@@ -162,6 +164,60 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit)
     axes.set_xlim(0.0, 1.12 * max(row[1] + row[2] for row in rows))
+    return _rendered(figure)
+
+
+def labelled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
+    """A grid with a line of words above every row.
+
+    Args:
+      images: float [rows, columns, h, w, c].
+      names: one a row.
+      least_side: as in `grid`.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    parts = []
+    for row, name in zip(images, names, strict=True):
+        sheet = grid(row[None], least_side=least_side)
+        sheet = np.repeat(sheet, 3, axis=-1) if sheet.shape[-1] == 1 else sheet
+        strip = PIL.Image.new("RGB", (sheet.shape[1], 20), "white")
+        PIL.ImageDraw.Draw(strip).text((4, 4), name, fill="black", font=PIL.ImageFont.load_default(13))
+        parts += [np.asarray(strip), sheet]
+    return np.concatenate(parts)
+
+
+def graph(levels: list, edges: list, thumbnails: dict) -> np.ndarray:
+    """Nodes with pictures in rows, and lines between them.
+
+    Args:
+      levels: rows from top to bottom, each a list of names.
+      edges: (name above, name below).
+      thumbnails: name -> uint8 picture.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    widest = max(len(level) for level in levels)
+    figure, axes = _figure(1.9 * widest, 2.1 * len(levels))
+    places = {}
+    for row, level in enumerate(levels):
+        for column, name in enumerate(level):
+            places[name] = ((column + 0.5) * widest / len(level), -float(row))
+    for above, below in edges:
+        axes.plot(*zip(places[above], places[below], strict=True), color="#BBBBBB", linewidth=1.0, zorder=0)
+    for name, (x, y) in places.items():
+        box = AnnotationBbox(OffsetImage(thumbnails[name], zoom=0.72), (x, y), frameon=True, pad=0.1)
+        axes.add_artist(box)
+        # On two lines where one would run into the neighbour's.
+        words = name.replace(", ", ",\n", 1) if len(name) > 26 else name
+        axes.text(x, y - 0.40, words, ha="center", va="top", fontsize=6.5)
+    axes.set_xlim(0.0, widest)
+    axes.set_ylim(-len(levels) + 0.35, 0.5)
+    axes.axis("off")
     return _rendered(figure)
 
 

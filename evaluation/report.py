@@ -29,6 +29,9 @@ _HEADLINES = {
     "generated_recognised": "imagined images recognised as the class asked for",
     "probe": "class read linearly off the style code (chance is best)",
     "clamped_recognised": "decodings recognised as their clamped class",
+    "symbols_to_images": "imagined pictures with every named attribute as asked",
+    "images_to_symbols": "attributes of real pictures named rightly",
+    "operators_held_out": "compositions never shown together, imagined as asked",
     "reconstruction": "mean squared reconstruction error",
 }
 

@@ -1,14 +1,18 @@
 """Layers and distributions, each one idea of a paper."""
 
 from .class_conditional_prior import ClassConditionalPrior
+from .colour import to_hsv, to_rgb
 from .context_gate import ContextGate
 from .convolutional_features import ConvolutionalFeatures, TransposedFeatures
 from .cross_covariance import CrossCovariance, cross_covariance
 from .gaussian import FittedGaussian, GaussianPosterior, diagonal_gaussian, standard_gaussian
 from .l2_pooling import L2Pooling2D
+from .latent_operator import LatentOperator
 from .local import LocallyConnected2D, LocallyConnected2DTranspose
 from .local_contrast import LocalContrastNormalization
 from .noise import Noise
+from .random_rectangle import without_rectangle
+from .strided_convolutions import StridedConvolutions, StridedDeconvolutions
 from .whitening import Whitening
 
 __all__ = [
@@ -19,13 +23,19 @@ __all__ = [
     "FittedGaussian",
     "GaussianPosterior",
     "L2Pooling2D",
+    "LatentOperator",
     "LocalContrastNormalization",
     "LocallyConnected2D",
     "LocallyConnected2DTranspose",
     "Noise",
+    "StridedConvolutions",
+    "StridedDeconvolutions",
     "TransposedFeatures",
     "Whitening",
     "cross_covariance",
     "diagonal_gaussian",
     "standard_gaussian",
+    "to_hsv",
+    "to_rgb",
+    "without_rectangle",
 ]

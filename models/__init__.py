@@ -18,11 +18,13 @@ import inspect
 import keras
 
 from ..errors import UserError
-from . import replay, sparse, sparse_classifier, xcov
+from . import jmvae, replay, scan, sparse, sparse_classifier, xcov
 from .signature import Signature
 
 FAMILIES = {
+    "jmvae": jmvae.build,
     "replay": replay.build,
+    "scan": scan.build,
     "sparse": sparse.build,
     "sparse_classifier": sparse_classifier.build,
     "xcov": xcov.build,

@@ -7,13 +7,17 @@ does not load TensorFlow.
 import importlib
 
 _HOMES = {
-    "images": ("batches", "dataset", "in_order", "read", "read_splits"),
+    "images": ("batches", "dataset", "in_order", "read", "read_splits", "rows"),
     "source": ("UNLABELLED", "Images"),
     "streams": ("Stream", "StreamSettings"),
+    "symbols": ("Attribute", "Vocabulary"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["UNLABELLED", "Images", "Stream", "StreamSettings", "batches", "dataset", "in_order", "read", "read_splits"]
+__all__ = [
+    "UNLABELLED", "Attribute", "Images", "Stream", "StreamSettings", "Vocabulary",
+    "batches", "dataset", "in_order", "read", "read_splits", "rows",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

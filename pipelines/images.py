@@ -15,6 +15,8 @@ A source is written `kind:place`; plain paths are recognised:
 | `tfd:DIR` | Toronto Face Database, `TFD_48x48.mat` |
 | `multipie:DIR` | CMU Multi-PIE, labels from file names |
 | `frames:DIR` | frames of videos, extracted by `reverie data frames` |
+| `scenes`, `scenes:COUNT:SEED` | drawn rooms with one object, four named attributes |
+| `table:FILE.csv` | image files with named attributes, a row a file |
 """
 
 import dataclasses
@@ -33,10 +35,15 @@ from .frames import stream as frame_stream
 from .holdout import carve
 from .multipie import read_multipie
 from .prepared import prepared_splits, read_prepared
+from .scenes.source import read_scenes
 from .source import UNLABELLED, Images
+from .table import read_table, table_splits
 from .tfd import read_tfd
 
-KINDS = ("mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie", "frames")
+KINDS = (
+    "mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie", "frames", "scenes", "table",
+)  # fmt: skip
+_NO_PLACE = ("mnist_sample", "scenes")
 SPLITS = ("train", "validation", "test")
 
 
@@ -65,6 +72,7 @@ def read_splits(
     resize: str = "none",
     data_dir: str = "",
     label_key: str = "label",
+    attributes: bool = False,
     validation_fraction: float = 0.0,
     test_fraction: float = 0.1,
     holdout_seed: int = 0,
@@ -86,6 +94,7 @@ def read_splits(
       resize: "none", "stretch" or "crop"; see `decoding.decode`.
       data_dir: TFDS folder.
       label_key: the TFDS feature holding the label.
+      attributes: of TFDS sets, read all attributes instead of the one label; see `attributes.py`.
       validation_fraction, test_fraction, holdout_seed: see above.
       fold: TFD's official fold, 0..4.
       max_pixels, max_file_mib, max_bad_fraction, memory_gib: see `files.Budget`.
@@ -106,7 +115,7 @@ def read_splits(
         if not 0.0 <= fraction <= 0.5:
             raise UserError(f"{name} is {fraction:g}; expected 0 to 0.5")
     budget = Budget(max_pixels, max_file_mib, max_bad_fraction, memory_gib)
-    if image_shape is None and kind in ("folder", "tfds", "multipie"):
+    if image_shape is None and kind in ("folder", "table", "tfds", "multipie"):
         raise UserError(f"{source}: set image_shape, for example (64, 64, 3)")
     if kind == "frames":
         fractions = {"validation": validation_fraction, "test": test_fraction}
@@ -116,7 +125,11 @@ def read_splits(
 
     def reader(wanted: str) -> Images:
         if kind == "tfds":
-            return read_prepared(place, wanted, data_dir, image_shape, resize, budget, label_key)
+            return read_prepared(place, wanted, data_dir, image_shape, resize, budget, label_key, attributes)
+        if kind == "scenes":
+            return read_scenes(place, wanted, memory_gib)
+        if kind == "table":
+            return read_table(place, wanted, image_shape, resize, budget)
         if kind == "folder":
             return read_folder(place, wanted, image_shape, resize, budget)
         if kind in ("cifar10", "cifar100"):
@@ -155,6 +168,8 @@ def _own_splits(kind: str, place: str, data_dir: str) -> tuple:
         return idx_splits(place)
     if kind == "folder":
         return folder_splits(place)
+    if kind == "table":
+        return table_splits(place)
     if kind == "tfds":
         return prepared_splits(place, data_dir)
     return ("train", "test") if kind in ("mnist_sample", "cifar10", "cifar100") else SPLITS
@@ -167,7 +182,7 @@ def parse_source(source: str) -> tuple:
       UserError: unknown kind, or nothing at that path.
     """
     kind, colon, place = source.partition(":")
-    if kind in KINDS and (colon or kind == "mnist_sample"):
+    if kind in KINDS and (colon or kind in _NO_PLACE):
         return kind, place
     path = pathlib.Path(source)
     if source.endswith(".npz"):
@@ -232,20 +247,35 @@ def batches(
         order_of = {"seed": seed, "start_step": start_step, "shuffle": shuffle}
         spread = {"input_context": input_context, "replicas": replicas}
         return frame_stream.batches(images.shards, batch_size, **order_of, **spread)
-    hosts = input_context.num_input_pipelines if input_context else 1
-    host = input_context.input_pipeline_id if input_context else 0
-    local = replicas // hosts
-    share = batch_size // replicas
-
-    def local_shares(indices):
-        """The rows of this host's replicas, one an element."""
-        shares = tf.reshape(indices, [replicas, share])[host * local : (host + 1) * local]
-        return tf.data.Dataset.from_tensor_slices(shares)
-
     chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
-    if replicas > 1:
-        chunks = chunks.flat_map(local_shares)
-    return _fetch(chunks, images, share, drop_remainder=True)
+    chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
+    return _fetch(chunks, images, batch_size // replicas, drop_remainder=True)
+
+
+def rows(
+    columns: dict,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    start_step: int = 0,
+    input_context: tf.distribute.InputContext | None = None,
+    replicas: int = 1,
+) -> tf.data.Dataset:
+    """As `batches`, of rows that are no images.
+
+    Args:
+      columns: name -> array [n, ...].
+      batch_size, seed, start_step, input_context, replicas: see `batches`; a batch may be larger than n.
+
+    Returns:
+      Batches of {name: [b, ...]} with b = batch_size / replicas.
+    """
+    columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
+    size = len(next(iter(columns.values())))
+    chunks = order.index_batches(size, batch_size, seed, start_step)
+    chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
+    gathered = chunks.map(lambda index: {name: tf.gather(column, index) for name, column in columns.items()})
+    return gathered.prefetch(tf.data.AUTOTUNE)
 
 
 def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
@@ -259,7 +289,19 @@ def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
 def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
     """Turns batches of indices into batches of examples."""
     labels = tf.constant(images.labels)
-    if images.pixels is not None:
+    if images.drawn is not None:
+        nuisances = tf.constant(images.nuisances)
+
+        def draw(index):
+            label = tf.gather(labels, index)
+            return {
+                "image": decoding.to_unit(images.drawn(label, tf.gather(nuisances, index))),
+                "label": label,
+                "index": index,
+            }
+
+        dataset = chunks.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    elif images.pixels is not None:
         pixels = images.content
 
         def gather(index):

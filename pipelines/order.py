@@ -49,3 +49,30 @@ def index_batches(size: int, batch_size: int, seed: int, start_step: int = 0, sh
 
     epochs = tf.data.Dataset.range(first_epoch, 2**62).map(order)
     return epochs.rebatch(batch_size, drop_remainder=True)
+
+
+def replica_shares(
+    chunks: tf.data.Dataset, batch_size: int, input_context: tf.distribute.InputContext | None, replicas: int
+) -> tf.data.Dataset:
+    """The shares of this host's replicas in every batch, one an element.
+
+    Args:
+      chunks: batches of `batch_size` indices, the same on every host.
+      batch_size: a multiple of `replicas`.
+      input_context: which host this is and how many there are; None is one host.
+      replicas: over all hosts.
+
+    Returns:
+      Dataset of int64 [batch_size / replicas].
+    """
+    if replicas == 1:
+        return chunks
+    hosts = input_context.num_input_pipelines if input_context else 1
+    host = input_context.input_pipeline_id if input_context else 0
+    local, share = replicas // hosts, batch_size // replicas
+
+    def local_shares(indices):
+        shares = tf.reshape(indices, [replicas, share])[host * local : (host + 1) * local]
+        return tf.data.Dataset.from_tensor_slices(shares)
+
+    return chunks.flat_map(local_shares)

@@ -15,7 +15,14 @@ def prepared_splits(name: str, data_dir: str) -> tuple:
 
 
 def read_prepared(
-    name: str, split: str, data_dir: str, shape: tuple, resize: str, budget: Budget, label_key: str = "label"
+    name: str,
+    split: str,
+    data_dir: str,
+    shape: tuple,
+    resize: str,
+    budget: Budget,
+    label_key: str = "label",
+    attributes: bool = False,
 ) -> Images:
     """Loads one split of a data set that is already on disk.
 
@@ -27,28 +34,41 @@ def read_prepared(
       resize: see `decoding.decode`.
       budget: within `memory_gib` the set is kept as pixels, else as encoded bytes.
       label_key: the feature that holds the label.
+      attributes: take every named attribute instead; see `_attribute_columns`.
 
     Raises:
       UserError: unknown name, not prepared, or without an image and that label.
     """
     builder = _prepared(name, data_dir)
     features = builder.info.features
-    if "image" not in features or label_key not in features:
+    columns = _attribute_columns(features) if attributes else {}
+    if attributes and not columns:
+        raise UserError(f"data set '{name}' has no attributes (features {list(features)}); expected whole-number ones")
+    if "image" not in features or (not attributes and label_key not in features):
         raise UserError(f"data set '{name}' has the features {list(features)}; expected 'image' and '{label_key}'")
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    rows = [(row["image"], row[label_key]) for row in dataset.as_numpy_iterator()]
+
+    def label_of(row):
+        return [int(value(row)) for value, _ in columns.values()] if attributes else row[label_key]
+
+    rows = [(row["image"], label_of(row)) for row in dataset.as_numpy_iterator()]
     labels = np.asarray([label for _, label in rows])
     if not np.issubdtype(labels.dtype, np.integer):
         labels = np.full(len(rows), UNLABELLED)
-    names = getattr(features[label_key], "names", None)
+    if attributes:
+        names = {column: found for column, (_, found) in columns.items()}
+        heads = {"head_names": tuple(columns), "class_names": names}
+    else:
+        names = getattr(features[label_key], "names", None)
+        heads = {"class_names": {"label": tuple(names)} if names else {}}
     fields = {
         "name": f"tfds:{name}:{split}",
         "shape": shape,
         "labels": labels.astype(np.int32),
         "resize": resize,
-        "class_names": {"label": tuple(names)} if names else {},
+        **heads,
     }
     contents = [image for image, _ in rows]
     encoded = isinstance(contents[0], bytes)
@@ -66,6 +86,23 @@ def read_prepared(
             "set --config.data.resize=crop (or stretch), or --config.data.image_shape"
         ) from None
     return Images(pixels=pixels, **fields)
+
+
+def _attribute_columns(features) -> dict:
+    """Attribute -> (row -> its whole number, names of its values), of a prepared set's features.
+
+    Three forms are known, those of shapes3d and dsprites (`label_NAME`, a class label each, beside the value of the
+    same name) and of celeb_a (`attributes`, a dict of booleans); attributes of a single value say nothing and are left
+    out.
+    """
+    columns = {}
+    for key, feature in features.items():
+        if key.startswith("label_") and getattr(feature, "num_classes", 0) > 1:
+            names = tuple(feature.names) if getattr(feature, "names", None) else ()
+            columns[key.removeprefix("label_")] = (lambda row, key=key: row[key], names)
+    for key in features["attributes"] if "attributes" in features else ():
+        columns[key] = (lambda row, key=key: row["attributes"][key], ("no", "yes"))
+    return columns
 
 
 def build(name: str, data_dir: str = "") -> str:

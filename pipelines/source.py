@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -38,7 +39,7 @@ class Skipped:
 class Images:
     """A set of pictures held in memory, as pixels or as encoded files.
 
-    Exactly one of `pixels`, `encoded`, `paths` and `shards` is set.
+    Exactly one of `pixels`, `encoded`, `paths`, `shards` and `drawn` is set.
 
     Attributes:
       name: where the pictures came from, for messages and reports.
@@ -47,12 +48,15 @@ class Images:
       pixels: uint8 [n, height, width, channels], or float32 in [0, 1] of that shape.
       encoded: object array [n] of PNG/JPEG/BMP bytes, decoded while streaming.
       paths: string array [n] of image files, read and decoded while streaming.
+      drawn: (labels, nuisances) -> uint8 [b, height, width, channels], pictures drawn while streaming.
       shards: `frames.stream.FrameShards`, read as a stream; such a set has no order to pick pictures from.
       keys: string [n], what each picture is known by from one reading to the next; None is its row's number.
       resize: how encoded pictures are brought to `shape`; see `decoding.decode`.
       head_names: the label columns' names, in order.
       class_names: per head, the class names in label order (empty where unknown).
       skipped: what the reader left out.
+      nuisances: float32 [n, k] or None, what varies in the pictures and is no label.
+      nuisance_names: of its columns.
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has
         tables * pictures rows then.
@@ -65,11 +69,14 @@ class Images:
     encoded: np.ndarray | None = None
     paths: np.ndarray | None = None
     shards: object | None = None
+    drawn: Callable | None = None
     keys: np.ndarray | None = None
     resize: str = "none"
     head_names: tuple = ("label",)
     class_names: dict = dataclasses.field(default_factory=dict)
     skipped: Skipped = Skipped()
+    nuisances: np.ndarray | None = None
+    nuisance_names: tuple = ()
     permutations: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -86,7 +93,7 @@ class Images:
         def pick(column):
             return None if column is None else column[indices]
 
-        columns = ("labels", "pixels", "encoded", "paths", "keys")
+        columns = ("labels", "pixels", "encoded", "paths", "keys", "nuisances")
         return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in columns})
 
 

@@ -11,7 +11,7 @@ from .. import models, pipelines
 from ..errors import UserError
 from ..pipelines import streams
 from ..pipelines.source import for_heads
-from . import checkpoints, continual, run_folder, transfer
+from . import checkpoints, continual, run_folder, stages, transfer
 from .loop import LoopSettings, Phase
 
 # How many training images `calibrate` looks at.
@@ -87,6 +87,9 @@ def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy:
     """
     with strategy.scope():
         model = models.build(config.model, config.seed)
+    if "stages" in config:
+        with strategy.scope():
+            return model, stages.phases(config, model, images, strategy)
     batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
     if batch_size < 1 or batch_size % replicas:
         raise UserError(f"train.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)")

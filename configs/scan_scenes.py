@@ -1,0 +1,89 @@
+"""SCAN on drawn rooms: denoising autoencoder, beta-VAE, symbols, operators, sized for two CPU cores.
+
+Higgins et al. 2018 (arXiv 1707.03389) with its four stages and its losses; the rooms are drawn (pipelines/scenes)
+because the paper's are not public, and networks and steps are smaller (the paper's sizes: scan_paper.py).
+
+    reverie train --config=scan_scenes --workdir=runs/scan
+    reverie evaluate --workdir=runs/scan
+    reverie imagine --run=runs/scan "white wall AND red hat"
+
+Baselines and variants of the paper's table follow a colon: `scan_scenes:reverse` (the divergence the other way
+around), `scan_scenes:entangled` (beta = 1), `scan_scenes:features` (the paper's likelihood over denoising features),
+`scan_scenes:jmvae` (one joint VAE instead of stages). Measured numbers and times: BUILD_NOTES.md, "Results".
+"""
+
+import ml_collections
+from reverie.configs import defaults
+
+VARIANTS = ("", "reverse", "entangled", "features", "jmvae")
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    if variant not in VARIANTS:
+        raise ValueError(f"variant is '{variant}'; expected one of {', '.join(VARIANTS[1:])}, or none")
+    config = defaults.get_config()
+    config.data.source = "scenes"  # 50,000 training scenes.
+    config.data.image_shape = (64, 64, 3)
+
+    config.words = ml_collections.ConfigDict()
+    config.words.pairs = 1500  # Pictures with words; all others teach vision only.
+    config.words.held_out = 0.05  # Of the value pairs of every two attributes: never shown together in training.
+    config.words.held_out_seed = 0
+
+    config.model = ml_collections.ConfigDict()
+    config.model.family = "scan"
+    config.model.image_shape = (64, 64, 3)
+    config.model.attributes = ()  # From the data.
+    config.model.view = "decoded"  # decoded, denoised
+    config.model.denoising = ml_collections.ConfigDict(
+        {"channels": (16, 32, 64, 64), "bottleneck": 100, "activation": "elu"}
+    )
+    config.model.vision = ml_collections.ConfigDict(
+        {
+            "channels": (16, 32, 64, 64),
+            "hidden": 256,
+            "latents": 32,
+            "activation": "relu",
+            "likelihood": "gaussian",  # gaussian, bernoulli, features
+            "precision": 1.0,
+            "objective": "annealed",  # fixed, annealed, capacity
+            "beta": 1.0,  # Log-likelihood summed over pixels, divergence over latents.
+            "capacity": 25.0,  # capacity only.
+            "ramp_steps": 5000,
+            "colours": "rgb",  # rgb, hsv
+        }
+    )
+    config.model.symbols = ml_collections.ConfigDict(
+        {"hidden": 100, "beta": 1.0, "alignment": 10.0, "divergence": "forward"}
+    )
+    config.model.recombination = ml_collections.ConfigDict({"hidden": 1024})
+
+    config.stages = ml_collections.ConfigDict()
+    config.stages.start_from = ""  # A run whose weights stand in for stages of 0 steps.
+    config.stages.denoising = ml_collections.ConfigDict({"steps": 500, "batch_size": 32, "rate": 1e-3})
+    config.stages.vision = ml_collections.ConfigDict({"steps": 8000, "batch_size": 32, "rate": 1e-3})
+    config.stages.symbols = ml_collections.ConfigDict({"steps": 6000, "batch_size": 100, "rate": 1e-3})
+    config.stages.operators = ml_collections.ConfigDict({"steps": 2000, "batch_size": 100, "rate": 1e-3})
+    config.train.log_every = 100
+    config.train.checkpoint_every = 1000
+    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
+    config.schedule.name = "cosine"
+    return _variant(config, variant)
+
+
+def _variant(config, variant: str):
+    if variant == "reverse":
+        config.model.symbols.divergence = "reverse"
+    elif variant == "entangled":
+        config.model.vision.beta = 1.0
+    elif variant == "features":
+        config.model.vision.likelihood = "features"
+    elif variant == "jmvae":
+        config.model.family = "jmvae"
+        del config.model["denoising"], config.model["recombination"], config.model["view"]
+        config.model.vision.objective = "fixed"
+        config.model.alpha = 1.0
+        config.model.words_weight = 1.0
+        joint = config.stages.vision
+        config.stages = ml_collections.ConfigDict({"start_from": "", "joint": joint})
+    return config

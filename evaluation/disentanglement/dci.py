@@ -1,0 +1,50 @@
+"""Disentanglement, completeness and informativeness (Eastwood and Williams 2018)."""
+
+import warnings
+
+import numpy as np
+
+
+def dci(codes, factors, seed: int = 0, trees: int = 10) -> dict:
+    """Three scores from how much each latent matters to a random forest that reads a factor off all latents.
+
+    Args:
+      codes: float [n, latents].
+      factors: int [n, k].
+      seed: of the forests and of the half that they are tested on.
+      trees: in each forest.
+
+    Returns:
+      {"disentanglement": whether a latent matters to one factor only; "completeness": whether one latent alone
+      matters to a factor; "informativeness": mean accuracy on the half that was not fitted}, each in [0, 1].
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    codes, factors = np.asarray(codes), np.asarray(factors)
+    order = np.random.default_rng(seed).permutation(len(codes))
+    fitted, tested = np.array_split(order, 2)
+    importance, accuracy = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for factor in factors.T:
+            forest = RandomForestClassifier(trees, random_state=seed, min_samples_leaf=2)
+            forest.fit(codes[fitted], factor[fitted])
+            importance.append(forest.feature_importances_)
+            accuracy.append(forest.score(codes[tested], factor[tested]))
+    importance = np.stack(importance, axis=1)  # [latents, factors]
+    total = importance.sum()
+    of_latents, of_factors = importance.sum(axis=1) / total, importance.sum(axis=0) / total
+    return {
+        "disentanglement": float(np.sum(of_latents * _certainty(importance))),
+        "completeness": float(np.sum(of_factors * _certainty(importance.T))),
+        "informativeness": float(np.mean(accuracy)),
+    }
+
+
+def _certainty(rows) -> np.ndarray:
+    """1 - the entropy of each row as a share of the greatest possible: 1 where a single entry has it all."""
+    if rows.shape[1] == 1:
+        return np.ones(len(rows))
+    shares = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-12)
+    logs = np.log(np.where(shares > 0.0, shares, 1.0))
+    return 1.0 + np.sum(shares * logs, axis=1) / np.log(rows.shape[1])

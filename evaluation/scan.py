@@ -1,0 +1,222 @@
+"""What the SCAN paper shows of its models, as numbers and pictures (Higgins et al. 2018); also of the JMVAE."""
+
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+from ..layers import diagonal_gaussian, standard_gaussian
+from ..pipelines import symbols as words
+from . import concepts, disentanglement, pictures
+from . import symbols as imagination
+from .codes import first_images, over
+from .judge import Judge
+
+_CASES = 500  # Pictures imagined for each number.
+_JUDGE_STEPS = 3000
+_BINS = 10  # Of causes without names, which are continuous.
+_ACTIVE = 0.05  # Nats above which a latent is said to be in use.
+
+
+def quick(model, images: pipelines.Images) -> dict:
+    """Error and divergence of vision, and how well words come to pictures: cheap enough to run while training."""
+    codes = over(model.encode, images)
+    kl = _divergences(codes)
+    named = imagination.recognise(model, images)
+    return {
+        "reconstruction": float(over(lambda x: {"error": _squared_error(model, x)}, images)["error"].mean()),
+        "kl": float(kl.sum()),
+        "active_latents": int(np.sum(kl > _ACTIVE)),
+        "images_to_symbols": float(named.per_attribute().mean()),
+    }
+
+
+def evaluate(model, train, test, run: dict, judge_steps: int = 0, cases: int = _CASES) -> dict:
+    """All numbers of the family.
+
+    Args:
+      model: of the family scan or jmvae.
+      train: fits the classifier that judges; its held-out combinations too, so that it can see them.
+      test: everything else is measured on it.
+      run: {"held_out": pairs of values, see `symbols.held_out`; "stages": those that were trained or taken over}.
+      judge_steps: of the classifier, 0 for its default.
+      cases: pictures imagined for each number.
+
+    Returns:
+      name -> number: "reconstruction" (mean squared error a pixel), "kl", "active_latents"; "judge_accuracy" (of the
+      classifier on real test pictures, mean over attributes; also by attribute); "symbols_to_images" (accuracy),
+      "diversity_kl" (nats); "images_to_symbols" (mean over attributes; also by attribute, and "_all" for all of them
+      right at once); "and", "in_common", "ignore" with "_held_out"; "disentanglement_*" of the true causes.
+    """
+    vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
+    result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
+    result |= {f"disentanglement_{k}": v for k, v in disentanglement.all_scores(*causes(model, test)).items()}
+    if "symbols" not in run["stages"]:
+        del result["images_to_symbols"]
+        return result
+    judge = Judge(train, dict(zip(vocabulary.names, vocabulary.sizes, strict=True)), judge_steps or _JUDGE_STEPS)
+    accuracies = {name: judge.accuracy(test, name) for name in vocabulary.names}
+    result["judge_accuracy"] = float(np.mean(list(accuracies.values())))
+    result |= {f"judge_accuracy_{name}": value for name, value in accuracies.items()}
+    named = imagination.recognise(model, test)
+    result |= _by_attribute("images_to_symbols", named, vocabulary)
+    result["images_to_symbols_all"] = named.accuracy
+    labels = test.labels.reshape(len(test), -1)
+    asked = imagination.draw_symbols(vocabulary, labels, 4 * cases, seed=1)
+    made = imagination.imagine(model, judge, vocabulary, asked)
+    result["symbols_to_images"] = made.accuracy
+    result |= _by_attribute("symbols_to_images", made, vocabulary)
+    result["diversity_kl"] = made.diversity(vocabulary.sizes)
+    if "operators" in run["stages"]:
+        result |= _operators(model, judge, vocabulary, run["held_out"], cases)
+    return result
+
+
+def _operators(model, judge, vocabulary, table, cases: int) -> dict:
+    result, of_held_out = {}, []
+    for operator in words.OPERATORS:
+        name = operator.lower().replace(" ", "_")
+        for suffix, held in (("", False), ("_held_out", True)):
+            found = imagination.draw_cases(vocabulary, table, operator, cases, held)
+            if found:
+                made = imagination.compose(model, judge, vocabulary, found)
+                result[f"{name}{suffix}"] = made.accuracy
+                result[f"{name}{suffix}_diversity_kl"] = made.diversity(vocabulary.sizes)
+                of_held_out += [made.accuracy] if held else []
+    if of_held_out:
+        result["operators_held_out"] = float(np.mean(of_held_out))
+    return result
+
+
+def _by_attribute(name: str, outcome, vocabulary) -> dict:
+    return {f"{name}_{a}": float(v) for a, v in zip(vocabulary.names, outcome.per_attribute(), strict=True)}
+
+
+def causes(model, images: pipelines.Images) -> tuple:
+    """(codes float [n, latents], factors int [n, k]): posterior means and every true cause, continuous ones binned."""
+    columns = list(images.labels.reshape(len(images), -1).T)
+    if images.nuisances is not None:
+        for column in images.nuisances.T:
+            edges = np.quantile(column, np.linspace(0, 1, _BINS + 1)[1:-1])
+            columns.append(np.digitize(column, edges))
+    factors = np.stack(columns, axis=-1)
+    known = np.flatnonzero((factors >= 0).all(axis=1))
+    return over(model.encode, images)["mean"][known], factors[known]
+
+
+def _divergences(codes: dict) -> np.ndarray:
+    """KL(q(z|x) || N(0, I)) of every latent, mean over pictures, nats: float [latents]."""
+    posterior = diagonal_gaussian(codes["mean"], codes["log_variance"]).distribution
+    prior = standard_gaussian(codes["mean"].shape[-1]).distribution
+    return posterior.kl_divergence(prior).numpy().mean(axis=0)
+
+
+def _squared_error(model, images):
+    return tf.reduce_mean(tf.square(model.reconstruct(images)["images"] - images), axis=[1, 2, 3])
+
+
+# ---- pictures
+
+
+def draw(model, images: pipelines.Images, run: dict | None = None) -> dict:
+    """All pictures of the family: name -> (uint8 picture, caption). Without `run`, what vision alone can show."""
+    sample = first_images(images, min(len(images), 1000))
+    codes = {name: value.numpy() for name, value in model.encode(sample).items()}
+    result = {"reconstructions": _reconstructions(model, sample), "traversals": _traversals(model, codes)}
+    stages = run["stages"] if run else ()
+    vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
+    if "symbols" in stages:
+        result["imagined_from_symbols"] = _sheet(model, vocabulary, images)
+    if "operators" in stages:
+        result["operators"] = _operator_sheet(model, vocabulary, run["held_out"])
+    if "symbols" in stages:
+        scene = _symbol_of(vocabulary, images, 0)
+        result["concepts"] = concepts.draw(model, vocabulary, scene)
+    return result
+
+
+def _reconstructions(model, sample) -> tuple:
+    shown = sample[:12]
+    rows = np.stack([shown.numpy(), model.reconstruct(shown)["images"].numpy()])
+    return pictures.grid(rows, least_side=64), "Test pictures above, what is left of them after the code below."
+
+
+def _traversals(model, codes: dict) -> tuple:
+    kl = _divergences(codes)
+    order = np.argsort(-kl)
+    shown = order[: max(4, int(np.sum(kl > _ACTIVE)))][:24]
+    start, steps = codes["mean"][0], np.linspace(-2.5, 2.5, 11)
+    latents = np.repeat(start[None], len(shown) * len(steps), axis=0).reshape(len(shown), len(steps), -1)
+    for row, unit in enumerate(shown):
+        latents[row, :, unit] = steps
+    flat = model.decode(tf.constant(latents.reshape(-1, latents.shape[-1]), tf.float32))["images"].numpy()
+    grid = flat.reshape(len(shown), len(steps), *flat.shape[1:])
+    labels = ", ".join(f"z{unit + 1} {kl[unit]:.2f}" for unit in shown)
+    return pictures.grid(grid, least_side=64), (
+        f"A latent a row, from -2.5 to 2.5, in order of its divergence from the prior in nats: {labels}."
+    )
+
+
+def _symbol_of(vocabulary, images, row: int) -> dict:
+    labels = images.labels.reshape(len(images), -1)[row]
+    return {a.name: a.values[n] for a, n in zip(vocabulary.attributes, labels, strict=True) if n >= 0}
+
+
+def _sheet(model, vocabulary, images) -> tuple:
+    """Rows of one picture's symbol, from its first value to all of them."""
+    rows, names = [], []
+    for number in range(2):
+        items = list(_symbol_of(vocabulary, images, number).items())[:6]
+        for size in range(1, len(items) + 1):
+            symbol = dict(items[-size:] if number else items[:size])
+            rows.append(imagined(model, vocabulary, symbol, 10, seed=number))
+            names.append(vocabulary.phrase(symbol))
+    return pictures.labelled_rows(np.stack(rows), names), (
+        "Imagined from words, a symbol a row. What the words leave open varies; what they name does not."
+    )
+
+
+def imagined(model, vocabulary, symbol: dict, count: int, seed: int = 0) -> np.ndarray:
+    """Pictures of a symbol, float [count, h, w, c]."""
+    request = (tf.constant(vocabulary.encode(symbol)[None]), tf.constant(count), tf.constant([seed, 0]))
+    return model.symbols_to_images(*request)["images"].numpy()
+
+
+def _operator_sheet(model, vocabulary, table) -> tuple:
+    rows, names = [], []
+    for number, operator in enumerate(words.OPERATORS):
+        for held in (False, True):
+            cases = imagination.draw_cases(vocabulary, table, operator, 1, held, seed=number)
+            if cases:
+                (case,) = cases
+                rows.append(composed(model, vocabulary, [case[0], (operator, case[2])], 10)["images"])
+                first, second = vocabulary.phrase(case[0]), vocabulary.phrase(case[2])
+                names.append(f"{first} {operator} {second}{' (held out)' if held else ''}")
+    return pictures.labelled_rows(np.stack(rows), names), (
+        "Imagined from compositions, one a row. Held out: pairs of values that no training picture showed together."
+    )
+
+
+def composed(model, vocabulary, expression: list, count: int, seed: int = 0) -> dict:
+    """Imagines a whole expression.
+
+    Args:
+      model: of the family scan.
+      vocabulary: of its data.
+      expression: as `Vocabulary.parse_expression` returns it.
+      count: pictures.
+      seed: of the draws.
+
+    Returns:
+      {"images": float [count, h, w, c], "symbol": what the words of it come to, "label": int [attributes], the model's
+      own words for the concept}.
+    """
+    symbol, *rest = expression
+    code = model.symbols.code(tf.constant(vocabulary.encode(symbol)[None]))
+    for operator, other in rest:
+        symbol = words.combine(symbol, operator, other)
+        second = model.symbols.code(tf.constant(vocabulary.encode(other)[None]))
+        code = model.recombination.compose(code, tf.constant([words.OPERATORS.index(operator)]), second)
+    mean, log_variance = code
+    normal = tf.random.stateless_normal([count, mean.shape[-1]], [seed, 0], alg="philox")
+    images = model.picture(mean + tf.exp(0.5 * log_variance) * normal)
+    return {"images": images.numpy(), "symbol": symbol, "label": model._words(mean)["label"].numpy()[0]}

@@ -1,0 +1,175 @@
+"""Words to pictures, pictures to words, and operators: how often they are right (Higgins et al. 2018, section 5).
+
+A separate classifier, trained on real pictures, says what an imagined picture shows. "Accuracy" of imagination is the
+share of pictures in which *every* named attribute is as asked. "Diversity" is about the attributes that were not named:
+the divergence of what the classifier sees there from the uniform distribution, in nats; 0 is as varied as can be.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+from ..pipelines import symbols as words
+
+_AT_ONCE = 250
+
+
+@dataclasses.dataclass(frozen=True)
+class Imagined:
+    """What was asked for and what was seen.
+
+    Attributes:
+      asked: int [n, attributes], -1 where nothing was.
+      seen: int [n, attributes], the classifier's verdict.
+    """
+
+    asked: np.ndarray
+    seen: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pictures with every named attribute as asked."""
+        return float(np.mean(np.all((self.asked < 0) | (self.asked == self.seen), axis=1)))
+
+    def per_attribute(self) -> np.ndarray:
+        """float [attributes]: share of pictures in which it is as asked, of those that name it."""
+        right = (self.asked == self.seen) & (self.asked >= 0)
+        return right.sum(axis=0) / np.maximum((self.asked >= 0).sum(axis=0), 1)
+
+    def diversity(self, sizes: tuple) -> float:
+        """Mean over attributes of KL(what is seen where it is not named || uniform), nats."""
+        return float(np.mean([to_uniform(self.seen[self.asked[:, k] < 0, k], size) for k, size in enumerate(sizes)]))
+
+
+def to_uniform(values, size: int) -> float:
+    """KL(empirical distribution of `values` in 0..size-1 || uniform), in nats; few values cannot be uniform.
+
+    The empirical entropy of n draws is too low by about (size - 1) / (2 n) (Miller 1955), which is put right.
+    """
+    counts = np.bincount(values, minlength=size)
+    shares = counts[counts > 0] / max(len(values), 1)
+    entropy = -np.sum(shares * np.log(shares)) + (size - 1) / (2 * max(len(values), 1))
+    return float(max(np.log(size) - entropy, 0.0))
+
+
+def draw_symbols(vocabulary: pipelines.Vocabulary, labels, count: int, seed: int) -> np.ndarray:
+    """Symbols that name part of what real pictures show.
+
+    Args:
+      vocabulary: of the data.
+      labels: int [n, attributes] of pictures.
+      count: how many.
+      seed: of the draw.
+
+    Returns:
+      int32 [count, attributes], -1 where unnamed; every number of named attributes is equally common.
+    """
+    rng = np.random.default_rng(seed)
+    rows = labels[rng.integers(0, len(labels), count)]
+    order = rng.random(rows.shape).argsort(axis=1).argsort(axis=1)
+    most = len(vocabulary.attributes)
+    return np.where(order < rng.integers(1, most + 1, count)[:, None], rows, -1).astype(np.int32)
+
+
+def imagine(model, judge, vocabulary, asked, seed: int = 0) -> Imagined:
+    """One picture for every symbol, int [n, attributes], as the classifier sees it."""
+    khot = vocabulary.khot(asked)
+    made = tf.function(model.symbols_to_images)
+    seen = []
+    for start in range(0, len(khot), _AT_ONCE):
+        part = tf.constant(khot[start : start + _AT_ONCE])
+        pictures = made(part, tf.constant(len(part)), tf.constant([seed, start]))["images"]
+        seen.append(verdicts(judge, pictures))
+    return Imagined(asked, np.concatenate(seen))
+
+
+def recognise(model, images: pipelines.Images) -> Imagined:
+    """Words for real pictures: what is shown stands for "asked", the model's words for "seen"."""
+    seen = [model.images_to_symbols(batch["image"])["label"] for batch in pipelines.in_order(images, _AT_ONCE)]
+    return Imagined(images.labels.reshape(len(images), -1), np.concatenate(seen))
+
+
+def compose(model, judge, vocabulary, cases: list, seed: int = 0) -> Imagined:
+    """One picture for every composition.
+
+    Args:
+      model: of the family scan.
+      judge: the classifier.
+      vocabulary: of the data.
+      cases: (first, operator, second), symbols {attribute: value}, from `draw_cases`.
+      seed: of the draws.
+
+    Returns:
+      `Imagined`; what was asked is the composed symbol.
+    """
+    first, second = (vocabulary.khot(np.stack([vocabulary.labels(case[k]) for case in cases])) for k in (0, 2))
+    operator = np.asarray([words.OPERATORS.index(case[1]) for case in cases], np.int32)
+    asked = np.stack([vocabulary.labels(words.combine(*case)) for case in cases])
+    made, seen = tf.function(model.compose), []
+    for start in range(0, len(cases), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        parts = (tf.constant(first[rows]), tf.constant(operator[rows]), tf.constant(second[rows]))
+        seed_pair = tf.constant([seed, start])
+        seen.append(verdicts(judge, made(*parts, tf.constant(len(parts[1])), seed_pair)["images"]))
+    return Imagined(asked, np.concatenate(seen))
+
+
+def draw_cases(vocabulary, table, operator: str, count: int, of_held_out: bool, seed: int = 0) -> list:
+    """Pairs of symbols to compose.
+
+    Args:
+      vocabulary: of the data.
+      table: the held-out pairs of values, see `symbols.held_out`.
+      operator: of OPERATORS.
+      count: how many.
+      of_held_out: cases in which a held-out pair is named together, in the result (AND) or in what goes in (IN COMMON
+        and IGNORE, whose result is part of it); or cases with no such pair in either symbol or the result.
+      seed: of the draw.
+
+    Returns:
+      [(first, operator, second)]; fewer where hardly any exist.
+    """
+    rng, cases = np.random.default_rng(seed), []
+    names, khots = np.asarray(vocabulary.names), []
+    for _ in range(400 * count):
+        if len(cases) == count:
+            break
+        case = _case(vocabulary, rng, names, operator)
+        khots = np.stack([vocabulary.encode(symbol) for symbol in (case[0], case[2], {**case[2], **case[0]})])
+        paired = words.holds_pair(khots, table)
+        # Of AND it is the result that nobody has seen, each of its parts anybody may have.
+        wanted = (paired[2] and not paired[:2].any()) if operator == "AND" else paired[0]
+        if wanted if of_held_out else not paired.any():
+            cases.append(case)
+    return cases
+
+
+def _case(vocabulary, rng, names, operator: str) -> tuple:
+    """Two random symbols whose composition is not empty."""
+    scene = {a.name: a.values[rng.integers(len(a.values))] for a in vocabulary.attributes}
+    order = list(rng.permutation(names))
+    if operator == "AND":
+        named = order[: rng.integers(2, len(order) + 1)]
+        cut = rng.integers(1, len(named))
+        return {n: scene[n] for n in named[:cut]}, operator, {n: scene[n] for n in named[cut:]}
+    if operator == "IGNORE":
+        named = order[: rng.integers(2, len(order) + 1)]
+        cut = rng.integers(1, len(named))
+        return {n: scene[n] for n in named}, operator, {n: scene[n] for n in named[cut:]}
+    shared = order[: rng.integers(1, len(order))]
+    first, second = ({n: scene[n] for n in shared} for _ in range(2))
+    for name in order[len(shared) :]:
+        values = vocabulary.attributes[vocabulary.names.index(name)].values
+        one, other = rng.choice(len(values), 2, replace=False)
+        if rng.random() < 0.75:
+            first[name] = values[one]
+        if rng.random() < 0.75:
+            second[name] = values[other]
+    return first, operator, second
+
+
+def verdicts(judge, images) -> np.ndarray:
+    """int [n, attributes]: what the classifier sees in every picture, head by head in the order of the labels."""
+    return judge.all_classes(images)

@@ -1,0 +1,155 @@
+"""The beta-VAE that finds visual primitives without being told of any (Higgins et al. 2017; 2018, A.2).
+
+    L = E_q(z|x)[-log p(x|z)] + beta KL(q(z|x) || N(0, I))
+
+with the log-likelihood *summed* over pixels (or features) and the divergence summed over latents: beta means nothing
+without that. Pressed hard enough, a latent pays for itself only if what it says cannot be said by another one, and
+so latents come to stand for the separate causes of a picture.
+
+Likelihoods, all TFP distributions:
+- "gaussian": N(decoded, 1 / precision) over pixels, so beta / precision is what presses;
+- "bernoulli" over pixels;
+- "features": N(J(decoded), 1 / precision) over the frozen features J of `Denoising` (the paper's).
+
+Objectives: "fixed" beta; "annealed", beta rising from 0 over `ramp_steps`; "capacity", which asks for a divergence
+that rises from 0 to `capacity` nats over `ramp_steps` and weighs the distance from it (Burgess et al. 2018).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ..layers import (
+    GaussianPosterior, Noise, StridedConvolutions, StridedDeconvolutions, diagonal_gaussian, standard_gaussian, to_hsv,
+    to_rgb,
+)  # fmt: skip
+
+tfd = tfp.distributions
+
+LIKELIHOODS = ("gaussian", "bernoulli", "features")
+OBJECTIVES = ("fixed", "annealed", "capacity")
+
+
+@dataclasses.dataclass(frozen=True)
+class BetaVAEConfig:
+    """Sizes and objective.
+
+    Attributes:
+      image_shape: (height, width, channels).
+      channels: of the convolutions, each halving the picture.
+      hidden: units of the dense layer on either side.
+      latents: number of Gaussian latents.
+      activation: of the hidden layers.
+      likelihood: of LIKELIHOODS.
+      precision: inverse variance of "gaussian" and "features".
+      objective: of OBJECTIVES.
+      beta: weight of the divergence ("fixed", "annealed"), or of the distance from the capacity.
+      capacity: nats ("capacity").
+      ramp_steps: over which beta or the capacity rises.
+      colours: "rgb", or "hsv" to see and paint hue, saturation and value (the paper's choice).
+    """
+
+    image_shape: tuple = (64, 64, 3)
+    channels: tuple = (32, 32, 64, 64)
+    hidden: int = 256
+    latents: int = 32
+    activation: str = "relu"
+    likelihood: str = "gaussian"
+    precision: float = 1.0
+    objective: str = "fixed"
+    beta: float = 1.0
+    capacity: float = 25.0
+    ramp_steps: int = 1000
+    colours: str = "rgb"
+
+    def __post_init__(self):
+        for name, admitted in (("likelihood", LIKELIHOODS), ("objective", OBJECTIVES), ("colours", ("rgb", "hsv"))):
+            if getattr(self, name) not in admitted:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(admitted)}")
+        if self.latents < 1 or self.precision <= 0.0 or self.beta < 0.0 or self.ramp_steps < 1:
+            raise ValueError(
+                f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, "
+                f"ramp_steps={self.ramp_steps}; expected latents >= 1, precision > 0, beta >= 0, ramp_steps >= 1"
+            )
+        if self.colours == "hsv" and self.image_shape[-1] != 3:
+            raise ValueError(f"colours is 'hsv', but images have {self.image_shape[-1]} channel(s); expected 3")
+
+
+class BetaVAE(keras.Model):
+    """The autoencoder; images are float32 [n, h, w, c] in [0, 1]."""
+
+    def __init__(self, config: BetaVAEConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.encoder = StridedConvolutions(config.channels, config.hidden, config.activation)
+        self.heads = GaussianPosterior(config.latents, min_log_variance=-12.0, max_log_variance=6.0, name="latent")
+        self.decoder = StridedDeconvolutions(config.image_shape, config.channels, config.hidden, config.activation)
+        self.encoder.build((None, *config.image_shape))
+        self.heads.build((None, config.hidden))
+        self.decoder.build((None, config.latents))
+        self.prior = standard_gaussian(config.latents)
+        self.built = True
+
+    def code(self, images) -> tuple:
+        """(mean, log_variance) of q(z | x), float32 [n, latents]."""
+        return self.heads(self.encoder(to_hsv(images) if self.config.colours == "hsv" else images))
+
+    def posterior(self, images) -> tfd.Distribution:
+        """q(z | x): batch shape [n], event shape [latents]."""
+        return diagonal_gaussian(*self.code(images))
+
+    def decode(self, latents):
+        """The picture that a latent stands for: float32 [n, h, w, c] in [0, 1]."""
+        painted = tf.sigmoid(self.decoder(latents))
+        return to_rgb(painted) if self.config.colours == "hsv" else painted
+
+    def reconstruct(self, images):
+        """The picture of the posterior's mean, float32 like images."""
+        return self.decode(self.code(images)[0])
+
+    def losses(self, batch: dict, noise: Noise, features: Callable | None = None, first_step: int = 0) -> dict:
+        """The terms of the objective, one value a row.
+
+        Args:
+          batch: "image" float32 [b, h, w, c].
+          noise: keys the draw from the posterior; its step says how far beta or the capacity has risen.
+          features: J of "features", images -> float [b, d].
+          first_step: the step at which this objective begins.
+
+        Returns:
+          float32 [b] each: "total"; "reconstruction", nats without the constant of the Gaussian's density; "kl",
+          nats, summed over latents.
+        """
+        images = batch["image"]
+        posterior = self.posterior(images)
+        divergence = tfd.kl_divergence(posterior, self.prior)
+        mean, deviation = posterior.distribution.loc, posterior.distribution.scale
+        latents = mean + deviation * noise.normal("latent", tf.shape(mean))
+        surprise = self.surprise(images, latents, features)
+        risen = tf.minimum(tf.cast(noise.step - first_step + 1, tf.float32) / self.config.ramp_steps, 1.0)
+        if self.config.objective == "capacity":
+            cost = self.config.beta * tf.abs(divergence - self.config.capacity * risen)
+        else:
+            cost = self.config.beta * (risen if self.config.objective == "annealed" else 1.0) * divergence
+        return {"total": surprise + cost, "reconstruction": surprise, "kl": divergence}
+
+    def surprise(self, images, latents, features: Callable | None = None):
+        """-log p(x | z), float32 [b], without the constant of a Gaussian's density."""
+        if self.config.likelihood == "bernoulli":
+            target = to_hsv(images) if self.config.colours == "hsv" else images
+            return -tfd.Independent(tfd.Bernoulli(logits=self.decoder(latents)), 3).log_prob(target)
+        scale = 1.0 / math.sqrt(self.config.precision)
+        if self.config.likelihood == "features":
+            target, centre = tf.stop_gradient(features(images)), features(self.decode(latents))
+        else:
+            hsv = self.config.colours == "hsv"
+            target, centre = (
+                (to_hsv(images), tf.sigmoid(self.decoder(latents))) if hsv else (images, self.decode(latents))
+            )
+        likelihood = tfd.Independent(tfd.Normal(centre, scale), len(centre.shape) - 1)
+        constant = math.log(scale * math.sqrt(2.0 * math.pi)) * math.prod(centre.shape[1:])
+        return -likelihood.log_prob(target) - constant

@@ -1,0 +1,131 @@
+"""JMVAE: one VAE of pictures and symbols together, SCAN's baseline (Suzuki, Nakayama and Matsuo 2016, arXiv 1611.01891).
+
+    L = E_q(z|x,y)[-log p(x|z) - log p(y|z)] + KL(q(z|x,y) || N(0, I))
+        + alpha [KL(q(z|x,y) || q(z|x)) + KL(q(z|x,y) || q(z|y))]
+
+"JMVAE-kl" of the paper: the last line trains encoders of one side alone. Pictures without words teach what they can,
+the plain VAE's objective through q(z|x), so that the baseline sees as many pictures and as many words as SCAN does.
+Networks are those of `beta_vae` and `symbol_vae`; the joint encoder sees the picture's features beside the symbol.
+"""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ..layers import GaussianPosterior, Noise, diagonal_gaussian
+from . import scan
+from .beta_vae import BetaVAE, BetaVAEConfig
+from .symbol_vae import SymbolVAE, SymbolVAEConfig, khot, some
+
+tfd = tfp.distributions
+
+
+@dataclasses.dataclass(frozen=True)
+class JMVAEConfig:
+    """Sizes and weights.
+
+    Attributes:
+      image_shape, attributes, vision, symbols: as in `scan.ScanConfig`; of vision.beta the divergence's weight.
+      alpha: weight of the encoders of one side.
+      words_weight: of -log p(y|z), which is otherwise small beside that of all pixels.
+    """
+
+    image_shape: tuple
+    attributes: tuple
+    vision: BetaVAEConfig
+    symbols: SymbolVAEConfig
+    alpha: float = 1.0
+    words_weight: float = 1.0
+
+    def __post_init__(self):
+        if not self.attributes:
+            raise ValueError("attributes are empty; they come from the data when a run starts")
+        if self.vision.likelihood == "features" or self.vision.objective != "fixed":
+            raise ValueError("jmvae takes a likelihood over pixels and a fixed beta")
+
+
+class JMVAE(keras.Model):
+    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
+
+    def __init__(self, config: JMVAEConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.sizes = tuple(len(values) for _, values, _ in config.attributes)
+        self.vision = BetaVAE(config.vision, name="vision")
+        self.symbols = SymbolVAE(config.symbols, self.sizes, config.vision.latents, name="symbols")
+        self.joint = keras.layers.Dense(config.vision.hidden, "relu", name="joint")
+        self.joint_heads = GaussianPosterior(
+            config.vision.latents, min_log_variance=-12.0, max_log_variance=6.0, name="joint_latent"
+        )
+        self.joint.build((None, config.vision.hidden + sum(self.sizes)))
+        self.joint_heads.build((None, config.vision.hidden))
+        self.built = True
+
+    def losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
+        """The terms of the objective, one value a row.
+
+        Args:
+          batch: "image" float32 [b, h, w, c], "label" int32 [b, attributes]; rows of -1 have no words.
+          noise: keys which attributes are named, and the draw from the posterior.
+          training: unused.
+
+        Returns:
+          float32 [b] each: "total"; "reconstruction", "kl" and, 0 without words, "words", "alignment", in nats.
+        """
+        del training
+        labels = batch["label"]
+        features = self.vision.encoder(batch["image"])
+        seen = diagonal_gaussian(*self.vision.heads(features))
+        symbols = khot(labels, self.sizes, some(labels, noise))
+        both = diagonal_gaussian(*self.joint_heads(self.joint(tf.concat([features, symbols], axis=-1))))
+        told = self.symbols.posterior(symbols)
+        named = tf.reduce_any(labels >= 0, axis=-1)
+
+        def either(of_both, of_seen):
+            return tf.where(named[:, None], of_both, of_seen)
+
+        mean = either(both.distribution.loc, seen.distribution.loc)
+        deviation = either(both.distribution.scale, seen.distribution.scale)
+        latents = mean + deviation * noise.normal("latent", tf.shape(mean))
+        surprise = self.vision.surprise(batch["image"], latents)
+        divergence = tfd.kl_divergence(diagonal_gaussian(mean, 2.0 * tf.math.log(deviation)), self.vision.prior)
+        words = tf.where(named, -self.symbols.likelihood(latents).log_prob(symbols), 0.0)
+        sides = tf.where(named, tfd.kl_divergence(both, seen) + tfd.kl_divergence(both, told), 0.0)
+        total = surprise + self.config.vision.beta * divergence
+        total += self.config.words_weight * words + self.config.alpha * sides
+        return {"total": total, "reconstruction": surprise, "kl": divergence, "words": words, "alignment": sides}
+
+    # What it does with pictures and words, it does as SCAN does.
+    encode = scan.Scan.encode
+    decode = scan.Scan.decode
+    reconstruct = scan.Scan.reconstruct
+    generate = scan.Scan.generate
+    symbols_to_images = scan.Scan.symbols_to_images
+    images_to_symbols = scan.Scan.images_to_symbols
+    _words = scan.Scan._words
+
+    def picture(self, latents):
+        """Pictures of latents, float32 [n, h, w, c]."""
+        return self.vision.decode(latents)
+
+    def signatures(self) -> dict:
+        """Endpoints for export; see `Signature`."""
+        return scan.signatures(self, {})
+
+    def call(self, images):
+        return self.reconstruct(images)["images"]
+
+
+def build(settings: dict) -> JMVAE:
+    """JMVAE from the `model` section of a config (without its "family" entry).
+
+    Raises:
+      ValueError: sizes or options that make no model.
+    """
+    own = {name: settings[name] for name in ("alpha", "words_weight") if name in settings}
+    parts = scan.parts({name: value for name, value in settings.items() if name not in own})
+    return JMVAE(
+        JMVAEConfig(**{name: parts[name] for name in ("image_shape", "attributes", "vision", "symbols")}, **own)
+    )

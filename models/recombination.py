@@ -1,0 +1,125 @@
+"""The learned operators AND, IN COMMON and IGNORE on what symbols mean (Higgins et al. 2018, section 4.2).
+
+    L = KL(q(z_x|x) || q(z_r|y_1, o, y_2)) + KL(q(z_y|y_r) || q(z_r|y_1, o, y_2))
+
+for pictures x that fit the composed symbol y_r = y_1 o y_2, and for that symbol itself; forward as in SCAN, everything
+else frozen. The operator works on each latent by itself and knows only the two posteriors there, so what it learns
+holds for values that it never saw together.
+"""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ..layers import LatentOperator, Noise, diagonal_gaussian
+from .symbol_vae import SymbolVAE, khot
+
+tfd = tfp.distributions
+
+AND, IN_COMMON, IGNORE = range(3)
+OPERATORS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class RecombinationConfig:
+    """Attributes: hidden, units of the function that is applied to every latent."""
+
+    hidden: int = 1024
+
+
+class Recombination(keras.Model):
+    """The operator network."""
+
+    def __init__(self, config: RecombinationConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.operator = LatentOperator(OPERATORS, config.hidden, -12.0, 6.0, name="operator")
+        self.operator.build()
+        self.built = True
+
+    def compose(self, first: tuple, operator, second: tuple) -> tuple:
+        """(mean, log_variance) float32 [n, latents] of the composed concept.
+
+        Args:
+          first, second: the same of the two concepts, symbols or compositions.
+          operator: int32 [n], of AND, IN_COMMON, IGNORE.
+        """
+        return self.operator(first, second, operator)
+
+    def losses(self, batch: dict, noise: Noise, symbols: SymbolVAE, held_out) -> dict:
+        """The terms of the objective, one value a row.
+
+        Args:
+          batch: as in `SymbolVAE.losses`.
+          noise: keys which symbols are composed, and how.
+          symbols: the trained SCAN that says what a symbol means; it is not trained here.
+          held_out: float32 [values, values], 1 for pairs that training must not show together.
+
+        Returns:
+          float32 [b] each: "total"; "pictures", "symbols", in nats.
+        """
+        first, operator, second, composed = draw(batch["label"], symbols.sizes, noise, held_out)
+        result = self.compose(symbols.code(first), operator, symbols.code(second))
+        posterior = diagonal_gaussian(*result)
+        pictures = tfd.kl_divergence(diagonal_gaussian(batch["mean"], batch["log_variance"]), posterior)
+        words = tfd.kl_divergence(symbols.posterior(composed), posterior)
+        return {"total": pictures + words, "pictures": pictures, "symbols": words}
+
+
+def draw(labels, sizes: tuple, noise: Noise, held_out) -> tuple:
+    """Two symbols and an operator whose composition fits each picture.
+
+      AND splits part of what is known of the picture in two; IGNORE and IN COMMON add values of *other* pictures of
+      the batch to it, which the second symbol takes away again, or which the symbols do not share. An addition that
+      would show a held-out pair is left out.
+
+      Args:
+        labels: int32 [b, attributes] of pictures; -1 where nothing is known.
+        sizes: number of values of each attribute.
+        noise: keys the draw.
+    held_out: as in `Recombination.losses`.
+        held_out: as in `Recombination.losses`.
+
+      Returns:
+        (first, operator, second, composed): float32 [b, values], int32 [b], and twice float32 [b, values].
+    """
+    shape = tf.shape(labels)
+    count = shape[1]
+    operator = tf.cast(noise.uniform("operator", shape[:1]) * OPERATORS, tf.int32)
+    # One attribute is kept and one is not, whatever else happens.
+    order = tf.argsort(noise.uniform("order", shape) + 2.0 * tf.cast(labels < 0, tf.float32), axis=-1)
+    kept = tf.cast(tf.one_hot(order[:, 0], count), tf.bool)
+    apart = tf.cast(tf.one_hot(order[:, 1 if len(sizes) > 1 else 0], count), tf.bool)
+    bits = [noise.uniform(f"bits {k}", shape) < 0.5 for k in range(4)]
+    others = [tf.roll(labels, 1, axis=0), tf.roll(labels, 2, axis=0)]
+
+    def masked(values, mask):
+        return khot(values, sizes, mask)
+
+    def fitting(base, addition):
+        """The addition, where it shows no held-out pair with the base or within itself."""
+        both = base + addition
+        clash = tf.einsum("bi,ij,bj->b", both, held_out, both) > 0.0
+        return tf.where(clash[:, None], tf.zeros_like(addition), addition)
+
+    named = bits[0] | kept | apart
+    conjunction = (masked(labels, (named & bits[1]) | kept), masked(labels, (named & ~bits[1]) | apart))
+    base = masked(labels, (bits[0] | kept) & ~apart)
+    rest = ~(bits[0] | kept) | apart
+    first_more = fitting(base, masked(others[0], rest & bits[2]))
+    second_more = fitting(base, masked(others[1], rest & bits[3]))
+    second_more *= 1.0 - first_more  # What both name alike would be in common.
+    common = (base + first_more, base + second_more)
+    extra = fitting(base, masked(others[0], rest & (bits[2] | apart)))
+    # Without a fitting value of another picture, its own is taken away.
+    extra = tf.where(tf.reduce_any(extra > 0.0, axis=-1, keepdims=True), extra, masked(labels, apart))
+    ignored = (base + extra, extra)
+    composed = tf.where((operator == AND)[:, None], masked(labels, named), base)
+
+    def chosen(place):
+        which = operator[:, None]
+        return tf.where(which == AND, conjunction[place], tf.where(which == IGNORE, ignored[place], common[place]))
+
+    return chosen(0), operator, chosen(1), composed

@@ -1,0 +1,280 @@
+"""SCAN, the whole of it: words for what a network already sees (Higgins et al. 2018, arXiv 1707.03389).
+
+Four networks, trained one after the other, each frozen for the next:
+
+1. `denoising`: an autoencoder that fills in a missing rectangle; its features say what matters in a scene;
+2. `vision`: a beta-VAE that finds visual primitives without labels;
+3. `symbols`: a VAE on symbols, grounded in the primitives by a few pictures with words;
+4. `recombination`: operators that compose what symbols mean, also into what nobody has seen.
+
+Afterwards words become pictures (`symbols_to_images`), pictures words (`images_to_symbols`), and words new words
+(`compose`).
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..layers import Noise
+from .beta_vae import BetaVAE, BetaVAEConfig
+from .denoising import Denoising, DenoisingConfig
+from .recombination import OPERATORS, Recombination, RecombinationConfig
+from .signature import Signature
+from .symbol_vae import SymbolVAE, SymbolVAEConfig
+
+VIEWS = ("decoded", "denoised")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScanConfig:
+    """The four networks and how they hang together.
+
+    Attributes:
+      image_shape: (height, width, channels).
+      attributes: ((name, values, noun), ...), see `pipelines.Vocabulary.plain`.
+      denoising, vision, symbols, recombination: of the networks.
+      view: pictures are shown as "decoded", or "denoised": seen through the denoising autoencoder, sharper.
+    """
+
+    image_shape: tuple
+    attributes: tuple
+    denoising: DenoisingConfig
+    vision: BetaVAEConfig
+    symbols: SymbolVAEConfig
+    recombination: RecombinationConfig
+    view: str = "decoded"
+
+    def __post_init__(self):
+        if self.view not in VIEWS:
+            raise ValueError(f"view is '{self.view}'; expected one of {', '.join(VIEWS)}")
+        if not self.attributes:
+            raise ValueError("attributes are empty; they come from the data when a run starts")
+
+    @property
+    def sizes(self) -> tuple:
+        """Number of values of each attribute."""
+        return tuple(len(values) for _, values, _ in self.attributes)
+
+
+class Scan(keras.Model):
+    """The four networks; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
+
+    def __init__(self, config: ScanConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config, self.sizes = config, config.sizes
+        self.denoising = Denoising(config.denoising, name="denoising")
+        self.vision = BetaVAE(config.vision, name="vision")
+        self.symbols = SymbolVAE(config.symbols, config.sizes, config.vision.latents, name="symbols")
+        self.recombination = Recombination(config.recombination, name="recombination")
+        self.built = True
+
+    # ---- objectives, one a stage
+
+    def losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
+        """The beta-VAE's objective: what a run of this family is watched by; see `BetaVAE.losses`."""
+        del training
+        return self.vision_losses(batch, noise, True)
+
+    def vision_losses(self, batch: dict, noise: Noise, training: bool = True, first_step: int = 0) -> dict:
+        """Stage 2; the denoising autoencoder's features are frozen."""
+        del training
+        return self.vision.losses(batch, noise, self.denoising.features, first_step)
+
+    def symbol_losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
+        """Stage 3; see `SymbolVAE.losses`."""
+        del training
+        return self.symbols.losses(batch, noise)
+
+    def operator_losses(self, batch: dict, noise: Noise, training: bool = True, held_out=None) -> dict:
+        """Stage 4; see `Recombination.losses`."""
+        del training
+        return self.recombination.losses(batch, noise, self.symbols, held_out)
+
+    # ---- pictures
+
+    def encode(self, images) -> dict:
+        """{"mean", "log_variance"} of q(z | x), float32 [n, latents]."""
+        mean, log_variance = self.vision.code(images)
+        return {"mean": mean, "log_variance": log_variance}
+
+    def decode(self, mean) -> dict:
+        """{"images"} that latents float32 [n, latents] stand for."""
+        return {"images": self.picture(mean)}
+
+    def picture(self, latents):
+        """Pictures of latents as they are shown, float32 [n, h, w, c]."""
+        decoded = self.vision.decode(latents)
+        return self.denoising.reconstruct(decoded) if self.config.view == "denoised" else decoded
+
+    def reconstruct(self, images) -> dict:
+        """{"images"}, of the posteriors' means."""
+        return {"images": self.picture(self.vision.code(images)[0])}
+
+    def generate(self, count, seed) -> dict:
+        """Imagines anything: `count` pictures of latents from the prior; the same `seed` (int32 [2]), the same ones."""
+        return {"images": self.picture(_normal(count, self.config.vision.latents, seed))}
+
+    # ---- words
+
+    def symbols_to_images(self, symbols, count, seed) -> dict:
+        """Imagines what symbols name; what they leave open varies.
+
+        Args:
+          symbols: float32 [count, values] or [1, values], at most one value an attribute.
+          count: int32 scalar.
+          seed: int32 [2]; the same seed gives the same pictures.
+
+        Returns:
+          {"images": float32 [count, h, w, c]}.
+        """
+        mean, log_variance = self.symbols.code(one_value_each(symbols, self.sizes))
+        return {"images": self.picture(_drawn(mean, log_variance, count, seed))}
+
+    def images_to_symbols(self, images) -> dict:
+        """What pictures show, in words.
+
+        Returns:
+          {"probabilities": float32 [n, values], that each value would be named; "label": int32 [n, attributes], the
+          likeliest value of each attribute}.
+        """
+        return self._words(self.vision.code(images)[0])
+
+    def compose(self, symbols_a, operator, symbols_b, count, seed) -> dict:
+        """Imagines a composition of two symbols.
+
+        Args:
+          symbols_a, symbols_b: as in `symbols_to_images`.
+          operator: int32 [count] or [1]: 0 AND, 1 IN COMMON, 2 IGNORE.
+          count, seed: likewise.
+
+        Returns:
+          {"images": float32 [count, h, w, c]; "probabilities", "label" of the composed concept itself, as in
+          `images_to_symbols`, with as many rows as were composed}.
+        """
+        first = self.symbols.code(one_value_each(symbols_a, self.sizes))
+        second = self.symbols.code(one_value_each(symbols_b, self.sizes))
+        rows = tf.maximum(tf.maximum(tf.shape(symbols_a)[0], tf.shape(symbols_b)[0]), tf.shape(operator)[0])
+        parts = [tf.broadcast_to(part, [rows, tf.shape(part)[-1]]) for part in (*first, *second)]
+        mean, log_variance = self.recombination.compose(parts[:2], tf.broadcast_to(operator, [rows]), parts[2:])
+        return {"images": self.picture(_drawn(mean, log_variance, count, seed)), **self._words(mean)}
+
+    def _words(self, latents) -> dict:
+        probabilities = self.symbols.probabilities(latents)
+        parts = tf.split(probabilities, self.sizes, axis=-1)
+        likeliest = [tf.argmax(part, axis=-1, output_type=tf.int32) for part in parts]
+        return {"probabilities": probabilities, "label": tf.stack(likeliest, axis=-1)}
+
+    def signatures(self) -> dict:
+        """Endpoints for export; see `Signature`."""
+        return signatures(self, {"compose": self.compose})
+
+    def call(self, images):
+        return self.reconstruct(images)["images"]
+
+
+def one_value_each(symbols, sizes: tuple):
+    """The same symbols, behind a check that none names two values of one attribute."""
+    parts = tf.split(symbols, sizes, axis=-1)
+    sums = tf.stack([tf.reduce_sum(part, axis=-1) for part in parts], axis=-1)
+    message = "symbols: a contradiction, expected at most one value an attribute"
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(sums < 1.5), [message])]):
+        return tf.identity(symbols)
+
+
+def _normal(count, latents: int, seed):
+    return tf.random.stateless_normal([count, latents], seed, alg="philox")
+
+
+def _drawn(mean, log_variance, count, seed):
+    """`count` draws of Gaussians float32 [1 or count, latents]."""
+    return mean + tf.exp(0.5 * log_variance) * _normal(count, mean.shape[-1], seed)
+
+
+def signatures(model, more: dict) -> dict:
+    """Endpoints of a model that turns symbols into images and back, with `more` such as compose."""
+    shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
+    images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
+    code = {"mean": tf.TensorSpec([None, latents], tf.float32, name="mean")}
+    request = {"count": tf.TensorSpec([], tf.int32, name="count"), "seed": tf.TensorSpec([2], tf.int32, name="seed")}
+
+    def symbols_as(name):
+        return {name: tf.TensorSpec([None, values], tf.float32, name=name)}
+
+    operator = {"operator": tf.TensorSpec([None], tf.int32, name="operator")}
+
+    def as_images(x):
+        return {"images": x}
+
+    def as_code(x):
+        return {"mean": model.encode(tf.constant(x))["mean"].numpy()}
+
+    def as_request(x):
+        return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32)}
+
+    def as_symbols(x, name="symbols", first=0):
+        labels = [[(first + row) % size for size in model.sizes] for row in range(len(x))]
+        parts = [np.eye(size, dtype=np.float32)[[row[k] for row in labels]] for k, size in enumerate(model.sizes)]
+        return {name: np.concatenate(parts, axis=-1)}
+
+    def as_composition(x):
+        operators = {"operator": np.arange(len(x), dtype=np.int32) % OPERATORS}
+        return {**as_symbols(x, "symbols_a"), **operators, **as_symbols(x, "symbols_b", 1), **as_request(x)}
+
+    ends = {
+        "encode": Signature(model.encode, images, as_images, lite=True),
+        "decode": Signature(model.decode, code, as_code, lite=True),
+        "reconstruct": Signature(model.reconstruct, images, as_images),
+        "generate": Signature(model.generate, request, as_request),
+        "symbols_to_images": Signature(
+            model.symbols_to_images,
+            {**symbols_as("symbols"), **request},
+            lambda x: {**as_symbols(x), **as_request(x)},
+            {"symbols": (0, 1)},
+        ),
+        "images_to_symbols": Signature(model.images_to_symbols, images, as_images, lite=True),
+    }
+    if "compose" in more:
+        ends["compose"] = Signature(
+            more["compose"],
+            {**symbols_as("symbols_a"), **operator, **symbols_as("symbols_b"), **request},
+            as_composition,
+            {"symbols_a": (0, 1), "symbols_b": (0, 1), "operator": (0, OPERATORS - 1)},
+        )
+    return ends
+
+
+def build(settings: dict) -> Scan:
+    """SCAN from the `model` section of a config (without its "family" entry).
+
+    Raises:
+      ValueError: sizes or options that make no model.
+    """
+    return Scan(ScanConfig(**parts(settings), view=settings.get("view", "decoded")))
+
+
+def parts(settings: dict) -> dict:
+    """The sub-sections of a config as the configs of the networks, which all see pictures of the same shape."""
+    known = {"image_shape", "attributes", "denoising", "vision", "symbols", "recombination", "view"}
+    unknown = set(settings) - known
+    if unknown:
+        raise ValueError(f"no setting '{sorted(unknown)[0]}'; expected {', '.join(sorted(known))}")
+    shape = tuple(settings["image_shape"])
+    attributes = tuple((name, tuple(values), noun) for name, values, noun in settings["attributes"])
+
+    def section(name, kind, **fixed):
+        return kind(**{key: _plain(value) for key, value in dict(settings.get(name, {})).items()}, **fixed)
+
+    return {
+        "image_shape": shape,
+        "attributes": attributes,
+        "denoising": section("denoising", DenoisingConfig, image_shape=shape),
+        "vision": section("vision", BetaVAEConfig, image_shape=shape),
+        "symbols": section("symbols", SymbolVAEConfig),
+        "recombination": section("recombination", RecombinationConfig),
+    }
+
+
+def _plain(value):
+    return tuple(value) if isinstance(value, list | tuple) else value

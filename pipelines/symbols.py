@@ -1,0 +1,315 @@
+"""Symbols: which values of which attributes somebody named, and the three operations on them.
+
+A symbol is {attribute: value} over any subset of the attributes. To a network it is a k-hot vector over all values of
+all attributes; to a person it is a phrase, `white wall, red hat`. Higgins et al. 2018, section 3.
+"""
+
+import dataclasses
+import difflib
+import itertools
+import re
+import zlib
+
+import numpy as np
+
+from ..errors import UserError
+
+OPERATORS = ("AND", "IN COMMON", "IGNORE")
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribute:
+    """One attribute and its values.
+
+    Attributes:
+      name: as the data set calls it.
+      values: names of its values, in label order.
+      noun: what a value is said of ("wall" in "white wall"); "" where a value stands alone ("hat").
+    """
+
+    name: str
+    values: tuple
+    noun: str = ""
+
+    @property
+    def binary(self) -> bool:
+        return self.values == ("no", "yes")
+
+
+def attributes_of(images) -> tuple:
+    """The attributes of an image set with named label columns.
+
+    A column `wall_colour` makes phrases like "white wall". Where one attribute is called what another one is the
+    colour of (`object` and `object_colour`), its values are nouns: "red hat" says both. Values without names are
+    numbered.
+
+    Args:
+      images: `Images`.
+
+    Raises:
+      UserError: no labels to name anything by.
+    """
+    columns = images.labels.reshape(len(images), -1)
+    if columns.shape[1] != len(images.head_names) or (columns < 0).all():
+        raise UserError(f"{images.name}: has no attributes with values; symbols need named label columns")
+    found = []
+    for name, column in zip(images.head_names, columns.T, strict=True):
+        values = tuple(images.class_names.get(name, ())) or tuple(str(n) for n in range(int(column.max()) + 1))
+        noun = re.sub(r"_(colou?r|hue)$", "", name)
+        found.append(Attribute(name, values, noun if noun != name else ""))
+    return tuple(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """All attributes of a data set, in the order of its label columns.
+
+    Attributes:
+      attributes: `Attribute`s.
+    """
+
+    attributes: tuple
+
+    def __post_init__(self):
+        if not self.attributes or min(len(attribute.values) for attribute in self.attributes) < 2:
+            raise UserError(
+                f"attributes {[a.name for a in self.attributes]}: expected some, with two or more values each"
+            )
+        for attribute in self.attributes:
+            if len(set(attribute.values)) < len(attribute.values):
+                raise UserError(f"attribute {attribute.name}: has values of the same name {attribute.values}")
+
+    @property
+    def names(self) -> tuple:
+        return tuple(attribute.name for attribute in self.attributes)
+
+    @property
+    def sizes(self) -> tuple:
+        """Number of values of each attribute."""
+        return tuple(len(attribute.values) for attribute in self.attributes)
+
+    @property
+    def size(self) -> int:
+        """Length of a k-hot vector."""
+        return sum(self.sizes)
+
+    def plain(self) -> tuple:
+        """((name, values, noun), ...), to be kept in settings; `from_plain` reads it back."""
+        return tuple((attribute.name, attribute.values, attribute.noun) for attribute in self.attributes)
+
+    @staticmethod
+    def from_plain(content) -> "Vocabulary":
+        return Vocabulary(tuple(Attribute(name, tuple(values), noun) for name, values, noun in content))
+
+    # ---- vectors
+
+    def encode(self, symbol: dict) -> np.ndarray:
+        """{attribute: value} as float32 [size].
+
+        Raises:
+          UserError: unknown attribute or value.
+        """
+        return self.khot(self.labels(symbol))
+
+    def labels(self, symbol: dict) -> np.ndarray:
+        """{attribute: value} as int32 [attributes], -1 where unnamed."""
+        row = np.full(len(self.attributes), -1, np.int32)
+        for name, value in symbol.items():
+            number = self._number(name)
+            values = self.attributes[number].values
+            if value not in values:
+                raise UserError(f"{name} has no value '{value}'{_nearest(str(value), values)}")
+            row[number] = values.index(value)
+        return row
+
+    def khot(self, labels) -> np.ndarray:
+        """int [..., attributes], -1 where unnamed, as float32 [..., size]."""
+        labels = np.asarray(labels)
+        parts = [labels[..., k, None] == np.arange(size) for k, size in enumerate(self.sizes)]
+        return np.concatenate(parts, axis=-1).astype(np.float32)
+
+    def decode(self, khot) -> dict:
+        """float [size] as {attribute: value}.
+
+        Raises:
+          UserError: two values of one attribute, or no vector of that length.
+        """
+        khot = np.asarray(khot)
+        if khot.shape != (self.size,):
+            raise UserError(f"a symbol has shape {khot.shape}; expected ({self.size},), one entry a value")
+        symbol = {}
+        for attribute, part in zip(self.attributes, np.split(khot, np.cumsum(self.sizes)[:-1]), strict=True):
+            named = np.flatnonzero(part > 0.5)
+            if len(named) > 1:
+                both = " and ".join(attribute.values[n] for n in named)
+                raise UserError(f"contradiction: {attribute.name} is both {both}; a symbol has one value an attribute")
+            if len(named):
+                symbol[attribute.name] = attribute.values[named[0]]
+        return symbol
+
+    def subsets(self, symbol: dict) -> list:
+        """All symbols that name some of what this one names, without the empty one, smallest first."""
+        items = list(symbol.items())
+        return [dict(part) for size in range(1, len(items) + 1) for part in itertools.combinations(items, size)]
+
+    # ---- words
+
+    def phrase(self, symbol: dict) -> str:
+        """ "white wall, red hat"; "anything" for the empty symbol."""
+        left, words = {name: symbol[name] for name in self.names if name in symbol}, []
+        for name in list(left):
+            if name not in left:
+                continue
+            attribute, value = self.attributes[self._number(name)], left.pop(name)
+            if attribute.noun:
+                # The noun's own attribute takes its place where it is named too: red + hat, not red object + hat.
+                words.append(f"{value} {left.pop(attribute.noun, attribute.noun)}")
+            elif attribute.binary:
+                words.append(f"{'' if value == 'yes' else 'no '}{name}")
+            elif _is_number(value):
+                words.append(f"{name}={value}")
+            else:
+                words.append(value)
+        return ", ".join(words) or "anything"
+
+    def parse(self, text: str) -> dict:
+        """ "white wall, red hat" as {attribute: value}; `name=value` says the same of any attribute.
+
+        Raises:
+          UserError: nothing named, an unknown word (with the nearest known ones), a contradiction.
+        """
+        symbol: dict = {}
+        for term in (part.strip() for part in text.split(",")):
+            if not term:
+                raise UserError(f"'{text}' names nothing; say for example {self.example()!r}")
+            for name, value in self._term(term).items():
+                if symbol.get(name, value) != value:
+                    raise UserError(f"contradiction: {name} is both {symbol[name]} and {value} in '{text}'")
+                symbol[name] = value
+        return symbol
+
+    def parse_expression(self, text: str) -> list:
+        """ "white wall AND red hat" as [symbol, (operator, symbol), ...]; operators are taken from left to right."""
+        pieces = re.split(rf"\s+({'|'.join(OPERATORS)})\s+", f" {text.strip()} ")
+        first, rest = self.parse(pieces[0].strip()), pieces[1:]
+        return [first, *((rest[k], self.parse(rest[k + 1].strip())) for k in range(0, len(rest), 2))]
+
+    def example(self) -> str:
+        """A phrase of this vocabulary."""
+        return self.phrase({attribute.name: attribute.values[0] for attribute in self.attributes[:2]})
+
+    def _term(self, term: str) -> dict:
+        name, equals, value = (part.strip() for part in term.partition("="))
+        if equals:
+            self.labels({name: value})  # Refuses what is unknown.
+            return {name: value}
+        words = {name: "yes" for name in self.names if self.attributes[self._number(name)].binary and name == term}
+        if words:
+            return words
+        adjective, _, noun = term.rpartition(" ")
+        found: list = []
+        for attribute in self.attributes:
+            if attribute.noun and noun == attribute.noun and adjective in attribute.values:
+                found.append({attribute.name: adjective})
+            elif attribute.binary and adjective == "no" and noun == attribute.name:
+                found.append({attribute.name: "no"})
+            elif not attribute.noun and not attribute.binary and term in attribute.values:
+                found.append({attribute.name: term})
+            elif attribute.noun in self.names and adjective in attribute.values:
+                if noun in self.attributes[self._number(attribute.noun)].values:
+                    found.append({attribute.name: adjective, attribute.noun: noun})
+        if len(found) == 1:
+            return found[0]
+        if len(found) > 1:
+            raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value")
+        raise UserError(f"'{term}' is not known{_nearest(term, self.phrases())}")
+
+    def phrases(self) -> list:
+        """Every phrase that a single term may be."""
+        found = []
+        for attribute in self.attributes:
+            found += [self.phrase({attribute.name: value}) for value in attribute.values]
+            if attribute.noun in self.names:
+                nouns = self.attributes[self._number(attribute.noun)].values
+                found += [f"{value} {noun}" for value in attribute.values for noun in nouns]
+        return found
+
+    def _number(self, name: str) -> int:
+        if name not in self.names:
+            raise UserError(f"no attribute '{name}'{_nearest(name, self.names)}")
+        return self.names.index(name)
+
+
+# ---- operations
+
+
+def combine(first: dict, operator: str, second: dict) -> dict:
+    """One of the three operations on symbols {attribute: value}.
+
+    AND names what either names; IN COMMON what both name alike; IGNORE what the first names and the second does not.
+
+    Raises:
+      UserError: unknown operator; AND of symbols that contradict each other; nothing left (an empty symbol).
+    """
+    if operator == "AND":
+        for name in first.keys() & second.keys():
+            if first[name] != second[name]:
+                raise UserError(f"contradiction: {name} is {first[name]} in one and {second[name]} in the other symbol")
+        result = {**first, **second}
+    elif operator == "IN COMMON":
+        result = {name: value for name, value in first.items() if second.get(name) == value}
+    elif operator == "IGNORE":
+        result = {name: value for name, value in first.items() if second.get(name) != value}
+    else:
+        raise UserError(f"operator is '{operator}'; expected one of {', '.join(OPERATORS)}")
+    if not result:
+        raise UserError(f"{first} {operator} {second} leaves nothing: an empty symbol")
+    return result
+
+
+# ---- held-out combinations
+
+
+def held_out(vocabulary: Vocabulary, share: float, seed: int) -> np.ndarray:
+    """Pairs of values that training must never show together.
+
+    Args:
+      vocabulary: of the data.
+      share: of the value pairs of every two attributes, from 0 to 0.5.
+      seed: another seed, other pairs.
+
+    Returns:
+      bool [size, size], symmetric: True where two values of different attributes are held out. Whether a pair is
+      depends on its names and the seed alone; every pair of attributes with any value pairs to spare gives one up.
+
+    Raises:
+      UserError: another share.
+    """
+    if not 0.0 <= share <= 0.5:
+        raise UserError(f"words.held_out is {share:g}; expected 0 to 0.5")
+    table = np.zeros([vocabulary.size] * 2, bool)
+    starts = np.cumsum([0, *vocabulary.sizes])
+    for (a, first), (b, second) in itertools.combinations(enumerate(vocabulary.attributes), 2):
+        pairs = list(itertools.product(range(len(first.values)), range(len(second.values))))
+        count = max(1, round(share * len(pairs))) if share and len(pairs) > 4 else 0
+        names = [f"{seed}:{first.name}={first.values[i]}:{second.name}={second.values[j]}" for i, j in pairs]
+        for place in np.argsort([zlib.crc32(name.encode()) for name in names], kind="stable")[:count]:
+            i, j = starts[a] + pairs[place][0], starts[b] + pairs[place][1]
+            table[i, j] = table[j, i] = True
+    return table
+
+
+def holds_pair(khot, table) -> np.ndarray:
+    """Which rows of float [n, size] name both values of a held-out pair: bool [n]."""
+    khot = np.asarray(khot, np.float32)
+    return np.einsum("ni,ij,nj->n", khot, table.astype(np.float32), khot) > 0
+
+
+def _nearest(word: str, known) -> str:
+    """What to say of an unknown word."""
+    close = difflib.get_close_matches(word, list(known), n=4, cutoff=0.5)
+    return f"; nearest: {', '.join(close)}" if close else f"; expected one of {', '.join(list(known)[:20])}"
+
+
+def _is_number(value: str) -> bool:
+    return value.replace(".", "", 1).replace("-", "", 1).isdigit()

@@ -1,0 +1,262 @@
+"""SCAN's stages as phases of the one loop: denoising, vision, symbols, operators; and the joint stage of its baseline.
+
+A stage of 0 steps is left out. Where a later one needs it, its weights come from another run,
+`stages.start_from`: so every stage can start from what an earlier run has learned.
+"""
+
+import dataclasses
+import functools
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from .. import pipelines
+from ..errors import UserError
+from ..pipelines import symbols as words
+from . import checkpoints, run_folder, transfer
+from .loop import Phase
+
+STAGES = ("denoising", "vision", "symbols", "operators")
+# Where each stage's weights are in the model.
+_PARTS = {"denoising": "denoising", "vision": "vision", "symbols": "symbols", "operators": "recombination"}
+_ENCODED_AT_ONCE = 250
+# Of the joint stage's pictures, the share that has words.
+_JOINT_SHARE = 0.25
+
+
+def vocabulary_of(config: ml_collections.ConfigDict) -> pipelines.Vocabulary:
+    """The vocabulary of a run."""
+    return pipelines.Vocabulary.from_plain(config.model.attributes)
+
+
+def name_attributes(config: ml_collections.ConfigDict, images: pipelines.Images) -> None:
+    """Writes the data's attributes into `model.attributes`, where the config leaves them open, or checks them.
+
+    Raises:
+      UserError: no attributes, or others than the config names.
+    """
+    found = pipelines.Vocabulary(words.attributes_of(images)).plain()
+    if not config.model.attributes:
+        with config.unlocked():
+            config.model.attributes = found
+    elif pipelines.Vocabulary.from_plain(config.model.attributes).plain() != found:
+        raise UserError(
+            f"{images.name}: has the attributes {[name for name, _, _ in found]} with other values or names than "
+            "model.attributes says; leave that empty to take the data's"
+        )
+
+
+def held_out(config: ml_collections.ConfigDict) -> np.ndarray:
+    """The pairs of values that no training picture shows together; see `symbols.held_out`."""
+    return words.held_out(vocabulary_of(config), float(config.words.held_out), int(config.words.held_out_seed))
+
+
+def admitted(config: ml_collections.ConfigDict, images: pipelines.Images) -> pipelines.Images:
+    """The pictures that training may show."""
+    khot = vocabulary_of(config).khot(images.labels.reshape(len(images), -1))
+    rows = np.flatnonzero(~words.holds_pair(khot, held_out(config)))
+    if not len(rows):
+        raise UserError(f"{images.name}: every picture shows a held-out pair; lower words.held_out")
+    return images.take(rows)
+
+
+def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> pipelines.Images:
+    """The pictures that have words: `words.pairs` of the admitted ones, by the run's seed.
+
+    Raises:
+      UserError: fewer pictures with words than that.
+    """
+    known = np.flatnonzero((images.labels.reshape(len(images), -1) >= 0).any(axis=1))
+    count = int(config.words.pairs)
+    if not 1 <= count <= len(known):
+        raise UserError(f"words.pairs is {count}; {images.name} has {len(known)} pictures with words that may be shown")
+    return images.take(known[np.random.default_rng(int(config.seed)).permutation(len(known))[:count]])
+
+
+def phases(config: ml_collections.ConfigDict, model, images: pipelines.Images, strategy) -> list:
+    """All stages of a run that have steps.
+
+    Args:
+      config: of a run of the family scan or jmvae.
+      model: built from it.
+      images: training images with named attributes.
+      strategy: it will run under.
+
+    Raises:
+      UserError: a stage without the one that it stands on, a number that cannot be used.
+    """
+    shown = admitted(config, images)
+    told = pairs(config, shown)
+    known = ("joint",) if config.model.family == "jmvae" else STAGES
+    unknown = set(config.stages) - {*known, "start_from"}
+    if unknown:
+        raise UserError(f"stages has no entry '{sorted(unknown)[0]}'; expected {', '.join(known)} and start_from")
+    wanted = [stage for stage in known if int(config.stages[stage].steps) > 0]
+    if not wanted:
+        raise UserError(f"stages: no stage has steps; set stages.{known[0]}.steps or another")
+    if config.train.steps or config.train.epochs:
+        raise UserError("train.steps and train.epochs are not for runs in stages; set stages.<stage>.steps")
+    _take_earlier(config, model, wanted)
+    made, start = [], 0
+    for stage in wanted:
+        settings = config.stages[stage]
+        batch_size, replicas = int(settings.batch_size), strategy.num_replicas_in_sync
+        if batch_size < 1 or batch_size % replicas:
+            raise UserError(f"stages.{stage}.batch_size is {batch_size}; expected a multiple of {replicas} replica(s)")
+        phase = Phase(
+            name=stage,
+            steps=int(settings.steps),
+            batch_size=batch_size,
+            losses=_no_losses,
+            variables=model.trainable_variables,
+            stream=functools.partial(_images, shown, batch_size, int(config.seed), replicas),
+            optimizer=config.optimizer.to_dict(),
+            schedule={**config.schedule.to_dict(), "rate": float(settings.rate)},
+        )
+        made.append(_STAGE[stage](phase, config, model, shown, told, start, replicas))
+        start += phase.steps
+    return made
+
+
+def _no_losses(batch, noise, training):
+    raise NotImplementedError
+
+
+def _images(images, batch_size, seed, replicas, first_step, input_context):
+    order = {"seed": seed + getattr(input_context, "seed_offset", 0), "start_step": first_step}
+    return pipelines.batches(images, batch_size, **order, input_context=input_context, replicas=replicas)
+
+
+def _denoising(phase, config, model, shown, told, start, replicas) -> Phase:
+    del config, shown, told, start, replicas
+
+    def losses(batch, noise, training):
+        return model.denoising.losses(batch, noise, training)
+
+    return dataclasses.replace(phase, losses=losses, variables=model.denoising.trainable_variables)
+
+
+def _vision(phase, config, model, shown, told, start, replicas) -> Phase:
+    del config, shown, told, replicas
+    losses = functools.partial(model.vision_losses, first_step=start)
+    return dataclasses.replace(phase, losses=losses, variables=model.vision.trainable_variables)
+
+
+def _symbols(phase, config, model, shown, told, start, replicas) -> Phase:
+    del shown, start
+    changes = {"losses": model.symbol_losses, "variables": model.symbols.trainable_variables}
+    return dataclasses.replace(phase, **changes, **_on_codes(phase, config, model, told, replicas))
+
+
+def _operators(phase, config, model, shown, told, start, replicas) -> Phase:
+    del shown, start
+    losses = functools.partial(model.operator_losses, held_out=tf.constant(held_out(config), tf.float32))
+    changes = {"losses": losses, "variables": model.recombination.trainable_variables}
+    return dataclasses.replace(phase, **changes, **_on_codes(phase, config, model, told, replicas))
+
+
+def _joint(phase, config, model, shown, told, start, replicas) -> Phase:
+    """Pictures without words and, repeated until they make up their share, those with."""
+    del start
+    times = max(1, round(_JOINT_SHARE / (1.0 - _JOINT_SHARE) * len(shown) / len(told)))
+    silent = np.full_like(shown.labels, -1)
+    # Both are rows of one set, so that one permutation mixes them.
+    place = {key: row for row, key in enumerate(_known_by(shown))}
+    repeated = np.tile([place[key] for key in _known_by(told)], times)
+    rows = np.concatenate([np.arange(len(shown)), repeated])
+    mixed = shown.take(rows)
+    labels = np.concatenate([silent, shown.labels[repeated]])
+    mixed = dataclasses.replace(mixed, labels=labels)
+    stream = functools.partial(_images, mixed, phase.batch_size, int(config.seed), replicas)
+    return dataclasses.replace(phase, losses=model.losses, stream=stream)
+
+
+def _known_by(images: pipelines.Images):
+    return range(len(images)) if images.keys is None else images.keys
+
+
+_STAGE = {
+    "denoising": _denoising, "vision": _vision, "symbols": _symbols, "operators": _operators, "joint": _joint,
+}  # fmt: skip
+
+
+def _on_codes(phase: Phase, config, model, told: pipelines.Images, replicas: int) -> dict:
+    """Where vision is frozen, the few pictures with words are encoded once, when the stage begins."""
+    codes: dict = {}
+
+    def encode():
+        parts = [model.vision.code(batch["image"]) for batch in pipelines.in_order(told, _ENCODED_AT_ONCE)]
+        mean, log_variance = (np.concatenate(column) for column in zip(*parts, strict=True))
+        labels = told.labels.reshape(len(told), -1)
+        codes.update({"mean": mean, "log_variance": log_variance, "label": labels})
+
+    def stream(first_step, input_context):
+        order = {"seed": int(config.seed) + getattr(input_context, "seed_offset", 0), "start_step": first_step}
+        return pipelines.rows(codes, phase.batch_size, **order, input_context=input_context, replicas=replicas)
+
+    return {"begin": encode, "stream": stream}
+
+
+def _take_earlier(config, model, wanted: list) -> None:
+    """Weights of the stages that the wanted ones stand on and that this run does not train."""
+    if config.model.family == "jmvae":
+        return
+    needed = {"denoising"} if _sees_through_denoising(config) else set()
+    last = STAGES.index(wanted[-1])
+    needed |= set(STAGES[1 : last + 1])
+    if last == 0:
+        needed = set()
+    missing = [stage for stage in STAGES[:last] if stage in needed and stage not in wanted]
+    if not missing:
+        return
+    folder = config.stages.start_from
+    if not folder:
+        raise UserError(
+            f"stages.{missing[0]}.steps is 0, but {wanted[-1]} needs that stage; give it steps, or a run that has "
+            "trained it as --config.stages.start_from=DIR"
+        )
+    _check_trained(folder, missing)
+    receiver = tf.Module()
+    for stage in missing:
+        setattr(receiver, _PARTS[stage], getattr(model, _PARTS[stage]))
+    transfer.take(folder, "stages.start_from", receiver, f"{' and '.join(missing)} as configured here")
+
+
+def _sees_through_denoising(config) -> bool:
+    return config.model.vision.get("likelihood", "") == "features" or config.model.get("view", "") == "denoised"
+
+
+def _check_trained(folder: str, stages: list) -> None:
+    """Refuses a run that has not come as far as the stages needed."""
+    other = run_folder.load_config(folder)
+    path = checkpoints.latest(f"{folder}/checkpoints")
+    if "stages" not in other or path is None:
+        raise UserError(f"stages.start_from is {folder}, which holds no trained run in stages")
+    done = int(tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE"))
+    end = 0
+    for stage in STAGES:
+        steps = int(other.stages[stage].steps) if stage in other.stages else 0
+        end += steps
+        if stage in stages and (done < end or not (steps or other.stages.start_from)):
+            raise UserError(f"stages.start_from is {folder}, whose stage {stage} is not trained (step {done})")
+
+
+def trained(config: ml_collections.ConfigDict, step: int) -> tuple:
+    """The stages whose weights a checkpoint of `step` holds, trained in the run or taken over; a JMVAE has "symbols"."""
+    if config.model.family == "jmvae":
+        return ("vision", "symbols")
+    found, start = [], 0
+    for stage in STAGES:
+        steps = int(config.stages[stage].steps)
+        if (steps and step > start) or (not steps and config.stages.start_from and start < step):
+            found.append(stage)
+        start += steps
+    # What was taken over lies before what was trained; a stage of 0 steps behind that was left out.
+    last = max((STAGES.index(stage) for stage in found if int(config.stages[stage].steps)), default=-1)
+    return tuple(stage for stage in found if STAGES.index(stage) <= last)
+
+
+def facts(config: ml_collections.ConfigDict, step: int) -> dict:
+    """What an evaluator has to know of a run in stages: {"held_out": pairs of values, "stages": those trained}."""
+    return {"held_out": held_out(config), "stages": trained(config, step)}
