@@ -43,29 +43,29 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             "channels": (16, 32, 64, 64),
             "hidden": 256,
             "latents": 32,
-            "activation": "relu",
+            "activation": "elu",
             "likelihood": "gaussian",  # gaussian, bernoulli, features
             "precision": 1.0,
             "objective": "annealed",  # fixed, annealed, capacity
             "beta": 1.0,  # Log-likelihood summed over pixels, divergence over latents.
             "capacity": 25.0,  # capacity only.
-            "ramp_steps": 5000,
+            "ramp_steps": 8400,
             "colours": "rgb",  # rgb, hsv
         }
     )
     config.model.symbols = ml_collections.ConfigDict(
         {"hidden": 100, "beta": 1.0, "alignment": 10.0, "divergence": "forward"}
     )
-    config.model.recombination = ml_collections.ConfigDict({"hidden": 1024})
+    config.model.recombination = ml_collections.ConfigDict({"hidden": 256})
 
     config.stages = ml_collections.ConfigDict()
     config.stages.start_from = ""  # A run whose weights stand in for stages of 0 steps.
-    config.stages.denoising = ml_collections.ConfigDict({"steps": 500, "batch_size": 32, "rate": 1e-3})
-    config.stages.vision = ml_collections.ConfigDict({"steps": 8000, "batch_size": 32, "rate": 1e-3})
+    config.stages.denoising = ml_collections.ConfigDict({"steps": 0, "batch_size": 16, "rate": 1e-3})
+    config.stages.vision = ml_collections.ConfigDict({"steps": 12000, "batch_size": 16, "rate": 1e-3})
     config.stages.symbols = ml_collections.ConfigDict({"steps": 6000, "batch_size": 100, "rate": 1e-3})
     config.stages.operators = ml_collections.ConfigDict({"steps": 2000, "batch_size": 100, "rate": 1e-3})
     config.train.log_every = 100
-    config.train.checkpoint_every = 1000
+    config.train.checkpoint_every = 2000
     config.optimizer = ml_collections.ConfigDict({"name": "adam"})
     config.schedule.name = "cosine"
     return _variant(config, variant)
@@ -78,6 +78,8 @@ def _variant(config, variant: str):
         config.model.vision.beta = 1.0
     elif variant == "features":
         config.model.vision.likelihood = "features"
+        config.model.vision.precision = 50.0
+        config.stages.denoising.steps = 4000
     elif variant == "jmvae":
         config.model.family = "jmvae"
         del config.model["denoising"], config.model["recombination"], config.model["view"]

@@ -1,4 +1,4 @@
-"""The concept graph: what a network imagines from the empty concept to a picture told in full (Higgins 2018, figure 1)."""
+"""The concept graph: what is imagined from the empty concept to a scene told in full (Higgins et al. 2018, figure 1)."""
 
 import itertools
 
@@ -46,6 +46,6 @@ def draw(model, vocabulary, symbol: dict, shown: int = 4) -> tuple:
     names = [[vocabulary.phrase(part) for part in level] for level in levels]
     lines = [(vocabulary.phrase(lesser), vocabulary.phrase(greater)) for lesser, greater in edges]
     return pictures.graph(names, lines, made), (
-        "Concepts, from anything at all down to a scene told in full. Going down a line adds a value (AND), going up takes "
-        "it away (IGNORE); what two concepts share is where their lines meet above (IN COMMON)."
+        "Concepts, from anything at all down to a scene told in full. Going down a line adds a value (AND), going up "
+        "takes it away (IGNORE); what two concepts share is where their lines meet above (IN COMMON)."
     )

@@ -15,28 +15,40 @@ class Judge:
     Arguments:
       images: real training images; unlabelled rows are left out.
       heads: head name -> number of classes.
-      steps: training steps of 128 images; 0 is twelve passes over the images, at least 200 and at most 1,500.
+      steps: training steps; 0 is twelve passes over the images, at least 200 and at most 1,500.
       seed: of weights and order.
+      batch_size: images a step.
       clip: whether images are pixels, shown to it clipped to [0, 1]; features are not.
     """
 
-    def __init__(self, images: pipelines.Images, heads: dict, steps: int = 0, seed: int = 0, clip: bool = True):
+    def __init__(
+        self,
+        images: pipelines.Images,
+        heads: dict,
+        steps: int = 0,
+        seed: int = 0,
+        clip: bool = True,
+        batch_size: int = 128,
+    ):
         self.heads, self._clip = dict(heads), clip
         columns = images.labels.reshape(len(images), -1)
         labelled = images.take(np.flatnonzero((columns >= 0).all(axis=1)))
         steps = steps or min(1500, max(200, 12 * len(labelled) // 128))
         keras.utils.set_random_seed(seed)
         inputs = keras.Input(images.shape)
-        hidden = keras.layers.Conv2D(32, 5, 2, "same", activation="relu")(inputs)
-        hidden = keras.layers.Conv2D(64, 3, 2, "same", activation="relu")(hidden)
-        hidden = keras.layers.Dense(128, activation="relu")(keras.layers.Flatten()(hidden))
+        # Larger pictures are halved more often, or the first dense layer would be most of the network.
+        small = min(images.shape[:2]) < 48
+        hidden = inputs
+        for filters, kernel in ((32, 5), (64, 3)) if small else ((16, 4), (32, 4), (64, 4), (64, 4)):
+            hidden = keras.layers.Conv2D(filters, kernel, 2, "same", activation="relu")(hidden)
+        hidden = keras.layers.Dense(128 if small else 256, activation="relu")(keras.layers.Flatten()(hidden))
         outputs = {name: keras.layers.Dense(size, name=name)(hidden) for name, size in self.heads.items()}
         self.model = keras.Model(inputs, outputs)
         self._embedding = keras.Model(inputs, hidden)
         losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in self.heads}
         schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         self.model.compile(keras.optimizers.Adam(schedule), losses)
-        stream = pipelines.batches(labelled, min(128, len(labelled)), seed=seed)
+        stream = pipelines.batches(labelled, min(batch_size, len(labelled)), seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns that a tf.data stream is not shuffled again: it is meant.
             self._fit(stream, steps)
@@ -66,7 +78,7 @@ class Judge:
         return np.stack([np.argmax(logits[head], axis=-1) for head in self.heads], axis=-1)
 
     def features(self, images) -> np.ndarray:
-        """The judge's last hidden layer, float32 [n, 128]: a space in which alike means alike to a classifier."""
+        """Its last hidden layer, float32 [n, 128 or 256]: a space in which alike means alike to a classifier."""
         return self._embedding.predict(self._shown(images), batch_size=500, verbose=0)
 
     def _shown(self, images) -> np.ndarray:

@@ -12,7 +12,7 @@ from .codes import first_images, over
 from .judge import Judge
 
 _CASES = 500  # Pictures imagined for each number.
-_JUDGE_STEPS = 3000
+_JUDGE_STEPS, _JUDGE_BATCH = 5000, 32
 _BINS = 10  # Of causes without names, which are continuous.
 _ACTIVE = 0.05  # Nats above which a latent is said to be in use.
 
@@ -30,7 +30,7 @@ def quick(model, images: pipelines.Images) -> dict:
     }
 
 
-def evaluate(model, train, test, run: dict, judge_steps: int = 0, cases: int = _CASES) -> dict:
+def evaluate(model, train, test, run: dict, judge: Judge | None = None, cases: int = _CASES) -> dict:
     """All numbers of the family.
 
     Args:
@@ -38,7 +38,7 @@ def evaluate(model, train, test, run: dict, judge_steps: int = 0, cases: int = _
       train: fits the classifier that judges; its held-out combinations too, so that it can see them.
       test: everything else is measured on it.
       run: {"held_out": pairs of values, see `symbols.held_out`; "stages": those that were trained or taken over}.
-      judge_steps: of the classifier, 0 for its default.
+      judge: that classifier, where there is one already.
       cases: pictures imagined for each number.
 
     Returns:
@@ -53,7 +53,7 @@ def evaluate(model, train, test, run: dict, judge_steps: int = 0, cases: int = _
     if "symbols" not in run["stages"]:
         del result["images_to_symbols"]
         return result
-    judge = Judge(train, dict(zip(vocabulary.names, vocabulary.sizes, strict=True)), judge_steps or _JUDGE_STEPS)
+    judge = judge or attribute_classifier(train, vocabulary)
     accuracies = {name: judge.accuracy(test, name) for name in vocabulary.names}
     result["judge_accuracy"] = float(np.mean(list(accuracies.values())))
     result |= {f"judge_accuracy_{name}": value for name, value in accuracies.items()}
@@ -69,6 +69,13 @@ def evaluate(model, train, test, run: dict, judge_steps: int = 0, cases: int = _
     if "operators" in run["stages"]:
         result |= _operators(model, judge, vocabulary, run["held_out"], cases)
     return result
+
+
+def attribute_classifier(train: pipelines.Images, vocabulary: pipelines.Vocabulary) -> Judge:
+    """The classifier that says what imagined pictures show: a softmax an attribute, trained on real ones."""
+    heads = dict(zip(vocabulary.names, vocabulary.sizes, strict=True))
+    steps = min(_JUDGE_STEPS, max(200, 12 * len(train) // _JUDGE_BATCH))
+    return Judge(train, heads, steps, batch_size=_JUDGE_BATCH)
 
 
 def _operators(model, judge, vocabulary, table, cases: int) -> dict:

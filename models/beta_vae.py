@@ -24,7 +24,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ..layers import (
-    GaussianPosterior, Noise, StridedConvolutions, StridedDeconvolutions, diagonal_gaussian, standard_gaussian, to_hsv,
+    GaussianPosterior,
+    Noise,
+    StridedConvolutions,
+    StridedDeconvolutions,
+    diagonal_gaussian,
+    standard_gaussian,
+    to_hsv,
     to_rgb,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""JMVAE: one VAE of pictures and symbols together, SCAN's baseline (Suzuki, Nakayama and Matsuo 2016, arXiv 1611.01891).
+"""JMVAE, SCAN's baseline: one VAE of pictures and symbols (Suzuki, Nakayama and Matsuo 2016, arXiv 1611.01891).
 
     L = E_q(z|x,y)[-log p(x|z) - log p(y|z)] + KL(q(z|x,y) || N(0, I))
         + alpha [KL(q(z|x,y) || q(z|x)) + KL(q(z|x,y) || q(z|y))]

@@ -41,7 +41,8 @@ from .table import read_table, table_splits
 from .tfd import read_tfd
 
 KINDS = (
-    "mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie", "frames", "scenes", "table",
+    "mnist_sample", "npz", "idx", "tfds", "folder", "cifar10", "cifar100", "tfd", "multipie", "frames", "scenes",
+    "table",
 )  # fmt: skip
 _NO_PLACE = ("mnist_sample", "scenes")
 SPLITS = ("train", "validation", "test")

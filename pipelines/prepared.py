@@ -100,7 +100,7 @@ def _attribute_columns(features) -> dict:
         if key.startswith("label_") and getattr(feature, "num_classes", 0) > 1:
             names = tuple(feature.names) if getattr(feature, "names", None) else ()
             columns[key.removeprefix("label_")] = (lambda row, key=key: row[key], names)
-    for key in features["attributes"] if "attributes" in features else ():
+    for key in dict(features).get("attributes", ()):
         columns[key] = (lambda row, key=key: row["attributes"][key], ("no", "yes"))
     return columns
 

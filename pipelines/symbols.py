@@ -215,9 +215,8 @@ class Vocabulary:
                 found.append({attribute.name: "no"})
             elif not attribute.noun and not attribute.binary and term in attribute.values:
                 found.append({attribute.name: term})
-            elif attribute.noun in self.names and adjective in attribute.values:
-                if noun in self.attributes[self._number(attribute.noun)].values:
-                    found.append({attribute.name: adjective, attribute.noun: noun})
+            elif adjective in attribute.values and noun in self._nouns(attribute):
+                found.append({attribute.name: adjective, attribute.noun: noun})
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
@@ -229,10 +228,12 @@ class Vocabulary:
         found = []
         for attribute in self.attributes:
             found += [self.phrase({attribute.name: value}) for value in attribute.values]
-            if attribute.noun in self.names:
-                nouns = self.attributes[self._number(attribute.noun)].values
-                found += [f"{value} {noun}" for value in attribute.values for noun in nouns]
+            found += [f"{value} {noun}" for value in attribute.values for noun in self._nouns(attribute)]
         return found
+
+    def _nouns(self, attribute: Attribute) -> tuple:
+        """What the attribute's values may be said of beside its own noun: "hat", where the noun is an attribute."""
+        return self.attributes[self._number(attribute.noun)].values if attribute.noun in self.names else ()
 
     def _number(self, name: str) -> int:
         if name not in self.names:

@@ -243,7 +243,7 @@ def _check_trained(folder: str, stages: list) -> None:
 
 
 def trained(config: ml_collections.ConfigDict, step: int) -> tuple:
-    """The stages whose weights a checkpoint of `step` holds, trained in the run or taken over; a JMVAE has "symbols"."""
+    """The stages whose weights a checkpoint of `step` holds, trained or taken over; a JMVAE has "symbols"."""
     if config.model.family == "jmvae":
         return ("vision", "symbols")
     found, start = [], 0
