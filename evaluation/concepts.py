@@ -1,4 +1,4 @@
-"""The concept graph: what is imagined from the empty concept to a scene told in full (Higgins et al. 2018, figure 1)."""
+"""The concept graph: what is imagined from nothing said to a scene told in full (Higgins et al. 2018, figure 1)."""
 
 import itertools
 
