@@ -12,7 +12,7 @@ from .codes import first_images, over
 from .judge import Judge
 
 _CASES = 500  # Pictures imagined for each number.
-_JUDGE_STEPS, _JUDGE_BATCH = 5000, 32
+_JUDGE_STEPS, _JUDGE_BATCH = 2500, 32
 _BINS = 10  # Of causes without names, which are continuous.
 _ACTIVE = 0.05  # Nats above which a latent is said to be in use.
 

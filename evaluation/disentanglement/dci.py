@@ -27,7 +27,8 @@ def dci(codes, factors, seed: int = 0, trees: int = 10) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for factor in factors.T:
-            forest = RandomForestClassifier(trees, random_state=seed, min_samples_leaf=2)
+            # All latents stand for choice at every cut: a few drawn at random would lend importance to useless ones.
+            forest = RandomForestClassifier(trees, max_features=None, min_samples_leaf=2, random_state=seed)
             forest.fit(codes[fitted], factor[fitted])
             importance.append(forest.feature_importances_)
             accuracy.append(forest.score(codes[tested], factor[tested]))

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from reverie.evaluation import concepts
+from reverie.evaluation.symbols import Imagined, draw_cases, draw_symbols, to_uniform
+from reverie.pipelines.symbols import combine, held_out, holds_pair
+
+from ..pipelines.test_symbols import scenes
+
+
+def test_accuracy_counts_pictures_in_which_all_that_was_asked_is_seen():
+    asked = np.array([[1, -1], [1, 0], [-1, 2], [0, 0]])
+    seen = np.array([[1, 2], [1, 1], [0, 2], [1, 0]])
+    outcome = Imagined(asked, seen)
+    assert outcome.accuracy == 0.5
+    np.testing.assert_allclose(outcome.per_attribute(), [2 / 3, 2 / 3])
+
+
+def test_diversity_is_the_divergence_from_uniform_of_what_was_left_open():
+    assert to_uniform(np.tile([0, 1, 2, 3], 500), 4) == pytest.approx(0.0, abs=1e-9)
+    assert to_uniform(np.zeros(4000, int), 4) == pytest.approx(np.log(4), abs=1e-3)
+    half = to_uniform(np.tile([0, 1], 2000), 4)
+    assert half == pytest.approx(np.log(2), abs=1e-3)
+    # Uniform draws come out near nothing however few they are; without the correction sixteen values of 100 do not.
+    rng = np.random.default_rng(0)
+    assert np.mean([to_uniform(rng.integers(0, 16, 100), 16) for _ in range(200)]) < 0.03
+    asked = np.array([[0, -1]] * 1000 + [[-1, 1]] * 1000)
+    seen = np.stack([np.zeros(2000, int), np.tile([0, 1], 1000)], axis=-1)
+    # The first attribute was left open in the second half, and came out as 0 every time.
+    assert Imagined(asked, seen).diversity((2, 2)) == pytest.approx(np.log(2) / 2, abs=2e-3)
+
+
+def test_symbols_are_parts_of_real_ones_of_every_size():
+    labels = np.random.default_rng(0).integers(0, 3, (50, 4))
+    asked = draw_symbols(scenes(), labels, 800, seed=0)
+    real = {tuple(row) for row in labels}
+    sizes = (asked >= 0).sum(axis=1)
+    assert set(sizes) == {1, 2, 3, 4} and np.bincount(sizes)[1:].min() > 150
+    for row in asked[:100]:
+        assert any(all(a < 0 or a == b for a, b in zip(row, other, strict=True)) for other in real)
+
+
+@pytest.mark.parametrize("operator", ["AND", "IN COMMON", "IGNORE"])
+def test_cases_are_of_held_out_pairs_or_of_none(operator):
+    vocabulary = scenes()
+    table = held_out(vocabulary, 0.05, 0)
+    for held in (False, True):
+        cases = draw_cases(vocabulary, table, operator, 40, held)
+        assert len(cases) == 40
+        for first, name, second in cases:
+            assert combine(first, name, second)
+            parts = holds_pair(np.stack([vocabulary.encode(first), vocabulary.encode(second)]), table)
+            whole = holds_pair(vocabulary.encode({**second, **first})[None], table)[0]
+            if not held:
+                assert not whole and not parts.any()
+            elif operator == "AND":
+                assert whole and not parts.any()
+            else:
+                assert parts[0]
+
+
+def test_the_concept_graph_holds_every_part_and_joins_neighbours():
+    levels, edges = concepts.lattice({"a": 1, "b": 2, "c": 3})
+    assert [len(level) for level in levels] == [1, 3, 3, 1]
+    assert len(edges) == 12 and all(len(greater) == len(lesser) + 1 for lesser, greater in edges)

@@ -1,0 +1,172 @@
+"""SCAN's stages: what each trains, that it resumes, what it may start from."""
+
+import dataclasses
+
+import ml_collections
+import numpy as np
+import pytest
+from reverie.configs import scan_scenes
+from reverie.errors import UserError
+from reverie.evaluation import scan as evaluation
+from reverie.pipelines.source import from_arrays
+from reverie.training import checkpoints, experiment, loop, run_folder, stages, strategies
+
+from ..conftest import coloured_bars
+
+
+def tiny_scan(variant: str = "", **changes) -> ml_collections.ConfigDict:
+    """The smallest useful SCAN on pictures of a coloured bar at a place."""
+    config = scan_scenes.get_config(variant)
+    config.data.image_shape = config.model.image_shape = (8, 8, 3)
+    config.words.pairs = 60
+    config.model.vision.update({"channels": (8, 8), "hidden": 24, "latents": 5, "ramp_steps": 30})
+    config.model.symbols.hidden = 16
+    if variant != "jmvae":
+        config.model.denoising.update({"channels": (4, 4), "bottleneck": 8})
+        config.model.recombination.hidden = 16
+        config.stages.denoising.steps = 10
+        config.stages.symbols.steps = config.stages.operators.steps = 20
+        config.stages.vision.steps = 30
+    else:
+        config.stages.joint.steps = 30
+    config.train.checkpoint_every = 0
+    config.train.steps_per_call = 5
+    for name, value in changes.items():
+        target, *rest = name.split("__")
+        node = config[target]
+        for part in rest[:-1]:
+            node = node[part]
+        node[rest[-1]] = value
+    return config
+
+
+def images(count: int = 300):
+    return coloured_bars(count)
+
+
+def run(config, folder, strategy: str = "one"):
+    pictures = images()
+    stages.name_attributes(config, pictures)
+    chosen = strategies.build(strategy)
+    run_folder.open_run(folder, config)
+    model, phases = experiment.build(config, pictures, chosen)
+    return model, loop.train(model, phases, experiment.loop_settings(config), chosen, folder)
+
+
+def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path):
+    config = tiny_scan()
+    stages.name_attributes(config, images())
+    strategy = strategies.build("one")
+    model, phases = experiment.build(config, images(), strategy)
+    assert [phase.name for phase in phases] == list(stages.STAGES)
+    parts = [model.denoising, model.vision, model.symbols, model.recombination]
+    for number, (phase, part) in enumerate(zip(phases, parts, strict=True)):
+        before = [other.get_weights() for other in parts]
+        loop.train(model, [phase], experiment.loop_settings(config), strategy, tmp_path / phase.name)
+        for k, other in enumerate(parts):
+            same = all(np.array_equal(a, b) for a, b in zip(before[k], other.get_weights(), strict=True))
+            assert same == (k != number), phase.name
+        assert {id(v) for v in phase.variables} == {id(v) for v in part.trainable_variables}
+
+
+@pytest.mark.parametrize("stop", [6, 25, 45, 70])
+def test_a_run_stopped_in_any_stage_ends_as_one_never_stopped(tmp_path, monkeypatch, stop):
+    whole, _ = run(tiny_scan(train__log_every=5), tmp_path / "whole")
+    original = loop.Records.scalars
+
+    def scalars(self, at, phase, values):
+        original(self, at, phase, values)
+        if at >= stop:
+            raise KeyboardInterrupt
+
+    config = tiny_scan(train__log_every=5, train__checkpoint_every=3)
+    monkeypatch.setattr(loop.Records, "scalars", scalars)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "broken")
+    monkeypatch.setattr(loop.Records, "scalars", original)
+    resumed, outcome = run(config, tmp_path / "broken")
+    assert outcome.step == 80
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+def test_a_stage_may_start_from_an_earlier_run(tmp_path):
+    first, _ = run(tiny_scan(stages__symbols__steps=0, stages__operators__steps=0), tmp_path / "vision")
+    later = tiny_scan("reverse", stages__start_from=str(tmp_path / "vision"), stages__vision__steps=0)
+    later.stages.denoising.steps = 0
+    second, outcome = run(later, tmp_path / "words")
+    assert outcome.step == 40
+    for a, b in zip(first.vision.get_weights(), second.vision.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert stages.trained(later, 40) == ("denoising", "vision", "symbols", "operators")
+    assert stages.trained(later, 20) == ("denoising", "vision", "symbols")
+    config, restored, step = experiment.load(tmp_path / "words")
+    assert step == 40 and config.model.attributes[0][0] == "colour"
+    for a, b in zip(second.get_weights(), restored.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_missing_earlier_stage_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"stages.vision.steps is 0, but operators needs that stage"):
+        run(tiny_scan(stages__vision__steps=0), tmp_path / "a")
+    with pytest.raises(UserError, match="no run there"):
+        run(tiny_scan(stages__vision__steps=0, stages__start_from=str(tmp_path / "none")), tmp_path / "b")
+    half = tiny_scan(stages__vision__steps=0, stages__symbols__steps=0, stages__operators__steps=0)
+    run(half, tmp_path / "half")
+    with pytest.raises(UserError, match="whose stage vision is not trained"):
+        run(tiny_scan(stages__vision__steps=0, stages__start_from=str(tmp_path / "half")), tmp_path / "c")
+    with pytest.raises(UserError, match="no stage has steps"):
+        nothing = {f"stages__{stage}__steps": 0 for stage in stages.STAGES}
+        run(tiny_scan(**nothing), tmp_path / "d")
+    with pytest.raises(UserError, match=r"set stages.<stage>.steps"):
+        run(tiny_scan(train__steps=10), tmp_path / "e")
+
+
+def test_the_feature_likelihood_needs_the_denoising_autoencoder(tmp_path):
+    with pytest.raises(UserError, match=r"stages.denoising.steps is 0, but operators needs that stage"):
+        run(tiny_scan("features", stages__denoising__steps=0), tmp_path / "a")
+    run(tiny_scan(stages__denoising__steps=0), tmp_path / "b")  # Pixels do not.
+
+
+def test_words_are_as_few_as_was_said_and_never_of_held_out_pairs():
+    config = tiny_scan(words__held_out=0.1)
+    pictures = images(600)
+    stages.name_attributes(config, pictures)
+    shown = stages.admitted(config, pictures)
+    assert 0 < len(shown) < len(pictures)
+    table, vocabulary = stages.held_out(config), stages.vocabulary_of(config)
+    assert not np.einsum("ni,ij,nj->n", *(vocabulary.khot(shown.labels),), table, vocabulary.khot(shown.labels)).any()
+    assert len(stages.pairs(config, shown)) == 60
+    with pytest.raises(UserError, match="words.pairs is 6000"):
+        stages.pairs(tiny_scan(words__pairs=6000), shown)
+
+
+def test_attributes_must_be_there_and_be_those_of_the_config():
+    with pytest.raises(UserError, match="has no attributes with values"):
+        stages.name_attributes(tiny_scan(), from_arrays("bare", np.zeros([4, 8, 8, 3], np.uint8), None))
+    config = tiny_scan()
+    stages.name_attributes(config, images())
+    stages.name_attributes(config, images())
+    other = dataclasses.replace(images(), head_names=("tint", "place"))
+    with pytest.raises(UserError, match="leave that empty to take the data's"):
+        stages.name_attributes(config, other)
+
+
+def test_the_joint_baseline_trains_on_all_pictures_and_the_same_words(tmp_path):
+    config = tiny_scan("jmvae")
+    model, outcome = run(config, tmp_path / "joint")
+    assert outcome.step == 30 and stages.trained(config, 30) == ("vision", "symbols")
+    rows = next(iter(experiment.build(config, images(), strategies.build("one"))[1][0].stream(0, None)))["label"]
+    share = float(np.mean((rows.numpy() >= 0).any(axis=1)))
+    assert 0.0 < share < 0.7
+    assert set(evaluation.quick(model, images())) >= {"reconstruction", "images_to_symbols"}
+
+
+def test_two_replicas_do_as_one_device_does(tmp_path):
+    one, _ = run(tiny_scan(), tmp_path / "one")
+    assert checkpoints.latest(tmp_path / "one" / "checkpoints")
+    two, outcome = run(tiny_scan(), tmp_path / "two", "mirrored")
+    assert outcome.step == 80
+    # Noise differs from replica to replica, so that weights agree in size only.
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        assert a.shape == b.shape and np.isfinite(b).all()
