@@ -11,8 +11,10 @@ Likelihoods, all TFP distributions:
 - "bernoulli" over pixels;
 - "features": N(J(decoded), 1 / precision) over the frozen features J of `Denoising` (the paper's).
 
-Objectives: "fixed" beta; "annealed", beta rising from 0 over `ramp_steps`; "capacity", which asks for a divergence
-that rises from 0 to `capacity` nats over `ramp_steps` and weighs the distance from it (Burgess et al. 2018).
+Objectives: "fixed" beta; "annealed", beta going from `beta_start` to `beta` over `ramp_steps`, by the same factor every
+step; "capacity", which asks for a divergence that rises from 0 to `capacity` nats over `ramp_steps` and weighs the
+distance from it (Burgess et al. 2018). Annealed from above, latents come into use one after the other, those first
+that save most, like under a capacity; but none is filled beyond what it is worth.
 """
 
 import dataclasses
@@ -53,7 +55,8 @@ class BetaVAEConfig:
       likelihood: of LIKELIHOODS.
       precision: inverse variance of "gaussian" and "features".
       objective: of OBJECTIVES.
-      beta: weight of the divergence ("fixed", "annealed"), or of the distance from the capacity.
+      beta: weight of the divergence ("fixed", "annealed": at the end), or of the distance from the capacity.
+      beta_start: weight at the beginning ("annealed").
       capacity: nats ("capacity").
       ramp_steps: over which beta or the capacity rises.
       colours: "rgb", or "hsv" to see and paint hue, saturation and value (the paper's choice).
@@ -68,6 +71,7 @@ class BetaVAEConfig:
     precision: float = 1.0
     objective: str = "fixed"
     beta: float = 1.0
+    beta_start: float = 1.0
     capacity: float = 25.0
     ramp_steps: int = 1000
     colours: str = "rgb"
@@ -76,10 +80,11 @@ class BetaVAEConfig:
         for name, admitted in (("likelihood", LIKELIHOODS), ("objective", OBJECTIVES), ("colours", ("rgb", "hsv"))):
             if getattr(self, name) not in admitted:
                 raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(admitted)}")
-        if self.latents < 1 or self.precision <= 0.0 or self.beta < 0.0 or self.ramp_steps < 1:
+        if self.latents < 1 or min(self.precision, self.beta, self.beta_start) <= 0.0 or self.ramp_steps < 1:
             raise ValueError(
-                f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, "
-                f"ramp_steps={self.ramp_steps}; expected latents >= 1, precision > 0, beta >= 0, ramp_steps >= 1"
+                f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, beta_start="
+                f"{self.beta_start:g}, ramp_steps={self.ramp_steps}; expected at least one latent and step, and positive "
+                "weights"
             )
         if self.colours == "hsv" and self.image_shape[-1] != 3:
             raise ValueError(f"colours is 'hsv', but images have {self.image_shape[-1]} channel(s); expected 3")
@@ -140,7 +145,8 @@ class BetaVAE(keras.Model):
         if self.config.objective == "capacity":
             cost = self.config.beta * tf.abs(divergence - self.config.capacity * risen)
         else:
-            cost = self.config.beta * (risen if self.config.objective == "annealed" else 1.0) * divergence
+            start = self.config.beta_start if self.config.objective == "annealed" else self.config.beta
+            cost = start * tf.pow(self.config.beta / start, risen) * divergence
         return {"total": surprise + cost, "reconstruction": surprise, "kl": divergence}
 
     def surprise(self, images, latents, features: Callable | None = None):

@@ -16,8 +16,8 @@ from .things import draw_thing
 SIDE = 64
 
 _HALF_VIEW = 0.75  # Tangent of half the angle of view.
-_PITCH = 0.2  # How far the camera looks down, radians.
-_EYE, _HEIGHT = 1.25, 2.5  # Of the camera and of the ceiling above the floor, metres.
+_PITCH = 0.08  # How far the camera looks down, radians.
+_EYE, _HEIGHT = 1.1, 3.0  # Of the camera and of the ceiling above the floor, metres.
 _HALF_WIDTH, _FAR = 2.6, 4.2  # Side walls and back wall from the camera.
 _SKIRTING = 0.17  # Height of the skirting board, which parts a wall from a floor of the same colour.
 

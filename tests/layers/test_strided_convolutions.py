@@ -26,7 +26,9 @@ def test_the_first_convolution_is_the_sum_over_its_window():
         for column in range(3):
             window = padded[2 * row : 2 * row + 4, 2 * column : 2 * column + 4]
             maps[row, column] = np.tensordot(window, kernel, 3) + bias
-    np.testing.assert_allclose(layer(images.astype(np.float32))[0], maps.ravel() @ dense + dense_bias, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        layer(images.astype(np.float32))[0], maps.ravel() @ dense + dense_bias, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_sides_that_cannot_be_halved_are_refused():
@@ -34,7 +36,9 @@ def test_sides_that_cannot_be_halved_are_refused():
         StridedDeconvolutions((20, 16, 1), (4, 4, 4), 8)
 
 
-@pytest.mark.parametrize("layer", [StridedConvolutions((4, 4), 5, "elu", "tanh"), StridedDeconvolutions((8, 8, 1), (4, 4), 5)])
+@pytest.mark.parametrize(
+    "layer", [StridedConvolutions((4, 4), 5, "elu", "tanh"), StridedDeconvolutions((8, 8, 1), (4, 4), 5)]
+)
 def test_a_layer_comes_back_from_its_config(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()

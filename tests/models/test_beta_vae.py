@@ -46,26 +46,28 @@ def test_the_feature_objective_measures_in_the_denoising_autoencoder_s_code_and_
     latents, _ = pieces(model, data["image"], noise)
     gap = judge.features(model.decode(latents)).numpy() - judge.features(data["image"]).numpy()
     losses = model.losses(data, noise, judge.features)
-    np.testing.assert_allclose(losses["reconstruction"], 0.5 * np.sum(gap.astype(np.float64) ** 2, 1), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        losses["reconstruction"], 0.5 * np.sum(gap.astype(np.float64) ** 2, 1), rtol=1e-3, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("step", "risen"), [(0, 0.01), (49, 0.5), (99, 1.0), (500, 1.0)])
-def test_beta_and_capacity_rise_over_their_steps(step, risen):
+def test_beta_and_capacity_move_over_their_steps(step, risen):
     data = batch()
     for objective in ("annealed", "capacity"):
-        model = BetaVAE(dataclasses.replace(SMALL, objective=objective, ramp_steps=100, capacity=20.0))
+        model = BetaVAE(dataclasses.replace(SMALL, objective=objective, ramp_steps=100, capacity=20.0, beta_start=8.0))
         losses = model.losses(data, Noise(0, tf.constant(step + 7, tf.int64)), first_step=7)
         cost = losses["total"] - losses["reconstruction"]
         kl = losses["kl"].numpy()
-        expected = 2.0 * risen * kl if objective == "annealed" else 2.0 * np.abs(kl - 20.0 * risen)
-        np.testing.assert_allclose(cost, expected, rtol=1e-2, atol=2e-3)
+        expected = 8.0 * (2.0 / 8.0) ** risen * kl if objective == "annealed" else 2.0 * np.abs(kl - 20.0 * risen)
+        np.testing.assert_allclose(cost, expected, rtol=1e-2, atol=4e-3)
 
 
 def test_hsv_is_seen_and_painted_but_pictures_are_rgb():
     model = BetaVAE(dataclasses.replace(SMALL, colours="hsv"))
     data = batch()
     decoded = model.reconstruct(data["image"]).numpy()
-    assert decoded.shape == (5, 8, 8, 3) and 0.0 <= decoded.min() and decoded.max() <= 1.0
+    assert decoded.shape == (5, 8, 8, 3) and decoded.min() >= 0.0 and decoded.max() <= 1.0
     assert np.isfinite(model.losses(data, Noise(0))["total"]).all()
 
 

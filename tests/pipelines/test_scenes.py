@@ -43,7 +43,13 @@ def traced_room(label, yaw: float, side: int, samples: int) -> np.ndarray:
     x, z = u * np.cos(yaw) + ahead * np.sin(yaw), -u * np.sin(yaw) + ahead * np.cos(yaw)
     colours = factors.palette().astype(np.float64)
     wall, floor = colours[label[0]], colours[label[1]]
-    planes = [(y, -room._EYE), (y, room._HEIGHT - room._EYE), (x, -room._HALF_WIDTH), (x, room._HALF_WIDTH), (z, room._FAR)]
+    planes = [
+        (y, -room._EYE),
+        (y, room._HEIGHT - room._EYE),
+        (x, -room._HALF_WIDTH),
+        (x, room._HALF_WIDTH),
+        (z, room._FAR),
+    ]
     paint = [floor, room._CEILING_COLOUR, wall, wall, wall]
     with np.errstate(divide="ignore"):
         times = np.stack([np.where(d / direction > 0, d / direction, np.inf) for direction, d in planes])
