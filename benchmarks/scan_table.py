@@ -26,8 +26,8 @@ ROWS = (
     "images_to_symbols_object", "images_to_symbols_all", "and", "in_common", "ignore", "and_held_out",
     "in_common_held_out", "ignore_held_out", "operators_held_out", "reconstruction", "kl", "active_latents",
     "disentanglement_mig", "disentanglement_dci_disentanglement", "disentanglement_dci_completeness",
-    "disentanglement_dci_informativeness", "disentanglement_sap", "disentanglement_factor_vae", "disentanglement_beta_vae",
-    "minutes",
+    "disentanglement_dci_informativeness", "disentanglement_sap", "disentanglement_factor_vae",
+    "disentanglement_beta_vae", "minutes",
 )  # fmt: skip
 
 
@@ -72,7 +72,10 @@ def evaluate(folder: pathlib.Path, sets: dict, judge) -> dict:
     if path.is_file():
         return json.loads(path.read_text())
     config, model, step = experiment.load(folder)
-    numbers = scan.evaluate(model, sets["train"], sets["test"], stages.facts(config, step), judge=judge)
+    # Vision that another run has trained is measured there.
+    own = not config.stages.start_from
+    facts = stages.facts(config, step)
+    numbers = scan.evaluate(model, sets["train"], sets["test"], facts, judge=judge, disentangled=own)
     run = json.loads((folder / "run.json").read_text())
     numbers["minutes"] = run["seconds"] / 60
     path.write_text(json.dumps(numbers, indent=2))

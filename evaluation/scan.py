@@ -30,7 +30,9 @@ def quick(model, images: pipelines.Images) -> dict:
     }
 
 
-def evaluate(model, train, test, run: dict, judge: Judge | None = None, cases: int = _CASES) -> dict:
+def evaluate(
+    model, train, test, run: dict, judge: Judge | None = None, cases: int = _CASES, disentangled: bool = True
+) -> dict:
     """All numbers of the family.
 
     Args:
@@ -40,6 +42,7 @@ def evaluate(model, train, test, run: dict, judge: Judge | None = None, cases: i
       run: {"held_out": pairs of values, see `symbols.held_out`; "stages": those that were trained or taken over}.
       judge: that classifier, where there is one already.
       cases: pictures imagined for each number.
+      disentangled: whether to score that, which takes a minute.
 
     Returns:
       name -> number: "reconstruction" (mean squared error a pixel), "kl", "active_latents"; "judge_accuracy" (of the
@@ -49,7 +52,8 @@ def evaluate(model, train, test, run: dict, judge: Judge | None = None, cases: i
     """
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
-    result |= {f"disentanglement_{k}": v for k, v in disentanglement.all_scores(*causes(model, test)).items()}
+    if disentangled:
+        result |= {f"disentanglement_{k}": v for k, v in disentanglement.all_scores(*causes(model, test)).items()}
     if "symbols" not in run["stages"]:
         del result["images_to_symbols"]
         return result

@@ -83,8 +83,8 @@ class BetaVAEConfig:
         if self.latents < 1 or min(self.precision, self.beta, self.beta_start) <= 0.0 or self.ramp_steps < 1:
             raise ValueError(
                 f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, beta_start="
-                f"{self.beta_start:g}, ramp_steps={self.ramp_steps}; expected at least one latent and step, and positive "
-                "weights"
+                f"{self.beta_start:g}, ramp_steps={self.ramp_steps}; expected at least one latent and step, and "
+                "positive weights"
             )
         if self.colours == "hsv" and self.image_shape[-1] != 3:
             raise ValueError(f"colours is 'hsv', but images have {self.image_shape[-1]} channel(s); expected 3")

@@ -42,31 +42,36 @@ def test_the_objective_is_the_paper_s(divergence):
     np.testing.assert_allclose(losses["total"], surprise + 1.5 * prior + 7.0 * distance, rtol=1e-3)
 
 
+def trained_on_two_pictures(divergence: str) -> SymbolVAE:
+    tf.keras.utils.set_random_seed(0)
+    model = SymbolVAE(SymbolVAEConfig(16, 0.0, 10.0, divergence), (2,), 1)
+    batch = {
+        "mean": tf.constant([[-2.0], [2.0]]),
+        "log_variance": tf.constant([[-4.0], [-4.0]]),
+        "label": tf.constant([[0], [0]]),
+    }
+    variables = [v.value for v in model.trainable_variables]
+
+    @tf.function
+    def step(number):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.losses(batch, Noise(0, number))["total"])
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        length = tf.maximum(tf.linalg.global_norm(gradients), 1.0)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            variable.assign_sub(0.03 * gradient / length)
+
+    for number in tf.range(1500):
+        step(number)
+    return model
+
+
 def test_the_forward_divergence_widens_what_is_not_named_and_the_reverse_one_does_not():
     """Two pictures fit one symbol: forward covers both, reverse settles between or on one, narrow."""
     width = {}
     for divergence in ("forward", "reverse"):
-        tf.keras.utils.set_random_seed(0)
-        model = SymbolVAE(SymbolVAEConfig(16, 0.0, 10.0, divergence), (2,), 1)
-        batch = {
-            "mean": tf.constant([[-2.0], [2.0]]),
-            "log_variance": tf.constant([[-4.0], [-4.0]]),
-            "label": tf.constant([[0], [0]]),
-        }
-        variables = [v.value for v in model.trainable_variables]
-
-        @tf.function
-        def step(number):
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(model.losses(batch, Noise(0, number))["total"])
-            gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
-            length = tf.maximum(tf.linalg.global_norm(gradients), 1.0)
-            for variable, gradient in zip(variables, gradients, strict=True):
-                variable.assign_sub(0.03 * gradient / length)
-
-        for number in tf.range(1500):
-            step(number)
-        width[divergence] = float(tf.exp(0.5 * model.code(khot(batch["label"], (2,)))[1])[0, 0])
+        model = trained_on_two_pictures(divergence)
+        width[divergence] = float(tf.exp(0.5 * model.code(khot(tf.constant([[0]]), (2,)))[1])[0, 0])
     assert width["forward"] == pytest.approx(2.0, abs=0.25)  # The deviation of two points at -2 and 2.
     assert width["reverse"] < 0.3
 

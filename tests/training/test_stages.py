@@ -115,8 +115,8 @@ def test_a_missing_earlier_stage_is_named(tmp_path):
     run(half, tmp_path / "half")
     with pytest.raises(UserError, match="whose stage vision is not trained"):
         run(tiny_scan(stages__vision__steps=0, stages__start_from=str(tmp_path / "half")), tmp_path / "c")
+    nothing = {f"stages__{stage}__steps": 0 for stage in stages.STAGES}
     with pytest.raises(UserError, match="no stage has steps"):
-        nothing = {f"stages__{stage}__steps": 0 for stage in stages.STAGES}
         run(tiny_scan(**nothing), tmp_path / "d")
     with pytest.raises(UserError, match=r"set stages.<stage>.steps"):
         run(tiny_scan(train__steps=10), tmp_path / "e")
