@@ -47,6 +47,7 @@ setup(
         "absl-py>=2.1",
         "numpy>=1.26,<3",
         "scipy>=1.13",
+        "scikit-learn>=1.5",
         "matplotlib>=3.9",
         "pillow>=10.3",
         "tqdm>=4.66",

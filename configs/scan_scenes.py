@@ -45,11 +45,12 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             "latents": 32,
             "activation": "elu",
             "likelihood": "gaussian",  # gaussian, bernoulli, features
-            "precision": 1.0,
+            "precision": 50.0,  # Of a pixel: a deviation of 0.14.
             "objective": "annealed",  # fixed, annealed, capacity
-            "beta": 1.0,  # Log-likelihood summed over pixels, divergence over latents.
+            "beta_start": 5000.0,  # annealed only.
+            "beta": 12.5,  # Log-likelihood summed over pixels, divergence over latents.
             "capacity": 25.0,  # capacity only.
-            "ramp_steps": 8400,
+            "ramp_steps": 9600,
             "colours": "rgb",  # rgb, hsv
         }
     )
@@ -75,15 +76,16 @@ def _variant(config, variant: str):
     if variant == "reverse":
         config.model.symbols.divergence = "reverse"
     elif variant == "entangled":
+        config.model.vision.objective = "fixed"
         config.model.vision.beta = 1.0
     elif variant == "features":
         config.model.vision.likelihood = "features"
-        config.model.vision.precision = 50.0
         config.stages.denoising.steps = 4000
     elif variant == "jmvae":
         config.model.family = "jmvae"
         del config.model["denoising"], config.model["recombination"], config.model["view"]
         config.model.vision.objective = "fixed"
+        config.model.vision.beta = 1.0
         config.model.alpha = 1.0
         config.model.words_weight = 1.0
         joint = config.stages.vision

@@ -43,7 +43,7 @@ def _checked(name: str, value, spec: tf.TensorSpec, limits, max_batch: int):
         checks.append(tf.debugging.Assert(finite, [f"{name}: every value must be a finite number"]))
     if limits is not None:
         message = f"{name}: expected values from {limits[0]} to {limits[1]}"
-        checks.append(tf.debugging.assert_greater_equal(value, limits[0], message))
+        checks.append(tf.debugging.assert_greater_equal(value, tf.constant(limits[0], spec.dtype), message))
         checks.append(tf.debugging.assert_less_equal(value, tf.constant(limits[1], spec.dtype), message))
     with tf.control_dependencies([check for check in checks if check is not None]):
         return tf.ensure_shape(tf.identity(value), spec.shape)

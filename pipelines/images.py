@@ -107,6 +107,7 @@ def read_splits(
       UserError: anything about the source or the settings that cannot be used.
     """
     kind, place = parse_source(source)
+    image_shape = image_shape and tuple(image_shape)  # A config that was read from JSON has lists.
     for split in splits:
         if split not in SPLITS:
             raise UserError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")

@@ -24,7 +24,7 @@ _SKIRTING = 0.17  # Height of the skirting board, which parts a wall from a floo
 _FLOOR, _CEILING, _LEFT, _RIGHT, _BACK = range(5)
 _SURFACES = 5
 # Light on each surface, so that corners show on walls of one colour.
-_SHADE = np.asarray([0.92, 0.95, 0.78, 0.89, 1.0], np.float32)
+_SHADE = np.asarray([0.75, 0.95, 0.78, 0.89, 1.0], np.float32)
 _CEILING_COLOUR = np.asarray([0.86, 0.86, 0.84], np.float32)
 _SKIRTING_COLOUR = np.asarray([0.30, 0.28, 0.27], np.float32)
 

@@ -1,0 +1,185 @@
+"""SCAN from the command line, on a table of pictures with attributes: training to words made pictures."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from reverie import cli, models
+from reverie.configs import scan_scenes
+from reverie.evaluation import scan as evaluation
+from reverie.export.graph_loader import GraphModel
+from reverie.training import experiment
+
+from .conftest import ATTRIBUTES, coloured_bars
+
+TINY = (
+    "--config=scan_scenes", "--config.data.image_shape=(8, 8, 3)", "--config.model.image_shape=(8, 8, 3)",
+    "--config.data.test_fraction=0.3", "--config.words.pairs=80", "--config.words.held_out=0.1",
+    "--config.model.vision.channels=(8, 8)", "--config.model.vision.hidden=24", "--config.model.vision.latents=5",
+    "--config.model.denoising.channels=(4, 4)", "--config.model.symbols.hidden=16",
+    "--config.model.recombination.hidden=16", "--config.stages.denoising.steps=20", "--config.stages.vision.steps=400",
+    "--config.stages.symbols.steps=60", "--config.stages.operators.steps=60",
+    "--config.model.vision.ramp_steps=300", "--config.model.vision.beta=1.0", "--config.model.vision.beta_start=20.0",
+)  # fmt: skip
+
+
+def reverie(*arguments) -> int:
+    return cli.main(["reverie", *map(str, arguments)])
+
+
+@pytest.fixture(scope="session")
+def bars_table(tmp_path_factory):
+    """The coloured bars as PNG files and a CSV file."""
+    folder, images = tmp_path_factory.mktemp("bars"), coloured_bars(400)
+    lines = ["file,colour,place"]
+    for row, (pixels, label) in enumerate(zip(images.pixels, images.labels, strict=True)):
+        PIL.Image.fromarray(pixels).save(folder / f"{row}.png")
+        lines.append(f"{row}.png," + ",".join(ATTRIBUTES[name][n] for name, n in zip(ATTRIBUTES, label, strict=True)))
+    (folder / "bars.csv").write_text("\n".join(lines))
+    return f"table:{folder / 'bars.csv'}"
+
+
+@pytest.fixture(scope="session")
+def scan_run(tmp_path_factory, bars_table):
+    folder = tmp_path_factory.mktemp("scan") / "run"
+    assert reverie("train", f"--workdir={folder}", *TINY, f"--config.data.source={bars_table}") == 0
+    return folder
+
+
+def test_one_command_trains_all_stages_and_keeps_the_vocabulary(scan_run):
+    config = json.loads((scan_run / "config.json").read_text())
+    assert [name for name, _, _ in config["model"]["attributes"]] == ["colour", "place"]
+    metrics = [json.loads(line) for line in (scan_run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in metrics if line["phase"]][-1] == "operators"
+    assert {line["phase"] for line in metrics} == {"denoising", "vision", "symbols", "operators"}
+
+
+def test_evaluation_has_every_number_and_picture(scan_run, monkeypatch):
+    monkeypatch.setattr(evaluation, "_CASES", 20)
+    assert reverie("evaluate", f"--workdir={scan_run}") == 0
+    numbers = json.loads((scan_run / "evaluation.json").read_text())
+    names = {
+        "judge_accuracy", "symbols_to_images", "symbols_to_images_place", "diversity_kl", "images_to_symbols",
+        "images_to_symbols_colour", "images_to_symbols_all", "and", "in_common", "ignore", "ignore_held_out",
+        "disentanglement_mig", "disentanglement_dci_completeness", "disentanglement_sap", "disentanglement_factor_vae",
+        "disentanglement_beta_vae", "reconstruction", "kl", "active_latents",
+    }  # fmt: skip
+    assert names <= set(numbers) and all(np.isfinite(value) for value in numbers.values())
+    drawn = {path.stem for path in (scan_run / "pictures").glob("*.png")}
+    assert drawn == {"reconstructions", "traversals", "imagined_from_symbols", "operators", "concepts"}
+    report = (scan_run / "report.html").read_text()
+    assert "imagined pictures with every named attribute as asked" in report and "Imagined from words" in report
+
+
+def test_words_become_a_sheet_of_pictures(scan_run, tmp_path, capsys):
+    for text in ("colour=red", "red, top", "colour=red AND place=top", "red, top IGNORE top IN COMMON red"):
+        out = tmp_path / "sheet.png"
+        assert reverie("imagine", f"--run={scan_run}", text, f"--out={out}", "--count=5") == 0
+        assert PIL.Image.open(out).size[0] > 200
+    assert "5 pictures of red" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rad", "'rad' is not known; nearest: red"),
+        ("red, blue", "contradiction: colour is both red and blue"),
+        ("red AND blue", "contradiction: colour is red in one and blue in the other symbol"),
+        ("red IN COMMON blue", "leaves nothing: an empty symbol"),
+        ("", "names nothing; say for example"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused_in_one_line(scan_run, capsys, text, message):
+    assert reverie("imagine", f"--run={scan_run}", text) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_other_runs_have_no_words(trained_run, capsys):
+    assert reverie("imagine", f"--run={trained_run}", "red") == 2
+    assert "is no run of a family with symbols" in capsys.readouterr().err
+    assert reverie("imagine", "red") == 2
+    assert (
+        'expected: reverie imagine --run=DIR (or --model=VERSION) "white wall AND red hat"' in capsys.readouterr().err
+    )
+
+
+@pytest.fixture(scope="session")
+def scan_version(scan_run):
+    assert reverie("export", f"--workdir={scan_run}") == 0
+    return scan_run / "export" / "scan" / "1"
+
+
+def test_the_export_answers_in_words_and_pictures_as_keras_does(scan_run, scan_version):
+    graph, (_, model, _) = GraphModel(scan_version), experiment.load(scan_run)
+    assert {"encode", "generate", "decode", "symbols_to_images", "images_to_symbols", "compose"} <= set(
+        graph.signatures
+    )
+    red, top = np.eye(7, dtype=np.float32)[[0]], np.eye(7, dtype=np.float32)[[4]]
+    request = {"count": np.int32(3), "seed": np.array([4, 2], np.int32)}
+    made = graph.call("compose", symbols_a=red, operator=[0], symbols_b=top, **request)
+    expected = model.compose(red, np.array([0], np.int32), top, **request)
+    np.testing.assert_allclose(made["images"], expected["images"], atol=1e-5)
+    np.testing.assert_allclose(made["probabilities"], expected["probabilities"], atol=1e-5)
+    again = graph.call("symbols_to_images", symbols=red, **request)["images"]
+    np.testing.assert_array_equal(again, graph.call("symbols_to_images", symbols=red, **request)["images"])
+    other = graph.call("symbols_to_images", symbols=red, count=np.int32(3), seed=[4, 3])["images"]
+    assert not np.allclose(again, other)
+    files = {path.stem for path in (scan_version / "lite").glob("*.tflite")}
+    assert {"encode_float32", "encode_int8", "decode_float32"} <= files
+    graph.close()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"symbols": np.array([[1, 1, 0, 0, 0, 0, 0]], np.float32)}, "a contradiction"),
+        ({"symbols": np.full([1, 7], 2.0, np.float32)}, "expected values from 0 to 1"),
+        ({"symbols": np.zeros([2, 7], np.float32)}, "expected 1 or `count` rows"),
+        ({"count": np.int32(10**6)}, "count: expected 1 to"),
+    ],
+)
+def test_the_graph_refuses_what_is_no_symbol(scan_version, inputs, message):
+    graph = GraphModel(scan_version)
+    request = {"symbols": np.eye(7, dtype=np.float32)[[0]], "count": np.int32(3), "seed": np.array([0, 1], np.int32)}
+    with pytest.raises(Exception, match=message):
+        graph.call("symbols_to_images", **{**request, **inputs})
+    graph.close()
+
+
+def test_published_versions_imagine_words_too(scan_version, tmp_path, capsys):
+    for text in ("red", "colour=red AND place=top"):
+        assert reverie("imagine", f"--model={scan_version}", text, f"--out={tmp_path / 'a.png'}", "--count=3") == 0
+    assert reverie("imagine", f"--model={scan_version}", "rad") == 2
+    assert "nearest: red" in capsys.readouterr().err
+    assert reverie("generate", f"--model={scan_version}", f"--out={tmp_path / 'b.png'}", "--count=2") == 0
+    assert reverie("generate", f"--model={scan_version}", "--label=3") == 2
+    assert "imagines without labels" in capsys.readouterr().err
+
+
+def test_the_joint_baseline_goes_the_whole_way_too(bars_table, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluation, "_CASES", 20)
+    kept = [a for a in TINY if not any(word in a for word in ("denoising", "recombination", "stages."))]
+    folder = tmp_path / "joint"
+    joint = [f"--config.data.source={bars_table}", "--config.stages.joint.steps=300", *kept[1:]]
+    assert reverie("train", "--config=scan_scenes:jmvae", f"--workdir={folder}", *joint) == 0
+    assert reverie("evaluate", f"--workdir={folder}") == 0
+    numbers = json.loads((folder / "evaluation.json").read_text())
+    assert "symbols_to_images" in numbers and "and" not in numbers
+    assert reverie("imagine", f"--run={folder}", "red", f"--out={tmp_path / 'a.png'}") == 0
+    assert reverie("imagine", f"--run={folder}", "red AND top") == 2
+    assert "the stage operators is not trained" in capsys.readouterr().err
+    assert reverie("export", f"--workdir={folder}", "--lite=float32") == 0
+
+
+@pytest.mark.parametrize("variant", scan_scenes.VARIANTS)
+def test_every_variant_builds_its_model(variant):
+    config = scan_scenes.get_config(variant)
+    config.model.attributes = (("colour", ("red", "green"), ""), ("place", ("top", "bottom"), ""))
+    model = models.build(config.model)
+    assert model.generate(2, np.array([0, 1]))["images"].shape == (2, 64, 64, 3)
+
+
+def test_an_unknown_variant_is_refused(capsys):
+    assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
+    assert "variant is 'sideways'; expected one of reverse, entangled, features, jmvae" in capsys.readouterr().err
