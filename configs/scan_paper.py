@@ -2,7 +2,7 @@
 
 Higgins et al. 2018 (arXiv 1707.03389): convolutions of 32, 32, 64 and 64 channels, 256 dense units, 32 latents; a
 denoising autoencoder with a bottleneck of 100 whose features judge the beta-VAE; SCAN with 100 hidden units, beta_y 1,
-lambda 10. Batches of 100 with Adam at 1e-4. The paper does not say how its losses are scaled, so its beta of 53 is taken
+lambda 10. Batches of 100 with Adam at 1e-4. How the paper scales its losses is not known, so its beta of 53 is taken
 with the squared distance of features halved and summed; the public reimplementation has 0.5 on losses of its own scale.
 The numbers of steps are ours. Counted at 110 MFLOP a picture forward and backward and half as much again for the
 features: 1.5 million steps of 100 are 2.5e16 FLOP, an hour at 7 TFLOP/s; it was not run here.

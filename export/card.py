@@ -55,12 +55,25 @@ def model_card(name: str, content: dict) -> str:
     for signature, detail in content["signatures"].items():
         inputs = ", ".join(f"`{key}` {value['dtype']} {value['shape']}" for key, value in detail["inputs"].items())
         lines.append(f"| `{signature}` | {inputs} |")
+    vocabulary = [f"`{name}`: {', '.join(values)}" for name, values, _ in config["model"].get("attributes") or []]
     meanings = [f"{label} is {meaning}" for label, meaning in enumerate(content.get("classes") or [])]
     lines += [
         "| `encode_bytes` | `image_bytes` string [-1]: PNG or JPEG files |",
         "| `serving_default` | as `encode` |",
         "",
         *([f"Labels are numbered in the order of learning: {', '.join(meanings)}.", ""] if meanings else []),
+        *(
+            [
+                "Entries of a symbol, in this order, 1 where named:",
+                "",
+                *(f"- {line}" for line in vocabulary),
+                "",
+                "Operators: 0 AND, 1 IN COMMON, 2 IGNORE.",
+                "",
+            ]
+            if vocabulary
+            else []
+        ),
         "LiteRT files, if any, lie in `lite/`. A SavedModel is a program: load only files you trust.",
         "",
         "## Measured",
