@@ -161,13 +161,13 @@ class Vocabulary:
             if name not in left:
                 continue
             attribute, value = self.attributes[self._number(name)], left.pop(name)
-            if attribute.noun:
+            if _is_number(value):
+                words.append(f"{name}={value}")
+            elif attribute.noun:
                 # The noun's own attribute takes its place where it is named too: red + hat, not red object + hat.
                 words.append(f"{value} {left.pop(attribute.noun, attribute.noun)}")
             elif attribute.binary:
                 words.append(f"{'' if value == 'yes' else 'no '}{name}")
-            elif _is_number(value):
-                words.append(f"{name}={value}")
             else:
                 words.append(value)
         return ", ".join(words) or "anything"

@@ -2,7 +2,7 @@ import pytest
 import tensorflow_datasets as tfds
 from reverie import pipelines
 from reverie.errors import UserError
-from reverie.pipelines import prepared
+from reverie.pipelines import prepared, symbols
 from reverie.pipelines.files import Budget
 
 
@@ -49,3 +49,28 @@ def test_unknown_names_and_features_are_refused(data_dir):
 
 def test_building_a_prepared_set_is_done_at_once(data_dir):
     assert prepared.build("dummy_mnist", data_dir).startswith(data_dir)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "columns", "values"),
+    [
+        ("shapes3d", (64, 64, 3), 6, {"wall_hue": 10, "shape": 4}),
+        ("dsprites", (64, 64, 1), 5, {"x_position": 32, "shape": 3}),
+        ("celeb_a", (64, 64, 3), 40, {"Smiling": 2, "Eyeglasses": 2}),
+    ],
+)
+def test_sets_with_attributes_give_a_column_each(monkeypatch, name, shape, columns, values):
+    monkeypatch.setattr(prepared, "_prepared", prepared._builder)  # The mock below stands in for files on disk.
+    with tfds.testing.mock_data(num_examples=6):
+        images = prepared.read_prepared(name, "train", "", shape, "stretch", Budget(), attributes=True)
+    assert images.labels.shape == (6, columns) and len(images.head_names) == columns
+    vocabulary = pipelines.Vocabulary(symbols.attributes_of(images))
+    sizes = dict(zip(vocabulary.names, vocabulary.sizes, strict=True))
+    assert {key: sizes[key] for key in values} == values
+    symbol = {key: vocabulary.attributes[vocabulary.names.index(key)].values[1] for key in values}
+    assert vocabulary.parse(vocabulary.phrase(symbol)) == symbol
+
+
+def test_a_set_without_attributes_is_refused(data_dir):
+    with pytest.raises(UserError, match="has no attributes"):
+        pipelines.read("tfds:dummy_mnist", data_dir=data_dir, image_shape=(28, 28, 1), attributes=True)
