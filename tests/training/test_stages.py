@@ -69,7 +69,7 @@ def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path)
         assert {id(v) for v in phase.variables} == {id(v) for v in part.trainable_variables}
 
 
-@pytest.mark.parametrize("stop", [6, 25, 45, 70])
+@pytest.mark.parametrize("stop", [45, *(pytest.param(step, marks=pytest.mark.slow) for step in (6, 25, 70))])
 def test_a_run_stopped_in_any_stage_ends_as_one_never_stopped(tmp_path, monkeypatch, stop):
     whole, _ = run(tiny_scan(train__log_every=5), tmp_path / "whole")
     original = loop.Records.scalars
@@ -162,6 +162,7 @@ def test_the_joint_baseline_trains_on_all_pictures_and_the_same_words(tmp_path):
     assert set(evaluation.quick(model, images())) >= {"reconstruction", "images_to_symbols"}
 
 
+@pytest.mark.slow
 def test_two_replicas_do_as_one_device_does(tmp_path):
     one, _ = run(tiny_scan(), tmp_path / "one")
     assert checkpoints.latest(tmp_path / "one" / "checkpoints")
