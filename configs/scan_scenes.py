@@ -47,8 +47,8 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             "likelihood": "gaussian",  # gaussian, bernoulli, features
             "precision": 50.0,  # Of a pixel: a deviation of 0.14.
             "objective": "annealed",  # fixed, annealed, capacity
-            "beta_start": 5000.0,  # annealed only.
-            "beta": 12.5,  # Log-likelihood summed over pixels, divergence over latents.
+            "beta_start": 1500.0,  # annealed only.
+            "beta": 5.0,  # Log-likelihood summed over pixels, divergence over latents.
             "capacity": 25.0,  # capacity only.
             "ramp_steps": 9600,
             "colours": "rgb",  # rgb, hsv
