@@ -230,4 +230,4 @@ def composed(model, vocabulary, expression: list, count: int, seed: int = 0) -> 
     mean, log_variance = code
     normal = tf.random.stateless_normal([count, mean.shape[-1]], [seed, 0], alg="philox")
     images = model.picture(mean + tf.exp(0.5 * log_variance) * normal)
-    return {"images": images.numpy(), "symbol": symbol, "label": model._words(mean)["label"].numpy()[0]}
+    return {"images": images.numpy(), "symbol": symbol, "label": model.in_words(mean)["label"].numpy()[0]}

@@ -104,7 +104,7 @@ class JMVAE(keras.Model):
     generate = scan.Scan.generate
     symbols_to_images = scan.Scan.symbols_to_images
     images_to_symbols = scan.Scan.images_to_symbols
-    _words = scan.Scan._words
+    in_words = scan.Scan.in_words
 
     def picture(self, latents):
         """Pictures of latents, float32 [n, h, w, c]."""

@@ -139,7 +139,7 @@ class Scan(keras.Model):
           {"probabilities": float32 [n, values], that each value would be named; "label": int32 [n, attributes], the
           likeliest value of each attribute}.
         """
-        return self._words(self.vision.code(images)[0])
+        return self.in_words(self.vision.code(images)[0])
 
     def compose(self, symbols_a, operator, symbols_b, count, seed) -> dict:
         """Imagines a composition of two symbols.
@@ -158,9 +158,10 @@ class Scan(keras.Model):
         rows = tf.maximum(tf.maximum(tf.shape(symbols_a)[0], tf.shape(symbols_b)[0]), tf.shape(operator)[0])
         parts = [tf.broadcast_to(part, [rows, tf.shape(part)[-1]]) for part in (*first, *second)]
         mean, log_variance = self.recombination.compose(parts[:2], tf.broadcast_to(operator, [rows]), parts[2:])
-        return {"images": self.picture(_drawn(mean, log_variance, count, seed)), **self._words(mean)}
+        return {"images": self.picture(_drawn(mean, log_variance, count, seed)), **self.in_words(mean)}
 
-    def _words(self, latents) -> dict:
+    def in_words(self, latents) -> dict:
+        """What latents float32 [n, latents] say in words; see `images_to_symbols`."""
         probabilities = self.symbols.probabilities(latents)
         parts = tf.split(probabilities, self.sizes, axis=-1)
         likeliest = [tf.argmax(part, axis=-1, output_type=tf.int32) for part in parts]
