@@ -22,10 +22,10 @@ ATTRIBUTES = {"wall_colour": COLOURS, "floor_colour": COLOURS, "object_colour": 
 
 # Unnamed ones, with their least and greatest value: radians, radians, metres, a factor.
 NUISANCES = {
-    "camera_yaw": (-0.45, 0.45),
+    "camera_yaw": (-0.3, 0.3),
     "object_bearing": (-0.14, 0.14),
     "object_distance": (1.9, 2.4),
-    "light": (0.65, 1.0),
+    "light": (0.8, 1.0),
 }
 
 
