@@ -234,7 +234,8 @@ def signatures(model, more: dict) -> dict:
             lambda x: {**as_symbols(x), **as_request(x)},
             {"symbols": (0, 1)},
         ),
-        "images_to_symbols": Signature(model.images_to_symbols, images, as_images, lite=True),
+        # No LiteRT file: words turn over at sharp edges between latents, where weights of 8 bits are too coarse.
+        "images_to_symbols": Signature(model.images_to_symbols, images, as_images),
     }
     if "compose" in more:
         ends["compose"] = Signature(
