@@ -168,7 +168,7 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
 
 
 def labelled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
-    """A grid with a line of words above every row.
+    """A grid with a line of words above every row that has any.
 
     Args:
       images: float [rows, columns, h, w, c].
@@ -182,6 +182,9 @@ def labelled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
     for row, name in zip(images, names, strict=True):
         sheet = grid(row[None], least_side=least_side)
         sheet = np.repeat(sheet, 3, axis=-1) if sheet.shape[-1] == 1 else sheet
+        if not name:
+            parts.append(sheet)
+            continue
         strip = PIL.Image.new("RGB", (sheet.shape[1], 20), "white")
         PIL.ImageDraw.Draw(strip).text((4, 4), name, fill="black", font=PIL.ImageFont.load_default(13))
         parts += [np.asarray(strip), sheet]

@@ -36,3 +36,20 @@ def test_plots_show_something():
     assert plot.dtype == np.uint8 and plot.shape[2] == 3 and plot.std() > 5
     plot = pictures.curves({"loss": ([0, 1, 2], [3.0, 2.0, 1.0])}, "loss", logarithmic=True)
     assert plot.std() > 5
+
+
+def test_rows_with_words_have_a_line_above_and_rows_without_have_none():
+    images = np.zeros([2, 3, 64, 64, 1])
+    both = pictures.labelled_rows(images, ["red", "blue"])
+    one = pictures.labelled_rows(images, ["red", ""])
+    assert both.shape[1:] == one.shape[1:] and both.shape[-1] == 3
+    assert both.shape[0] - one.shape[0] == 20
+    assert one[:20].min() < 128  # The word itself.
+
+
+def test_a_graph_shows_every_node():
+    thumbnails = {name: np.full([40, 40, 3], 90, np.uint8) for name in ("all", "a", "b", "ab")}
+    drawn = pictures.graph(
+        [["all"], ["a", "b"], ["ab"]], [("all", "a"), ("all", "b"), ("a", "ab"), ("b", "ab")], thumbnails
+    )
+    assert (drawn == 90).all(axis=-1).sum() > 4 * 20 * 20
