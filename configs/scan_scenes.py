@@ -1,7 +1,7 @@
 """SCAN on drawn rooms: beta-VAE, symbols, operators, sized for a quarter of an hour on two CPU cores.
 
-Higgins et al. 2018 (arXiv 1707.03389) with its stages and losses. Different: the rooms are drawn (pipelines/scenes), the
-paper's are not public; networks and steps are smaller (the paper's sizes: scan_paper.py); pictures are compared by
+Higgins et al. 2018 (arXiv 1707.03389) with its stages and losses. Different: the rooms are drawn (pipelines/scenes),
+the paper's are not public; networks and steps are smaller (the paper's sizes: scan_paper.py); pictures are compared by
 pixels, and so the first stage, the denoising autoencoder, has no steps here (`:features` trains and uses it); beta
 falls from 1500 to 5, at a precision of 50 a pixel, so that causes come into use one after the other. All of that was
 chosen on validation scenes.
