@@ -7,8 +7,8 @@ lines, Keras' Adam, pictures that lie in memory as float32. The loop trains the 
 distributions, checks and records, from the image set; its figure is the time of a long run minus that of a short one.
 "drawn" is the rate at which scenes are drawn while streaming, nothing else running.
 
-Counted for scan_scenes (channels 16, 32, 64, 64 on 64 x 64 x 3): 5.0 million multiply-adds forward in the encoder and
-as many in the decoder, three times that with the backward pass: 61 MFLOP a picture. The matrix product is measured
+Counted for scan_scenes (channels 16, 32, 64, 64 on 64 x 64 x 3): 6.3 million multiply-adds forward in the encoder and
+as many in the decoder, three times that with the backward pass: 76 MFLOP a picture. The matrix product is measured
 beside it.
 """
 
