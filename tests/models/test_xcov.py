@@ -158,7 +158,10 @@ def test_paper_sizes_have_the_papers_weights(config, parameters):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "vae"}, "model.family is 'vae'; expected one of jmvae, replay, scan, sparse, sparse_classifier, xcov"),
+        (
+            {"family": "vae"},
+            "model.family is 'vae'; expected one of jmvae, replay, scan, sparse, sparse_classifier, xcov",
+        ),
         ({"covariance_on": "pixels"}, "covariance_on is 'pixels'"),
         ({"latents": 0}, "latents=0"),
         ({"depth": 3}, "depth"),
