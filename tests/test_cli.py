@@ -94,6 +94,7 @@ def test_train_evaluate_export_encode_generate_report(tmp_path, capsys):
     assert "accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_model_of_several_heads_goes_all_the_way(tmp_path, capsys):
     # Multi-PIE's form: pose is the brightness of the left half, light of the right half; subjects differ a little.
     cameras, lights = ("110", "051", "240"), ("00", "07", "19")
@@ -126,7 +127,7 @@ def _start(workdir, *arguments):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("strategy", ["one", "mirrored"])
+@pytest.mark.parametrize("strategy", ["one", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_sigterm_at_a_random_step_and_resume_end_in_the_bits_of_an_unbroken_run(tmp_path, strategy):
     # Long enough that no machine is through with it before the signal comes.
     steps = {"one": 3000, "mirrored": 600}[strategy]

@@ -159,6 +159,7 @@ def test_published_versions_imagine_words_too(scan_version, tmp_path, capsys):
     assert "imagines without labels" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_joint_baseline_goes_the_whole_way_too(bars_table, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "_CASES", 20)
     kept = [a for a in TINY if not any(word in a for word in ("denoising", "recombination", "stages."))]
