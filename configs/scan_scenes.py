@@ -4,7 +4,7 @@ Higgins et al. 2018 (arXiv 1707.03389) with its stages and losses. Different: th
 the paper's are not public; networks and steps are smaller (the paper's sizes: scan_paper.py); pictures are compared by
 pixels, and so the first stage, the denoising autoencoder, has no steps here (`:features` trains and uses it); beta
 falls from 1500 to 5, at a precision of 50 a pixel, so that causes come into use one after the other. All of that was
-chosen on validation scenes.
+chosen on other scenes than the test scenes.
 
     reverie train --config=scan_scenes --workdir=runs/scan
     reverie evaluate --workdir=runs/scan
