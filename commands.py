@@ -60,6 +60,7 @@ def _train(values, _):
     config = values.config
     if values.data_dir:
         config.data.data_dir = values.data_dir
+    sets = {}
     if "stages" in config:
         # Read first: the attributes that the data has belong to the settings that the run is known by.
         sets = experiment.read_images(config, "train", "validation")
@@ -68,8 +69,7 @@ def _train(values, _):
     if "stream" in config:
         model, phases, data, hooks = stream_runs.prepare(config, strategy, workdir)
     else:
-        if "stages" not in config:
-            sets = experiment.read_images(config, "train", "validation")
+        sets = sets or experiment.read_images(config, "train", "validation")
         model, phases = experiment.build(config, sets["train"], strategy)
         evaluate, pictures = _monitors(config.model.family, model, sets)
         data, hooks = data_facts(sets["train"]), {"evaluate": evaluate, "pictures": pictures}

@@ -13,9 +13,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.resize = "none"  # none, stretch, crop
     config.data.data_dir = ""  # Where TFDS sets were prepared.
     config.data.label_key = "label"  # The TFDS feature with the label.
-    config.data.attributes = (
-        False  # Of TFDS sets: all named attributes (shapes3d, dsprites, celeb_a) instead of one label.
-    )
+    config.data.attributes = False  # Of TFDS sets: all named attributes (as of shapes3d, celeb_a) instead of one label.
     config.data.validation_fraction = 0.0  # Held out of "train" where the source has no validation split.
     config.data.test_fraction = 0.1  # Likewise for folders and .npz files without test images.
     config.data.holdout_seed = 0

@@ -71,19 +71,18 @@ class Recombination(keras.Model):
 def draw(labels, sizes: tuple, noise: Noise, held_out) -> tuple:
     """Two symbols and an operator whose composition fits each picture.
 
-      AND splits part of what is known of the picture in two; IGNORE and IN COMMON add values of *other* pictures of
-      the batch to it, which the second symbol takes away again, or which the symbols do not share. An addition that
-      would show a held-out pair is left out.
+    AND splits part of what is known of the picture in two; IGNORE and IN COMMON add values of *other* pictures of
+    the batch to it, which the second symbol takes away again, or which the symbols do not share. An addition that
+    would show a held-out pair is left out.
 
-      Args:
-        labels: int32 [b, attributes] of pictures; -1 where nothing is known.
-        sizes: number of values of each attribute.
-        noise: keys the draw.
-    held_out: as in `Recombination.losses`.
-        held_out: as in `Recombination.losses`.
+    Args:
+      labels: int32 [b, attributes] of pictures; -1 where nothing is known.
+      sizes: number of values of each attribute.
+      noise: keys the draw.
+      held_out: as in `Recombination.losses`.
 
-      Returns:
-        (first, operator, second, composed): float32 [b, values], int32 [b], and twice float32 [b, values].
+    Returns:
+      (first, operator, second, composed): float32 [b, values], int32 [b], and twice float32 [b, values].
     """
     shape = tf.shape(labels)
     count = shape[1]

@@ -87,7 +87,7 @@ class Scan(keras.Model):
         del training
         return self.symbols.losses(batch, noise)
 
-    def operator_losses(self, batch: dict, noise: Noise, training: bool = True, held_out=None) -> dict:
+    def operator_losses(self, batch: dict, noise: Noise, training: bool = True, *, held_out) -> dict:
         """Stage 4; see `Recombination.losses`."""
         del training
         return self.recombination.losses(batch, noise, self.symbols, held_out)

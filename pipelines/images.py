@@ -95,7 +95,7 @@ def read_splits(
       resize: "none", "stretch" or "crop"; see `decoding.decode`.
       data_dir: TFDS folder.
       label_key: the TFDS feature holding the label.
-      attributes: of TFDS sets, read all attributes instead of the one label; see `attributes.py`.
+      attributes: of TFDS sets, read all attributes instead of the one label; see `prepared.read_prepared`.
       validation_fraction, test_fraction, holdout_seed: see above.
       fold: TFD's official fold, 0..4.
       max_pixels, max_file_mib, max_bad_fraction, memory_gib: see `files.Budget`.

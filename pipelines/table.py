@@ -42,13 +42,13 @@ def read_table(path: str, split: str, shape: tuple, resize: str, budget: Budget)
     Raises:
       UserError: no such table, a row of another length, no attributes, too many unusable files.
     """
-    header, rows = _read(path)
+    header, everything = _read(path)
+    rows = everything
     if "split" in header:
-        rows = [row for row in rows if row[header.index("split")] == split]
+        rows = [row for row in everything if row[header.index("split")] == split]
     root = pathlib.Path(path).parent
     columns = [k for k, name in enumerate(header) if k > 0 and name != "split"]
     # Values are numbered over the whole table, so that every split numbers them alike.
-    everything = _read(path)[1]
     names = {header[k]: tuple(_ordered({row[k] for row in everything if row[k]})) for k in columns}
     labels = np.asarray(
         [[names[header[k]].index(row[k]) if row[k] else UNLABELLED for k in columns] for row in rows], np.int32
@@ -78,7 +78,7 @@ def _read(path: str) -> tuple:
 
 
 def _ordered(values: set) -> list:
-    """Numbers by size, words by the alphabet, no before yes either way."""
+    """Numbers by size, words by the alphabet."""
     try:
         return sorted(values, key=float)
     except ValueError:

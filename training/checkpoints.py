@@ -117,6 +117,12 @@ def latest(folder) -> str | None:
     return tf.train.latest_checkpoint(str(folder))
 
 
+def saved_step(folder) -> int:
+    """The step of the newest complete checkpoint in a folder, 0 without one."""
+    path = latest(folder)
+    return int(tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE")) if path else 0
+
+
 def restore_weights(model, folder, averaged: bool) -> int:
     """Puts the newest checkpoint's weights into a freshly built model.
 

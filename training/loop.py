@@ -18,7 +18,7 @@ from absl import logging
 from ..errors import StorageError, UserError
 from . import optimizers, strategies
 from .asynchronous import AsynchronousRunner, lost_servers
-from .checkpoints import Checkpoints, latest
+from .checkpoints import Checkpoints, saved_step
 from .records import Progress, Records, Tally, Window
 from .signals import stop_request
 from .steps import Runner, shadows
@@ -161,7 +161,7 @@ def train(
         start, runner = 0, None
         for number, phase in enumerate(phases):
             end = start + phase.steps
-            if _saved_step(workdir) < end or phase is phases[-1]:
+            if saved_step(f"{workdir}/checkpoints") < end or phase is phases[-1]:
                 if runner is not None and phase.continues:
                     runner.go_on(phase, start)
                 else:
@@ -197,11 +197,6 @@ def _check(settings: LoopSettings, strategy, phases: list) -> None:
             raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
 
 
-def _saved_step(workdir) -> int:
-    path = latest(f"{workdir}/checkpoints")
-    return int(tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE")) if path else 0
-
-
 def _chain(phases: list, number: int) -> tuple:
     """(first step, length in steps) of the run of phases around `number` that share one optimiser."""
     first = number
@@ -223,7 +218,7 @@ def _restored(workdir, settings, runner, state) -> Checkpoints:
         weights["state"] = state
     folder = f"{workdir}/checkpoints"
     checkpoints = Checkpoints(folder, settings.keep_checkpoints, optimizer=runner.optimizer, **weights)
-    saved = _saved_step(workdir)
+    saved = saved_step(f"{workdir}/checkpoints")
     if saved > start or (saved == start and runner.phase.continues):
         checkpoints.restore()
     elif saved == start and start > 0 and int(runner.step.numpy()) != start:

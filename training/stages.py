@@ -61,8 +61,8 @@ def admitted(config: ml_collections.ConfigDict, images: pipelines.Images) -> pip
     return images.take(rows)
 
 
-def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> pipelines.Images:
-    """The pictures that have words: `words.pairs` of the admitted ones, by the run's seed.
+def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> np.ndarray:
+    """The pictures that have words: the rows of `words.pairs` of the admitted ones, by the run's seed.
 
     Raises:
       UserError: fewer pictures with words than that.
@@ -71,7 +71,7 @@ def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> pipeli
     count = int(config.words.pairs)
     if not 1 <= count <= len(known):
         raise UserError(f"words.pairs is {count}; {images.name} has {len(known)} pictures with words that may be shown")
-    return images.take(known[np.random.default_rng(int(config.seed)).permutation(len(known))[:count]])
+    return known[np.random.default_rng(int(config.seed)).permutation(len(known))[:count]]
 
 
 def phases(config: ml_collections.ConfigDict, model, images: pipelines.Images, strategy) -> list:
@@ -97,117 +97,80 @@ def phases(config: ml_collections.ConfigDict, model, images: pipelines.Images, s
         raise UserError(f"stages: no stage has steps; set stages.{known[0]}.steps or another")
     if config.train.steps or config.train.epochs:
         raise UserError("train.steps and train.epochs are not for runs in stages; set stages.<stage>.steps")
-    _take_earlier(config, model, wanted)
+    if config.model.family == "scan":
+        _take_earlier(config, model, wanted)
     made, start = [], 0
     for stage in wanted:
         settings = config.stages[stage]
         batch_size, replicas = int(settings.batch_size), strategy.num_replicas_in_sync
         if batch_size < 1 or batch_size % replicas:
             raise UserError(f"stages.{stage}.batch_size is {batch_size}; expected a multiple of {replicas} replica(s)")
+        rows = functools.partial(_rows, int(config.seed), batch_size, replicas)
         phase = Phase(
             name=stage,
             steps=int(settings.steps),
             batch_size=batch_size,
-            losses=_no_losses,
-            variables=model.trainable_variables,
-            stream=functools.partial(_images, shown, batch_size, int(config.seed), replicas),
             optimizer=config.optimizer.to_dict(),
             schedule={**config.schedule.to_dict(), "rate": float(settings.rate)},
+            **_objective(stage, config, model, shown, told, start, rows),
         )
-        made.append(_STAGE[stage](phase, config, model, shown, told, start, replicas))
+        made.append(phase)
         start += phase.steps
     return made
 
 
-def _no_losses(batch, noise, training):
-    raise NotImplementedError
-
-
-def _images(images, batch_size, seed, replicas, first_step, input_context):
-    order = {"seed": seed + getattr(input_context, "seed_offset", 0), "start_step": first_step}
-    return pipelines.batches(images, batch_size, **order, input_context=input_context, replicas=replicas)
-
-
-def _denoising(phase, config, model, shown, told, start, replicas) -> Phase:
-    del config, shown, told, start, replicas
-
-    def losses(batch, noise, training):
-        return model.denoising.losses(batch, noise, training)
-
-    return dataclasses.replace(phase, losses=losses, variables=model.denoising.trainable_variables)
-
-
-def _vision(phase, config, model, shown, told, start, replicas) -> Phase:
-    del config, shown, told, replicas
-    losses = functools.partial(model.vision_losses, first_step=start)
-    return dataclasses.replace(phase, losses=losses, variables=model.vision.trainable_variables)
-
-
-def _symbols(phase, config, model, shown, told, start, replicas) -> Phase:
-    del shown, start
-    changes = {"losses": model.symbol_losses, "variables": model.symbols.trainable_variables}
-    return dataclasses.replace(phase, **changes, **_on_codes(phase, config, model, told, replicas))
-
-
-def _operators(phase, config, model, shown, told, start, replicas) -> Phase:
-    del shown, start
-    losses = functools.partial(model.operator_losses, held_out=tf.constant(held_out(config), tf.float32))
-    changes = {"losses": losses, "variables": model.recombination.trainable_variables}
-    return dataclasses.replace(phase, **changes, **_on_codes(phase, config, model, told, replicas))
-
-
-def _joint(phase, config, model, shown, told, start, replicas) -> Phase:
-    """Pictures without words and, repeated until they make up their share, those with."""
-    del start
-    times = max(1, round(_JOINT_SHARE / (1.0 - _JOINT_SHARE) * len(shown) / len(told)))
-    silent = np.full_like(shown.labels, -1)
-    # Both are rows of one set, so that one permutation mixes them.
-    place = {key: row for row, key in enumerate(_known_by(shown))}
-    repeated = np.tile([place[key] for key in _known_by(told)], times)
-    rows = np.concatenate([np.arange(len(shown)), repeated])
-    mixed = shown.take(rows)
-    labels = np.concatenate([silent, shown.labels[repeated]])
-    mixed = dataclasses.replace(mixed, labels=labels)
-    stream = functools.partial(_images, mixed, phase.batch_size, int(config.seed), replicas)
-    return dataclasses.replace(phase, losses=model.losses, stream=stream)
-
-
-def _known_by(images: pipelines.Images):
-    return range(len(images)) if images.keys is None else images.keys
-
-
-_STAGE = {
-    "denoising": _denoising, "vision": _vision, "symbols": _symbols, "operators": _operators, "joint": _joint,
-}  # fmt: skip
-
-
-def _on_codes(phase: Phase, config, model, told: pipelines.Images, replicas: int) -> dict:
-    """Where vision is frozen, the few pictures with words are encoded once, when the stage begins."""
+def _objective(stage: str, config, model, shown: pipelines.Images, told: np.ndarray, start: int, rows) -> dict:
+    """What a stage learns from what: losses, variables, stream and, where it needs one, begin of its phase."""
+    if stage == "denoising":
+        part, losses = model.denoising, model.denoising.losses
+    elif stage == "vision":
+        part, losses = model.vision, functools.partial(model.vision_losses, first_step=start)
+    elif stage == "joint":
+        mixed = _mixed(shown, told)
+        stream = functools.partial(rows, pipelines.batches, mixed)
+        return {"losses": model.losses, "variables": model.trainable_variables, "stream": stream}
+    elif stage == "symbols":
+        part, losses = model.symbols, model.symbol_losses
+    else:
+        table = tf.constant(held_out(config), tf.float32)
+        part, losses = model.recombination, functools.partial(model.operator_losses, held_out=table)
+    learned = {"losses": losses, "variables": part.trainable_variables}
+    if stage in ("denoising", "vision"):
+        return {**learned, "stream": functools.partial(rows, pipelines.batches, shown)}
+    # Where vision is frozen, the few pictures with words are encoded once, when the stage begins.
     codes: dict = {}
+    begin = functools.partial(_encode, model, shown.take(told), codes)
+    return {**learned, "begin": begin, "stream": functools.partial(rows, pipelines.rows, codes)}
 
-    def encode():
-        parts = [model.vision.code(batch["image"]) for batch in pipelines.in_order(told, _ENCODED_AT_ONCE)]
-        mean, log_variance = (np.concatenate(column) for column in zip(*parts, strict=True))
-        labels = told.labels.reshape(len(told), -1)
-        codes.update({"mean": mean, "log_variance": log_variance, "label": labels})
 
-    def stream(first_step, input_context):
-        order = {"seed": int(config.seed) + getattr(input_context, "seed_offset", 0), "start_step": first_step}
-        return pipelines.rows(codes, phase.batch_size, **order, input_context=input_context, replicas=replicas)
+def _rows(seed: int, batch_size: int, replicas: int, reader, source, first_step: int, input_context):
+    """The stream of a phase: `reader` is `pipelines.batches` or `pipelines.rows`, of the source that it takes."""
+    order = {"seed": seed + getattr(input_context, "seed_offset", 0), "start_step": first_step}
+    return reader(source, batch_size, **order, input_context=input_context, replicas=replicas)
 
-    return {"begin": encode, "stream": stream}
+
+def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
+    """All pictures without words and, repeated until they make up their share, those with, as rows of one set."""
+    times = max(1, round(_JOINT_SHARE / (1.0 - _JOINT_SHARE) * len(shown) / len(told)))
+    repeated = np.tile(told, times)
+    labels = shown.labels.reshape(len(shown), -1)
+    labels = np.concatenate([np.full_like(labels, -1), labels[repeated]])
+    return dataclasses.replace(shown.take(np.concatenate([np.arange(len(shown)), repeated])), labels=labels)
+
+
+def _encode(model, told: pipelines.Images, codes: dict) -> None:
+    """Puts what the stages on words learn from into `codes`: "mean", "log_variance" and "label", a row a picture."""
+    parts = [model.vision.code(batch["image"]) for batch in pipelines.in_order(told, _ENCODED_AT_ONCE)]
+    mean, log_variance = (np.concatenate(column) for column in zip(*parts, strict=True))
+    codes.update({"mean": mean, "log_variance": log_variance, "label": told.labels.reshape(len(told), -1)})
 
 
 def _take_earlier(config, model, wanted: list) -> None:
     """Weights of the stages that the wanted ones stand on and that this run does not train."""
-    if config.model.family == "jmvae":
-        return
-    needed = {"denoising"} if _sees_through_denoising(config) else set()
-    last = STAGES.index(wanted[-1])
-    needed |= set(STAGES[1 : last + 1])
-    if last == 0:
-        needed = set()
-    missing = [stage for stage in STAGES[:last] if stage in needed and stage not in wanted]
+    # The features of the denoising autoencoder are needed where vision is judged by them, or seen through them.
+    through = config.model.vision.get("likelihood", "") == "features" or config.model.get("view", "") == "denoised"
+    below = STAGES[0 if through else 1 : STAGES.index(wanted[-1])]
+    missing = [stage for stage in below if stage not in wanted]
     if not missing:
         return
     folder = config.stages.start_from
@@ -223,17 +186,11 @@ def _take_earlier(config, model, wanted: list) -> None:
     transfer.take(folder, "stages.start_from", receiver, f"{' and '.join(missing)} as configured here")
 
 
-def _sees_through_denoising(config) -> bool:
-    return config.model.vision.get("likelihood", "") == "features" or config.model.get("view", "") == "denoised"
-
-
 def _check_trained(folder: str, stages: list) -> None:
     """Refuses a run that has not come as far as the stages needed."""
-    other = run_folder.load_config(folder)
-    path = checkpoints.latest(f"{folder}/checkpoints")
-    if "stages" not in other or path is None:
+    other, done = run_folder.load_config(folder), checkpoints.saved_step(f"{folder}/checkpoints")
+    if "stages" not in other or not done:
         raise UserError(f"stages.start_from is {folder}, which holds no trained run in stages")
-    done = int(tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE"))
     end = 0
     for stage in STAGES:
         steps = int(other.stages[stage].steps) if stage in other.stages else 0
