@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from .command import Command, boolean, integer, needed, string
+from .command import Command, boolean, integer, needed, save_picture, string
 from .errors import UserError
 
 _SAMPLE_BYTES = 2**28
@@ -145,10 +145,7 @@ def _generate(values, _):
             reason = next((part for part in str(error).split("[") if "expected" in part), str(error))
             raise UserError(f"the model refused: {reason.strip().rstrip(']').strip()}") from None
         rows.append(made["images"])
-    try:
-        pictures.save_png(values.out, pictures.grid(np.stack(rows)))
-    except OSError as error:
-        raise UserError(f"{values.out} cannot be written: {error.strerror}") from None
+    save_picture(values.out, pictures.grid(np.stack(rows)))
     print(f"{values.out}: {len(rows)} x {values.count} images")
 
 

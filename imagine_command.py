@@ -3,7 +3,7 @@
 Heavy imports stand inside the action, so that `--help` and a mistyped flag answer at once.
 """
 
-from .command import Command, integer, string
+from .command import Command, integer, save_picture, string
 from .errors import UserError
 
 
@@ -31,11 +31,7 @@ def _imagine(values, positional):
     columns = min(len(images), max(1, round(math.sqrt(2 * len(images)))))
     blank = np.ones([-len(images) % columns, *images.shape[1:]], images.dtype)
     rows = np.concatenate([images, blank]).reshape(-1, columns, *images.shape[1:])
-    sheet = pictures.labelled_rows(rows, [positional[0], *[""] * (len(rows) - 1)], 96)
-    try:
-        pictures.save_png(values.out, sheet)
-    except OSError as error:
-        raise UserError(f"{values.out} cannot be written: {error.strerror}") from None
+    save_picture(values.out, pictures.labelled_rows(rows, [positional[0], *[""] * (len(rows) - 1)], 96))
     print(f"{values.out}: {len(images)} pictures of {vocabulary.phrase(made['symbol'])}")
 
 
@@ -51,19 +47,15 @@ def _from_run(values, text: str) -> dict:
     present = stages.trained(config, step)
     if "symbols" not in present:
         raise UserError(f"{values.run}: the stage symbols is not trained, so words mean nothing yet")
-    if len(expression) == 1:
-        images = scan.imagined(model, vocabulary, expression[0], values.count, values.seed)
-        return {"images": images, "symbol": expression[0], "vocabulary": vocabulary}
-    if "operators" not in present:
+    if len(expression) > 1 and "operators" not in present:
         raise UserError(
             f"{values.run}: the stage operators is not trained; imagine one symbol without {expression[1][0]}"
         )
-    made = scan.composed(model, vocabulary, expression, values.count, values.seed)
+    made = scan.imagined(model, vocabulary, expression, values.count, values.seed)
     return {**made, "vocabulary": vocabulary}
 
 
 def _from_version(values, text: str) -> dict:
-    import json
     import pathlib
 
     import numpy as np
@@ -71,9 +63,10 @@ def _from_version(values, text: str) -> dict:
     from .export.graph_loader import GraphModel
     from .pipelines import Vocabulary
     from .pipelines.symbols import OPERATORS, combine
+    from .training import run_folder
 
-    path = pathlib.Path(values.model) / "metadata.json"
-    attributes = json.loads(path.read_text())["config"]["model"].get("attributes") if path.is_file() else None
+    metadata = run_folder.read_json(pathlib.Path(values.model) / "metadata.json")
+    attributes = metadata.get("config", {}).get("model", {}).get("attributes")
     if not attributes:
         raise UserError(f"{values.model}: is no published version of a family with symbols")
     vocabulary = Vocabulary.from_plain(attributes)

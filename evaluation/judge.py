@@ -70,7 +70,7 @@ class Judge:
         Returns:
           int64 [n].
         """
-        return np.argmax(self.model.predict(self._shown(images), batch_size=500, verbose=0)[head], axis=-1)
+        return self.all_classes(images)[:, list(self.heads).index(head)]
 
     def all_classes(self, images) -> np.ndarray:
         """int64 [n, heads]: the class it sees for every head, in the order of the heads."""

@@ -19,15 +19,24 @@ _ACTIVE = 0.05  # Nats above which a latent is said to be in use.
 
 def quick(model, images: pipelines.Images) -> dict:
     """Error and divergence of vision, and how well words come to pictures: cheap enough to run while training."""
-    codes = over(model.encode, images)
+    named = _named(model, images)
+    return {
+        **_vision(model, images, over(model.encode, images)),
+        "images_to_symbols": float(named.per_attribute().mean()),
+    }
+
+
+def _vision(model, images: pipelines.Images, codes: dict) -> dict:
     kl = _divergences(codes)
-    named = imagination.recognise(model, images)
     return {
         "reconstruction": float(over(lambda x: {"error": _squared_error(model, x)}, images)["error"].mean()),
         "kl": float(kl.sum()),
         "active_latents": int(np.sum(kl > _ACTIVE)),
-        "images_to_symbols": float(named.per_attribute().mean()),
     }
+
+
+def _named(model, images: pipelines.Images) -> imagination.Imagined:
+    return imagination.recognise(lambda x: model.images_to_symbols(x)["label"], images)
 
 
 def evaluate(
@@ -51,21 +60,22 @@ def evaluate(
       right at once); "and", "in_common", "ignore" with "_held_out"; "disentanglement_*" of the true causes.
     """
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
-    result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
+    codes = over(model.encode, test)
+    result = {"test_images": len(test), "train_images": len(train), **_vision(model, test, codes)}
     if disentangled:
-        result |= {f"disentanglement_{k}": v for k, v in disentanglement.all_scores(*causes(model, test)).items()}
+        scores = disentanglement.all_scores(*causes(codes["mean"], test))
+        result |= {f"disentanglement_{name}": value for name, value in scores.items()}
     if "symbols" not in run["stages"]:
-        del result["images_to_symbols"]
         return result
     judge = judge or attribute_classifier(train, vocabulary)
-    accuracies = {name: judge.accuracy(test, name) for name in vocabulary.names}
-    result["judge_accuracy"] = float(np.mean(list(accuracies.values())))
-    result |= {f"judge_accuracy_{name}": value for name, value in accuracies.items()}
-    named = imagination.recognise(model, test)
-    result |= _by_attribute("images_to_symbols", named, vocabulary)
+    for name, outcome in (
+        ("judge_accuracy", imagination.recognise(judge.all_classes, test)),
+        ("images_to_symbols", named := _named(model, test)),
+    ):
+        result[name] = float(outcome.per_attribute().mean())
+        result |= _by_attribute(name, outcome, vocabulary)
     result["images_to_symbols_all"] = named.accuracy
-    labels = test.labels.reshape(len(test), -1)
-    asked = imagination.draw_symbols(vocabulary, labels, 4 * cases, seed=1)
+    asked = imagination.draw_symbols(vocabulary, named.asked, 4 * cases, seed=1)
     made = imagination.imagine(model, judge, vocabulary, asked)
     result["symbols_to_images"] = made.accuracy
     result |= _by_attribute("symbols_to_images", made, vocabulary)
@@ -102,7 +112,7 @@ def _by_attribute(name: str, outcome, vocabulary) -> dict:
     return {f"{name}_{a}": float(v) for a, v in zip(vocabulary.names, outcome.per_attribute(), strict=True)}
 
 
-def causes(model, images: pipelines.Images) -> tuple:
+def causes(means, images: pipelines.Images) -> tuple:
     """(codes float [n, latents], factors int [n, k]): posterior means and every true cause, continuous ones binned."""
     columns = list(images.labels.reshape(len(images), -1).T)
     if images.nuisances is not None:
@@ -111,7 +121,7 @@ def causes(model, images: pipelines.Images) -> tuple:
             columns.append(np.digitize(column, edges))
     factors = np.stack(columns, axis=-1)
     known = np.flatnonzero((factors >= 0).all(axis=1))
-    return over(model.encode, images)["mean"][known], factors[known]
+    return means[known], factors[known]
 
 
 def _divergences(codes: dict) -> np.ndarray:
@@ -137,11 +147,9 @@ def draw(model, images: pipelines.Images, run: dict | None = None) -> dict:
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     if "symbols" in stages:
         result["imagined_from_symbols"] = _sheet(model, vocabulary, images)
+        result["concepts"] = concepts.draw(model, vocabulary, _symbol_of(vocabulary, images, 0))
     if "operators" in stages:
         result["operators"] = _operator_sheet(model, vocabulary, run["held_out"])
-    if "symbols" in stages:
-        scene = _symbol_of(vocabulary, images, 0)
-        result["concepts"] = concepts.draw(model, vocabulary, scene)
     return result
 
 
@@ -179,17 +187,11 @@ def _sheet(model, vocabulary, images) -> tuple:
         items = list(_symbol_of(vocabulary, images, number).items())[:6]
         for size in range(1, len(items) + 1):
             symbol = dict(items[-size:] if number else items[:size])
-            rows.append(imagined(model, vocabulary, symbol, 10, seed=number))
+            rows.append(imagined(model, vocabulary, [symbol], 10, seed=number)["images"])
             names.append(vocabulary.phrase(symbol))
     return pictures.labelled_rows(np.stack(rows), names), (
         "Imagined from words, a symbol a row. What the words leave open varies; what they name does not."
     )
-
-
-def imagined(model, vocabulary, symbol: dict, count: int, seed: int = 0) -> np.ndarray:
-    """Pictures of a symbol, float [count, h, w, c]."""
-    request = (tf.constant(vocabulary.encode(symbol)[None]), tf.constant(count), tf.constant([seed, 0]))
-    return model.symbols_to_images(*request)["images"].numpy()
 
 
 def _operator_sheet(model, vocabulary, table) -> tuple:
@@ -199,7 +201,7 @@ def _operator_sheet(model, vocabulary, table) -> tuple:
             cases = imagination.draw_cases(vocabulary, table, operator, 1, held, seed=number)
             if cases:
                 (case,) = cases
-                rows.append(composed(model, vocabulary, [case[0], (operator, case[2])], 10)["images"])
+                rows.append(imagined(model, vocabulary, [case[0], (operator, case[2])], 10)["images"])
                 first, second = vocabulary.phrase(case[0]), vocabulary.phrase(case[2])
                 names.append(f"{first} {operator} {second}{' (held out)' if held else ''}")
     return pictures.labelled_rows(np.stack(rows), names), (
@@ -207,11 +209,11 @@ def _operator_sheet(model, vocabulary, table) -> tuple:
     )
 
 
-def composed(model, vocabulary, expression: list, count: int, seed: int = 0) -> dict:
+def imagined(model, vocabulary, expression: list, count: int, seed: int = 0) -> dict:
     """Imagines a whole expression.
 
     Args:
-      model: of the family scan.
+      model: of the family scan, or of jmvae where nothing is composed.
       vocabulary: of its data.
       expression: as `Vocabulary.parse_expression` returns it.
       count: pictures.
@@ -227,7 +229,5 @@ def composed(model, vocabulary, expression: list, count: int, seed: int = 0) -> 
         symbol = words.combine(symbol, operator, other)
         second = model.symbols.code(tf.constant(vocabulary.encode(other)[None]))
         code = model.recombination.compose(code, tf.constant([words.OPERATORS.index(operator)]), second)
-    mean, log_variance = code
-    normal = tf.random.stateless_normal([count, mean.shape[-1]], [seed, 0], alg="philox")
-    images = model.picture(mean + tf.exp(0.5 * log_variance) * normal)
-    return {"images": images.numpy(), "symbol": symbol, "label": model.in_words(mean)["label"].numpy()[0]}
+    images = model.imagine(code, count, [seed, 0])["images"].numpy()
+    return {"images": images, "symbol": symbol, "label": model.in_words(code[0])["label"].numpy()[0]}

@@ -75,19 +75,22 @@ def draw_symbols(vocabulary: pipelines.Vocabulary, labels, count: int, seed: int
 
 def imagine(model, judge, vocabulary, asked, seed: int = 0) -> Imagined:
     """One picture for every symbol, int [n, attributes], as the classifier sees it."""
-    khot = vocabulary.khot(asked)
-    made = tf.function(model.symbols_to_images)
-    seen = []
-    for start in range(0, len(khot), _AT_ONCE):
-        part = tf.constant(khot[start : start + _AT_ONCE])
-        pictures = made(part, tf.constant(len(part)), tf.constant([seed, start]))["images"]
-        seen.append(verdicts(judge, pictures))
-    return Imagined(asked, np.concatenate(seen))
+    return Imagined(asked, _seen(judge, model.symbols_to_images, [vocabulary.khot(asked)], seed))
 
 
-def recognise(model, images: pipelines.Images) -> Imagined:
-    """Words for real pictures: what is shown stands for "asked", the model's words for "seen"."""
-    seen = [model.images_to_symbols(batch["image"])["label"] for batch in pipelines.in_order(images, _AT_ONCE)]
+def _seen(judge, function, columns: list, seed: int) -> np.ndarray:
+    """int [n, attributes]: what the classifier sees in a picture a row, of `function`(columns..., count, seed)."""
+    made, seen = tf.function(function), []
+    for start in range(0, len(columns[0]), _AT_ONCE):
+        part = [tf.constant(column[start : start + _AT_ONCE]) for column in columns]
+        images = made(*part, tf.constant(len(part[0])), tf.constant([seed, start]))["images"]
+        seen.append(judge.all_classes(images))
+    return np.concatenate(seen)
+
+
+def recognise(function, images: pipelines.Images) -> Imagined:
+    """Real pictures named by `function`, images -> int [b, attributes]; what they show stands for "asked"."""
+    seen = [function(batch["image"]) for batch in pipelines.in_order(images, _AT_ONCE)]
     return Imagined(images.labels.reshape(len(images), -1), np.concatenate(seen))
 
 
@@ -107,13 +110,7 @@ def compose(model, judge, vocabulary, cases: list, seed: int = 0) -> Imagined:
     first, second = (vocabulary.khot(np.stack([vocabulary.labels(case[k]) for case in cases])) for k in (0, 2))
     operator = np.asarray([words.OPERATORS.index(case[1]) for case in cases], np.int32)
     asked = np.stack([vocabulary.labels(words.combine(*case)) for case in cases])
-    made, seen = tf.function(model.compose), []
-    for start in range(0, len(cases), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        parts = (tf.constant(first[rows]), tf.constant(operator[rows]), tf.constant(second[rows]))
-        seed_pair = tf.constant([seed, start])
-        seen.append(verdicts(judge, made(*parts, tf.constant(len(parts[1])), seed_pair)["images"]))
-    return Imagined(asked, np.concatenate(seen))
+    return Imagined(asked, _seen(judge, model.compose, [first, operator, second], seed))
 
 
 def draw_cases(vocabulary, table, operator: str, count: int, of_held_out: bool, seed: int = 0) -> list:
@@ -132,11 +129,10 @@ def draw_cases(vocabulary, table, operator: str, count: int, of_held_out: bool, 
       [(first, operator, second)]; fewer where hardly any exist.
     """
     rng, cases = np.random.default_rng(seed), []
-    names, khots = np.asarray(vocabulary.names), []
     for _ in range(400 * count):
         if len(cases) == count:
             break
-        case = _case(vocabulary, rng, names, operator)
+        case = _case(vocabulary, rng, operator)
         khots = np.stack([vocabulary.encode(symbol) for symbol in (case[0], case[2], {**case[2], **case[0]})])
         paired = words.holds_pair(khots, table)
         # Of AND it is the result that nobody has seen, each of its parts anybody may have.
@@ -146,18 +142,15 @@ def draw_cases(vocabulary, table, operator: str, count: int, of_held_out: bool, 
     return cases
 
 
-def _case(vocabulary, rng, names, operator: str) -> tuple:
+def _case(vocabulary, rng, operator: str) -> tuple:
     """Two random symbols whose composition is not empty."""
     scene = {a.name: a.values[rng.integers(len(a.values))] for a in vocabulary.attributes}
-    order = list(rng.permutation(names))
-    if operator == "AND":
+    order = list(rng.permutation(vocabulary.names))
+    if operator in ("AND", "IGNORE"):
         named = order[: rng.integers(2, len(order) + 1)]
         cut = rng.integers(1, len(named))
-        return {n: scene[n] for n in named[:cut]}, operator, {n: scene[n] for n in named[cut:]}
-    if operator == "IGNORE":
-        named = order[: rng.integers(2, len(order) + 1)]
-        cut = rng.integers(1, len(named))
-        return {n: scene[n] for n in named}, operator, {n: scene[n] for n in named[cut:]}
+        first = named[:cut] if operator == "AND" else named
+        return {n: scene[n] for n in first}, operator, {n: scene[n] for n in named[cut:]}
     shared = order[: rng.integers(1, len(order))]
     first, second = ({n: scene[n] for n in shared} for _ in range(2))
     for name in order[len(shared) :]:
@@ -168,8 +161,3 @@ def _case(vocabulary, rng, names, operator: str) -> tuple:
         if rng.random() < 0.75:
             second[name] = values[other]
     return first, operator, second
-
-
-def verdicts(judge, images) -> np.ndarray:
-    """int [n, attributes]: what the classifier sees in every picture, head by head in the order of the labels."""
-    return judge.all_classes(images)

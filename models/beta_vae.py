@@ -39,6 +39,8 @@ from ..layers import (
 tfd = tfp.distributions
 
 LIKELIHOODS = ("gaussian", "bernoulli", "features")
+# Least and greatest log-variance of a posterior; symbols' and compositions' posteriors have the same.
+LOG_VARIANCES = (-12.0, 6.0)
 OBJECTIVES = ("fixed", "annealed", "capacity")
 
 
@@ -97,7 +99,7 @@ class BetaVAE(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self.encoder = StridedConvolutions(config.channels, config.hidden, config.activation)
-        self.heads = GaussianPosterior(config.latents, min_log_variance=-12.0, max_log_variance=6.0, name="latent")
+        self.heads = GaussianPosterior(config.latents, *LOG_VARIANCES, name="latent")
         self.decoder = StridedDeconvolutions(config.image_shape, config.channels, config.hidden, config.activation)
         self.encoder.build((None, *config.image_shape))
         self.heads.build((None, config.hidden))

@@ -16,7 +16,7 @@ import tensorflow_probability as tfp
 
 from ..layers import GaussianPosterior, Noise, diagonal_gaussian
 from . import scan
-from .beta_vae import BetaVAE, BetaVAEConfig
+from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .symbol_vae import SymbolVAE, SymbolVAEConfig, khot, some
 
 tfd = tfp.distributions
@@ -56,9 +56,7 @@ class JMVAE(keras.Model):
         self.vision = BetaVAE(config.vision, name="vision")
         self.symbols = SymbolVAE(config.symbols, self.sizes, config.vision.latents, name="symbols")
         self.joint = keras.layers.Dense(config.vision.hidden, "relu", name="joint")
-        self.joint_heads = GaussianPosterior(
-            config.vision.latents, min_log_variance=-12.0, max_log_variance=6.0, name="joint_latent"
-        )
+        self.joint_heads = GaussianPosterior(config.vision.latents, *LOG_VARIANCES, name="joint_latent")
         self.joint.build((None, config.vision.hidden + sum(self.sizes)))
         self.joint_heads.build((None, config.vision.hidden))
         self.built = True
@@ -104,6 +102,7 @@ class JMVAE(keras.Model):
     generate = scan.Scan.generate
     symbols_to_images = scan.Scan.symbols_to_images
     images_to_symbols = scan.Scan.images_to_symbols
+    imagine = scan.Scan.imagine
     in_words = scan.Scan.in_words
 
     def picture(self, latents):
@@ -112,7 +111,7 @@ class JMVAE(keras.Model):
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""
-        return scan.signatures(self, {})
+        return scan.signatures(self)
 
     def call(self, images):
         return self.reconstruct(images)["images"]

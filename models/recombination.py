@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ..layers import LatentOperator, Noise, diagonal_gaussian
+from .beta_vae import LOG_VARIANCES
 from .symbol_vae import SymbolVAE, khot
 
 tfd = tfp.distributions
@@ -35,7 +36,7 @@ class Recombination(keras.Model):
     def __init__(self, config: RecombinationConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.operator = LatentOperator(OPERATORS, config.hidden, -12.0, 6.0, name="operator")
+        self.operator = LatentOperator(OPERATORS, config.hidden, *LOG_VARIANCES, name="operator")
         self.operator.build()
         self.built = True
 

@@ -12,6 +12,7 @@ Afterwards words become pictures (`symbols_to_images`), pictures words (`images_
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -129,8 +130,12 @@ class Scan(keras.Model):
         Returns:
           {"images": float32 [count, h, w, c]}.
         """
-        mean, log_variance = self.symbols.code(one_value_each(symbols, self.sizes))
-        return {"images": self.picture(_drawn(mean, log_variance, count, seed))}
+        return self.imagine(self.symbols.code(one_value_each(symbols, self.sizes)), count, seed)
+
+    def imagine(self, code: tuple, count, seed) -> dict:
+        """{"images"} of `count` draws from Gaussians (mean, log_variance), float32 [1 or count, latents] each."""
+        mean, log_variance = code
+        return {"images": self.picture(mean + tf.exp(0.5 * log_variance) * _normal(count, mean.shape[-1], seed))}
 
     def images_to_symbols(self, images) -> dict:
         """What pictures show, in words.
@@ -157,8 +162,8 @@ class Scan(keras.Model):
         second = self.symbols.code(one_value_each(symbols_b, self.sizes))
         rows = tf.maximum(tf.maximum(tf.shape(symbols_a)[0], tf.shape(symbols_b)[0]), tf.shape(operator)[0])
         parts = [tf.broadcast_to(part, [rows, tf.shape(part)[-1]]) for part in (*first, *second)]
-        mean, log_variance = self.recombination.compose(parts[:2], tf.broadcast_to(operator, [rows]), parts[2:])
-        return {"images": self.picture(_drawn(mean, log_variance, count, seed)), **self.in_words(mean)}
+        code = self.recombination.compose(parts[:2], tf.broadcast_to(operator, [rows]), parts[2:])
+        return {**self.imagine(code, count, seed), **self.in_words(code[0])}
 
     def in_words(self, latents) -> dict:
         """What latents float32 [n, latents] say in words; see `images_to_symbols`."""
@@ -169,7 +174,7 @@ class Scan(keras.Model):
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""
-        return signatures(self, {"compose": self.compose})
+        return signatures(self, self.compose)
 
     def call(self, images):
         return self.reconstruct(images)["images"]
@@ -188,13 +193,8 @@ def _normal(count, latents: int, seed):
     return tf.random.stateless_normal([count, latents], seed, alg="philox")
 
 
-def _drawn(mean, log_variance, count, seed):
-    """`count` draws of Gaussians float32 [1 or count, latents]."""
-    return mean + tf.exp(0.5 * log_variance) * _normal(count, mean.shape[-1], seed)
-
-
-def signatures(model, more: dict) -> dict:
-    """Endpoints of a model that turns symbols into images and back, with `more` such as compose."""
+def signatures(model, compose: Callable | None = None) -> dict:
+    """Endpoints of a model that turns symbols into images and back, and composes them where it can."""
     shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
     images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
     code = {"mean": tf.TensorSpec([None, latents], tf.float32, name="mean")}
@@ -237,9 +237,9 @@ def signatures(model, more: dict) -> dict:
         # No LiteRT file: words turn over at sharp edges between latents, where weights of 8 bits are too coarse.
         "images_to_symbols": Signature(model.images_to_symbols, images, as_images),
     }
-    if "compose" in more:
+    if compose:
         ends["compose"] = Signature(
-            more["compose"],
+            compose,
             {**symbols_as("symbols_a"), **operator, **symbols_as("symbols_b"), **request},
             as_composition,
             {"symbols_a": (0, 1), "symbols_b": (0, 1), "operator": (0, OPERATORS - 1)},

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ..layers import GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
+from .beta_vae import LOG_VARIANCES
 
 tfd = tfp.distributions
 
@@ -53,7 +54,7 @@ class SymbolVAE(keras.Model):
         super().__init__(**kwargs)
         self.config, self.sizes = config, tuple(sizes)
         self.inner = keras.layers.Dense(config.hidden, "relu", name="encoder")
-        self.heads = GaussianPosterior(latents, min_log_variance=-12.0, max_log_variance=6.0, name="latent")
+        self.heads = GaussianPosterior(latents, *LOG_VARIANCES, name="latent")
         self.middle = keras.layers.Dense(config.hidden, "relu", name="decoder")
         self.values = keras.layers.Dense(sum(sizes), name="values")
         self.inner.build((None, sum(sizes)))
