@@ -8,6 +8,7 @@ import pytest
 from reverie.configs import scan_scenes
 from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
+from reverie.layers import Noise
 from reverie.pipelines.source import from_arrays
 from reverie.training import checkpoints, experiment, loop, run_folder, stages, strategies
 
@@ -171,3 +172,14 @@ def test_two_replicas_do_as_one_device_does(tmp_path):
     # Noise differs from replica to replica, so that weights agree in size only.
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         assert a.shape == b.shape and np.isfinite(b).all()
+
+
+def test_a_single_attribute_in_a_single_column_trains_the_joint_baseline_too():
+    bars = images()
+    colours = {"labels": bars.labels[:, 0], "head_names": ("colour",)}
+    config, pictures = tiny_scan("jmvae"), dataclasses.replace(bars, **colours)
+    stages.name_attributes(config, pictures)
+    model, (phase,) = experiment.build(config, pictures, strategies.build("one"))
+    batch = next(iter(phase.stream(0, None)))
+    assert batch["label"].shape == (16, 1)
+    assert np.isfinite(model.losses(batch, Noise(0))["total"]).all()
