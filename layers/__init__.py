@@ -1,7 +1,7 @@
 """Layers and distributions, each one idea of a paper."""
 
 from .class_conditional_prior import ClassConditionalPrior
-from .colour import to_hsv, to_rgb
+from .colour import from_chroma, to_chroma, to_hsv, to_rgb
 from .context_gate import ContextGate
 from .convolutional_features import ConvolutionalFeatures, TransposedFeatures
 from .cross_covariance import CrossCovariance, cross_covariance
@@ -34,7 +34,9 @@ __all__ = [
     "Whitening",
     "cross_covariance",
     "diagonal_gaussian",
+    "from_chroma",
     "standard_gaussian",
+    "to_chroma",
     "to_hsv",
     "to_rgb",
     "without_rectangle",

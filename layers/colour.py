@@ -1,6 +1,10 @@
-"""Hue, saturation and value, and back, in operators that every runtime has."""
+"""Colour spaces in which a hue is one thing, and the ways back, in operators that every runtime has."""
+
+import math
 
 import tensorflow as tf
+
+_ROOT = math.sqrt(3.0)
 
 
 def to_hsv(rgb):
@@ -28,3 +32,26 @@ def to_rgb(hsv):
         return value * (1.0 - saturation * (1.0 - tf.clip_by_value(distance - 1.0, 0.0, 1.0)))
 
     return tf.stack([channel(0.0), channel(4.0), channel(2.0)], axis=-1)
+
+
+def to_chroma(rgb):
+    """float [..., 3] in [0, 1]: red, green, blue to the cone of hue, saturation and value, without angles.
+
+    Returns:
+      float [..., 3] in [0, 1]: where the colour lies in the plane on which the cube of colours, seen along its grey
+      axis, is a hexagon (two numbers; greys at its middle, (0.5, 0.5), red at (1, 0.5)), and its value, the greatest
+      of the three. The direction from the middle is the hue. Unlike `to_hsv` it is continuous: no hue is cut in two,
+      and grey needs none.
+    """
+    red, green, blue = tf.unstack(rgb, axis=-1)
+    across, along = red - 0.5 * (green + blue), 0.5 * _ROOT * (green - blue)
+    return tf.stack([0.5 + 0.5 * across, 0.5 + 0.5 * along, tf.reduce_max(rgb, axis=-1)], axis=-1)
+
+
+def from_chroma(chroma):
+    """The inverse of `to_chroma`; where no colour lies, the result is cut to [0, 1]."""
+    across, along, value = tf.unstack(chroma, axis=-1)
+    across, along = (2.0 * across - 1.0) / 3.0, (2.0 * along - 1.0) / _ROOT
+    # Up to the same amount of all three, which the greatest of them fixes.
+    parts = tf.stack([2.0 * across, along - across, -along - across], axis=-1)
+    return tf.clip_by_value(parts + (value - tf.reduce_max(parts, axis=-1))[..., None], 0.0, 1.0)

@@ -11,10 +11,12 @@ Likelihoods, all TFP distributions:
 - "bernoulli" over pixels;
 - "features": N(J(decoded), 1 / precision) over the frozen features J of `Denoising` (the paper's).
 
-Objectives: "fixed" beta; "annealed", beta going from `beta_start` to `beta` over `ramp_steps`, by the same factor every
-step; "capacity", which asks for a divergence that rises from 0 to `capacity` nats over `ramp_steps` and weighs the
-distance from it (Burgess et al. 2018). Annealed from above, latents come into use one after the other, those first
-that save most, like under a capacity; but none is filled beyond what it is worth.
+Objectives: "fixed" beta; "annealed", `beta_start` for `hold_steps`, then to `beta` over `ramp_steps` by the same
+factor every step; "capacity", which asks for a divergence that rises from 0 to `capacity` nats over `ramp_steps` and
+weighs the distance from it (Burgess et al. 2018). Annealed from above, latents come into use one after the other,
+those first that save most, like under a capacity; but none is filled beyond what it is worth. A posterior with
+independent components turns latents towards separate causes with a force in proportion to beta, hence the time at
+`beta_start`.
 """
 
 import dataclasses
@@ -31,7 +33,9 @@ from ..layers import (
     StridedConvolutions,
     StridedDeconvolutions,
     diagonal_gaussian,
+    from_chroma,
     standard_gaussian,
+    to_chroma,
     to_hsv,
     to_rgb,
 )  # fmt: skip
@@ -42,6 +46,8 @@ LIKELIHOODS = ("gaussian", "bernoulli", "features")
 # Least and greatest log-variance of a posterior; symbols' and compositions' posteriors have the same.
 LOG_VARIANCES = (-12.0, 6.0)
 OBJECTIVES = ("fixed", "annealed", "capacity")
+# Of every space of colours: from red, green and blue to it, and back. All are in [0, 1].
+COLOURS = {"rgb": (tf.identity, tf.identity), "hsv": (to_hsv, to_rgb), "chroma": (to_chroma, from_chroma)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +66,10 @@ class BetaVAEConfig:
       beta: weight of the divergence ("fixed", "annealed": at the end), or of the distance from the capacity.
       beta_start: weight at the beginning ("annealed").
       capacity: nats ("capacity").
-      ramp_steps: over which beta or the capacity rises.
-      colours: "rgb", or "hsv" to see and paint hue, saturation and value (the paper's choice).
+      hold_steps: before which beta stays at its start and the capacity at 0 ("annealed", "capacity").
+      ramp_steps: over which beta or the capacity moves after that.
+      colours: the space in which pictures are seen, painted and compared: "rgb"; "hsv", hue, saturation and value (the
+        paper's choice); "chroma", hue and saturation as a point in a plane, and value.
     """
 
     image_shape: tuple = (64, 64, 3)
@@ -75,21 +83,24 @@ class BetaVAEConfig:
     beta: float = 1.0
     beta_start: float = 1.0
     capacity: float = 25.0
+    hold_steps: int = 0
     ramp_steps: int = 1000
     colours: str = "rgb"
 
     def __post_init__(self):
-        for name, admitted in (("likelihood", LIKELIHOODS), ("objective", OBJECTIVES), ("colours", ("rgb", "hsv"))):
+        for name, admitted in (("likelihood", LIKELIHOODS), ("objective", OBJECTIVES), ("colours", tuple(COLOURS))):
             if getattr(self, name) not in admitted:
                 raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(admitted)}")
-        if self.latents < 1 or min(self.precision, self.beta, self.beta_start) <= 0.0 or self.ramp_steps < 1:
+        steps_fit = self.ramp_steps >= 1 and self.hold_steps >= 0
+        if self.latents < 1 or min(self.precision, self.beta, self.beta_start) <= 0.0 or not steps_fit:
             raise ValueError(
                 f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, beta_start="
-                f"{self.beta_start:g}, ramp_steps={self.ramp_steps}; expected at least one latent and step, and "
-                "positive weights"
+                f"{self.beta_start:g}, hold_steps={self.hold_steps}, ramp_steps={self.ramp_steps}; expected at least "
+                "one latent and step, none to hold at least, and positive weights"
             )
-        if self.colours == "hsv" and self.image_shape[-1] != 3:
-            raise ValueError(f"colours is 'hsv', but images have {self.image_shape[-1]} channel(s); expected 3")
+        if self.colours != "rgb" and self.image_shape[-1] != 3:
+            channels = self.image_shape[-1]
+            raise ValueError(f"colours is '{self.colours}', but images have {channels} channel(s); expected 3")
 
 
 class BetaVAE(keras.Model):
@@ -109,16 +120,23 @@ class BetaVAE(keras.Model):
 
     def code(self, images) -> tuple:
         """(mean, log_variance) of q(z | x), float32 [n, latents]."""
-        return self.heads(self.encoder(to_hsv(images) if self.config.colours == "hsv" else images))
+        return self.heads(self.encoder(self.seen(images)))
 
     def posterior(self, images) -> tfd.Distribution:
         """q(z | x): batch shape [n], event shape [latents]."""
         return diagonal_gaussian(*self.code(images))
 
+    def seen(self, images):
+        """Pictures in the model's space of colours, float32 like images."""
+        return COLOURS[self.config.colours][0](images)
+
+    def paint(self, latents):
+        """What a latent stands for in the model's space of colours: float32 [n, h, w, c]."""
+        return tf.sigmoid(self.decoder(latents))
+
     def decode(self, latents):
         """The picture that a latent stands for: float32 [n, h, w, c] in [0, 1]."""
-        painted = tf.sigmoid(self.decoder(latents))
-        return to_rgb(painted) if self.config.colours == "hsv" else painted
+        return COLOURS[self.config.colours][1](self.paint(latents))
 
     def reconstruct(self, images):
         """The picture of the posterior's mean, float32 like images."""
@@ -143,7 +161,8 @@ class BetaVAE(keras.Model):
         mean, deviation = posterior.distribution.loc, posterior.distribution.scale
         latents = mean + deviation * noise.normal("latent", tf.shape(mean))
         surprise = self.surprise(images, latents, features)
-        risen = tf.minimum(tf.cast(noise.step - first_step + 1, tf.float32) / self.config.ramp_steps, 1.0)
+        moving = tf.cast(noise.step - first_step + 1 - self.config.hold_steps, tf.float32)
+        risen = tf.clip_by_value(moving / self.config.ramp_steps, 0.0, 1.0)
         if self.config.objective == "capacity":
             cost = self.config.beta * tf.abs(divergence - self.config.capacity * risen)
         else:
@@ -154,16 +173,12 @@ class BetaVAE(keras.Model):
     def surprise(self, images, latents, features: Callable | None = None):
         """-log p(x | z), float32 [b], without the constant of a Gaussian's density."""
         if self.config.likelihood == "bernoulli":
-            target = to_hsv(images) if self.config.colours == "hsv" else images
-            return -tfd.Independent(tfd.Bernoulli(logits=self.decoder(latents)), 3).log_prob(target)
+            return -tfd.Independent(tfd.Bernoulli(logits=self.decoder(latents)), 3).log_prob(self.seen(images))
         scale = 1.0 / math.sqrt(self.config.precision)
         if self.config.likelihood == "features":
             target, centre = tf.stop_gradient(features(images)), features(self.decode(latents))
         else:
-            hsv = self.config.colours == "hsv"
-            target, centre = (
-                (to_hsv(images), tf.sigmoid(self.decoder(latents))) if hsv else (images, self.decode(latents))
-            )
+            target, centre = self.seen(images), self.paint(latents)
         likelihood = tfd.Independent(tfd.Normal(centre, scale), len(centre.shape) - 1)
         constant = math.log(scale * math.sqrt(2.0 * math.pi)) * math.prod(centre.shape[1:])
         return -likelihood.log_prob(target) - constant

@@ -63,8 +63,27 @@ def test_beta_and_capacity_move_over_their_steps(step, risen):
         np.testing.assert_allclose(cost, expected, rtol=1e-2, atol=4e-3)
 
 
-def test_hsv_is_seen_and_painted_but_pictures_are_rgb():
-    model = BetaVAE(dataclasses.replace(SMALL, colours="hsv"))
+@pytest.mark.parametrize(("step", "risen"), [(0, 0.0), (29, 0.0), (79, 0.5), (500, 1.0)])
+def test_beta_stays_at_its_start_for_as_long_as_asked(step, risen):
+    change = {"objective": "annealed", "hold_steps": 30, "ramp_steps": 100, "beta_start": 8.0}
+    losses = BetaVAE(dataclasses.replace(SMALL, **change)).losses(batch(), Noise(0, tf.constant(step, tf.int64)))
+    expected = 8.0 * (2.0 / 8.0) ** risen * losses["kl"].numpy()
+    np.testing.assert_allclose(losses["total"] - losses["reconstruction"], expected, rtol=1e-2, atol=4e-3)
+
+
+def test_chroma_is_compared_as_half_the_squared_error_of_plane_and_value():
+    model, noise, data = BetaVAE(dataclasses.replace(SMALL, colours="chroma", precision=3.0)), Noise(0, 4), batch()
+    latents, _ = pieces(model, data["image"], noise)
+    painted, seen = model.paint(latents).numpy().astype(np.float64), data["image"].numpy().astype(np.float64)
+    plane = (seen @ np.exp(2j * np.pi * np.arange(3) / 3))[..., None]
+    seen = np.concatenate([0.5 + 0.5 * plane.real, 0.5 + 0.5 * plane.imag, seen.max(-1, keepdims=True)], axis=-1)
+    expected = 1.5 * np.sum((painted - seen) ** 2, axis=(1, 2, 3))
+    np.testing.assert_allclose(model.losses(data, noise)["reconstruction"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("colours", ["hsv", "chroma"])
+def test_other_colours_are_seen_and_painted_but_pictures_are_rgb(colours):
+    model = BetaVAE(dataclasses.replace(SMALL, colours=colours))
     data = batch()
     decoded = model.reconstruct(data["image"]).numpy()
     assert decoded.shape == (5, 8, 8, 3) and decoded.min() >= 0.0 and decoded.max() <= 1.0
@@ -78,6 +97,9 @@ def test_hsv_is_seen_and_painted_but_pictures_are_rgb():
         ({"objective": "free"}, "objective is 'free'"),
         ({"latents": 0}, "latents=0"),
         ({"precision": 0.0}, "precision=0"),
+        ({"hold_steps": -1}, "hold_steps=-1"),
+        ({"colours": "lab"}, "colours is 'lab'; expected one of rgb, hsv, chroma"),
+        ({"colours": "chroma", "image_shape": (8, 8, 1)}, "images have 1 channel"),
         ({"colours": "hsv", "image_shape": (8, 8, 1)}, "images have 1 channel"),
     ],
 )
