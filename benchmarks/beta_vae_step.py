@@ -3,8 +3,9 @@
     python benchmarks/beta_vae_step.py [--rounds=5] [--steps=200]
 
 The bare step is what one would write by hand: the network of `scan_scenes` out of plain Keras layers, its loss in three
-lines, Keras' Adam, pictures that lie in memory as float32. The loop trains the stage `vision` of that config, with its
-distributions, checks and records, from the image set; its figure is the time of a long run minus that of a short one.
+lines, Keras' Adam, pictures that lie in memory as float32 (and are turned into the config's colours as in the loop).
+The loop trains the stage `vision` of that config, with its distributions, checks and records, from the image set; its
+figure is the time of a long run minus that of a short one.
 "drawn" is the rate at which scenes are drawn while streaming, nothing else running.
 
 Counted for scan_scenes (channels 16, 32, 64, 64 on 64 x 64 x 3): 6.3 million multiply-adds forward in the encoder and
@@ -24,6 +25,7 @@ import keras
 import tensorflow as tf
 from reverie import models, pipelines
 from reverie.configs import scan_scenes
+from reverie.models.beta_vae import COLOURS
 from reverie.training import experiment, loop, run_folder, stages, strategies
 from throughput import matrix_product_gflops
 
@@ -49,9 +51,11 @@ def bare_step(settings, batch_size: int):
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(weights)
     tensors = [weight.value for weight in weights]
+    seen = COLOURS[settings.colours][0]
 
     @tf.function
     def step(images):
+        images = seen(images)
         with tf.GradientTape() as tape:
             mean, log_variance = tf.split(encoder(images), 2, axis=-1)
             z = mean + tf.exp(0.5 * log_variance) * tf.random.normal(tf.shape(mean))

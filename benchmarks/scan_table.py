@@ -21,10 +21,13 @@ import numpy as np
 PAIRS = (50, 150, 500, 5000)
 ROWS = (
     "judge_accuracy", "symbols_to_images", "symbols_to_images_wall_colour", "symbols_to_images_floor_colour",
-    "symbols_to_images_object_colour", "symbols_to_images_object", "diversity_kl", "images_to_symbols",
+    "symbols_to_images_object_colour", "symbols_to_images_object", "symbols_to_images_alone_wall_colour",
+    "symbols_to_images_alone_floor_colour", "symbols_to_images_alone_object_colour", "symbols_to_images_alone_object",
+    "symbols_to_images_full", "diversity_kl", "images_to_symbols",
     "images_to_symbols_wall_colour", "images_to_symbols_floor_colour", "images_to_symbols_object_colour",
     "images_to_symbols_object", "images_to_symbols_all", "and", "in_common", "ignore", "and_held_out",
-    "in_common_held_out", "ignore_held_out", "operators_held_out", "reconstruction", "kl", "active_latents",
+    "in_common_held_out", "ignore_held_out", "operators_held_out", "and_held_out_direct",
+    "in_common_held_out_direct", "ignore_held_out_direct", "reconstruction", "kl", "active_latents",
     "disentanglement_mig", "disentanglement_dci_disentanglement", "disentanglement_dci_completeness",
     "disentanglement_dci_informativeness", "disentanglement_sap", "disentanglement_factor_vae",
     "disentanglement_beta_vae", "minutes",

@@ -57,7 +57,9 @@ def evaluate(
       name -> number: "reconstruction" (mean squared error a pixel), "kl", "active_latents"; "judge_accuracy" (of the
       classifier on real test pictures, mean over attributes; also by attribute); "symbols_to_images" (accuracy),
       "diversity_kl" (nats); "images_to_symbols" (mean over attributes; also by attribute, and "_all" for all of them
-      right at once); "and", "in_common", "ignore" with "_held_out"; "disentanglement_*" of the true causes.
+      right at once); "symbols_to_images_alone_*" of one attribute named alone and "symbols_to_images_full" of all that
+      is known named; "and", "in_common", "ignore" with "_held_out", and with "_direct" what the composed symbol
+      comes to without an operator; "disentanglement_*" of the true causes.
     """
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     codes = over(model.encode, test)
@@ -79,6 +81,7 @@ def evaluate(
     made = imagination.imagine(model, judge, vocabulary, asked)
     result["symbols_to_images"] = made.accuracy
     result |= _by_attribute("symbols_to_images", made, vocabulary)
+    result |= _by_what_is_named(model, judge, vocabulary, named.asked[:cases])
     result["diversity_kl"] = made.diversity(vocabulary.sizes)
     if "operators" in run["stages"]:
         result |= _operators(model, judge, vocabulary, run["held_out"], cases)
@@ -102,10 +105,23 @@ def _operators(model, judge, vocabulary, table, cases: int) -> dict:
                 made = imagination.compose(model, judge, vocabulary, found)
                 result[f"{name}{suffix}"] = made.accuracy
                 result[f"{name}{suffix}_diversity_kl"] = made.diversity(vocabulary.sizes)
+                direct = imagination.imagine(model, judge, vocabulary, made.asked)
+                result[f"{name}{suffix}_direct"] = direct.accuracy
                 of_held_out += [made.accuracy] if held else []
     if of_held_out:
         result["operators_held_out"] = float(np.mean(of_held_out))
     return result
+
+
+def _by_what_is_named(model, judge, vocabulary, labels) -> dict:
+    """How often pictures are right where one attribute is named and all others are open, and where all are named."""
+    result = {}
+    for number, name in enumerate(vocabulary.names):
+        alone = np.where(np.arange(labels.shape[1]) == number, labels, -1)[labels[:, number] >= 0]
+        if len(alone):
+            result[f"symbols_to_images_alone_{name}"] = imagination.imagine(model, judge, vocabulary, alone).accuracy
+    labels = labels[(labels >= 0).any(axis=1)]
+    return {**result, "symbols_to_images_full": imagination.imagine(model, judge, vocabulary, labels).accuracy}
 
 
 def _by_attribute(name: str, outcome, vocabulary) -> dict:

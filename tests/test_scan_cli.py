@@ -63,7 +63,8 @@ def test_evaluation_has_every_number_and_picture(scan_run, monkeypatch):
         "judge_accuracy", "symbols_to_images", "symbols_to_images_place", "diversity_kl", "images_to_symbols",
         "images_to_symbols_colour", "images_to_symbols_all", "and", "in_common", "ignore", "ignore_held_out",
         "disentanglement_mig", "disentanglement_dci_completeness", "disentanglement_sap", "disentanglement_factor_vae",
-        "disentanglement_beta_vae", "reconstruction", "kl", "active_latents",
+        "disentanglement_beta_vae", "reconstruction", "kl", "active_latents", "symbols_to_images_alone_place",
+        "symbols_to_images_full", "and_direct", "ignore_held_out_direct",
     }  # fmt: skip
     assert names <= set(numbers) and all(np.isfinite(value) for value in numbers.values())
     drawn = {path.stem for path in (scan_run / "pictures").glob("*.png")}
@@ -185,4 +186,4 @@ def test_every_variant_builds_its_model(variant):
 
 def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
-    assert "variant is 'sideways'; expected one of reverse, entangled, features, jmvae" in capsys.readouterr().err
+    assert "variant is 'sideways'; expected one of chroma, reverse, entangled, features, jmvae" in capsys.readouterr().err
