@@ -186,4 +186,5 @@ def test_every_variant_builds_its_model(variant):
 
 def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
-    assert "variant is 'sideways'; expected one of chroma, reverse, entangled, features, jmvae" in capsys.readouterr().err
+    expected = "chroma, reverse, entangled, features, jmvae"
+    assert f"variant is 'sideways'; expected one of {expected}" in capsys.readouterr().err
