@@ -20,7 +20,7 @@ around), `scan_scenes:entangled` (beta = 1), `scan_scenes:features` (the paper's
 import ml_collections
 from reverie.configs import defaults
 
-VARIANTS = ("", "chroma", "reverse", "entangled", "features", "jmvae")
+VARIANTS = ("", "reverse", "entangled", "mixed", "features", "jmvae")
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -50,14 +50,14 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             "latents": 32,
             "activation": "elu",
             "likelihood": "gaussian",  # gaussian, bernoulli, features
-            "precision": 50.0,  # Of a pixel: a deviation of 0.14.
+            "precision": 200.0,  # Of a number of a pixel: a deviation of 0.07.
             "objective": "annealed",  # fixed, annealed, capacity
-            "beta_start": 1500.0,  # annealed only.
-            "beta": 5.0,  # Log-likelihood summed over pixels, divergence over latents.
+            "beta_start": 100.0,  # annealed only.
+            "beta": 10.0,  # Log-likelihood summed over pixels, divergence over latents.
             "capacity": 25.0,  # capacity only.
-            "hold_steps": 0,
-            "ramp_steps": 9600,
-            "colours": "rgb",  # rgb, hsv, chroma
+            "hold_steps": 5500,
+            "ramp_steps": 2000,
+            "colours": "chroma",  # rgb, hsv, chroma
         }
     )
     config.model.symbols = ml_collections.ConfigDict(
@@ -68,7 +68,8 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.stages = ml_collections.ConfigDict()
     config.stages.start_from = ""  # A run whose weights stand in for stages of 0 steps.
     config.stages.denoising = ml_collections.ConfigDict({"steps": 0, "batch_size": 16, "rate": 1e-3})
-    config.stages.vision = ml_collections.ConfigDict({"steps": 12000, "batch_size": 16, "rate": 1e-3})
+    config.stages.vision = ml_collections.ConfigDict({"steps": 8400, "batch_size": 64, "rate": 1e-3})
+    config.stages.vision.unmix_at = (1500, 3000, 4500)  # Steps after which latents are turned apart; () for never.
     config.stages.symbols = ml_collections.ConfigDict({"steps": 10000, "batch_size": 100, "rate": 3e-3})
     config.stages.operators = ml_collections.ConfigDict({"steps": 6000, "batch_size": 100, "rate": 1e-3})
     config.train.log_every = 100
@@ -79,15 +80,14 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
 
 
 def _variant(config, variant: str):
-    if variant == "chroma":
-        config.model.vision.update({"colours": "chroma", "precision": 200.0, "beta_start": 300.0, "beta": 10.0})
-        config.model.vision.update({"hold_steps": 3000, "ramp_steps": 4000})
-        config.stages.vision.update({"steps": 8000, "batch_size": 64})
-    elif variant == "reverse":
+    if variant == "reverse":
         config.model.symbols.divergence = "reverse"
     elif variant == "entangled":
         config.model.vision.objective = "fixed"
         config.model.vision.beta = 1.0
+        config.stages.vision.unmix_at = ()
+    elif variant == "mixed":
+        config.stages.vision.unmix_at = ()
     elif variant == "features":
         config.model.vision.likelihood = "features"
         config.stages.denoising.steps = 4000
@@ -99,5 +99,6 @@ def _variant(config, variant: str):
         config.model.alpha = 1.0
         config.model.words_weight = 1.0
         joint = config.stages.vision
+        del joint["unmix_at"]
         config.stages = ml_collections.ConfigDict({"start_from": "", "joint": joint})
     return config

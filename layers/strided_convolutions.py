@@ -88,6 +88,11 @@ class StridedDeconvolutions(keras.layers.Layer):
     def call(self, code):
         return self.stack(code)
 
+    @property
+    def reader(self) -> keras.layers.Dense:
+        """The first layer: the one that reads the code."""
+        return self.stack.layers[0]
+
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.image_shape)
 

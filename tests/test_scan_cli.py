@@ -21,6 +21,8 @@ TINY = (
     "--config.model.recombination.hidden=16", "--config.stages.denoising.steps=20", "--config.stages.vision.steps=400",
     "--config.stages.symbols.steps=60", "--config.stages.operators.steps=60",
     "--config.model.vision.ramp_steps=300", "--config.model.vision.beta=1.0", "--config.model.vision.beta_start=20.0",
+    "--config.model.vision.hold_steps=0", "--config.model.vision.precision=50.0",
+    "--config.stages.vision.batch_size=16", "--config.stages.vision.unmix_at=(200,)",
 )  # fmt: skip
 
 
@@ -186,5 +188,5 @@ def test_every_variant_builds_its_model(variant):
 
 def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
-    expected = "chroma, reverse, entangled, features, jmvae"
+    expected = "reverse, entangled, mixed, features, jmvae"
     assert f"variant is 'sideways'; expected one of {expected}" in capsys.readouterr().err

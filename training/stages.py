@@ -6,6 +6,7 @@ A stage of 0 steps is left out. Where a later one needs it, its weights come fro
 
 import dataclasses
 import functools
+import itertools
 
 import ml_collections
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from .. import pipelines
 from ..errors import UserError
+from ..models.unmixing import unmix
 from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
 from .loop import Phase
@@ -21,6 +23,8 @@ STAGES = ("denoising", "vision", "symbols", "operators")
 # Where each stage's weights are in the model.
 _PARTS = {"denoising": "denoising", "vision": "vision", "symbols": "symbols", "operators": "recombination"}
 _ENCODED_AT_ONCE = 250
+# How many pictures say where the latents' axes should lie.
+_UNMIXED_BY = 20000
 # Of the joint stage's pictures, the share that has words.
 _JOINT_SHARE = 0.25
 
@@ -114,9 +118,43 @@ def phases(config: ml_collections.ConfigDict, model, images: pipelines.Images, s
             schedule={**config.schedule.to_dict(), "rate": float(settings.rate)},
             **_objective(stage, config, model, shown, told, start, rows),
         )
-        made.append(phase)
+        made += _parted(phase, config, model, shown) if stage == "vision" else [phase]
         start += phase.steps
     return made
+
+
+def _parted(phase: Phase, config, model, shown: pipelines.Images) -> list:
+    """The stage of vision as phases that go on from one another, with the latents unmixed between them.
+
+    Steps of `unmix_at` that the stage does not come to are left out.
+
+    Raises:
+      UserError: `unmix_at` is no rising list of steps, or a moving average is kept.
+    """
+    steps = [int(step) for step in config.stages.vision.get("unmix_at", ())]
+    if any(later <= earlier for earlier, later in itertools.pairwise([0, *steps])):
+        raise UserError(f"stages.vision.unmix_at is {steps}; expected rising steps from 1 on")
+    ends = [0, *(step for step in steps if step < phase.steps), phase.steps]
+    if len(ends) > 2 and config.train.ema_decay:
+        raise UserError("latents that are unmixed have no moving average; set train.ema_decay to 0, or unmix_at to ()")
+    finish = functools.partial(_unmix, model, shown, int(config.seed))
+    parts = []
+    for first, end in itertools.pairwise(ends):
+        stream = functools.partial(_later, phase.stream, first)
+        part = dataclasses.replace(phase, steps=end - first, stream=stream, continues=first > 0)
+        parts.append(part if end == phase.steps else dataclasses.replace(part, finish=finish))
+    return parts
+
+
+def _later(stream, first: int, step: int, input_context):
+    """A stream that begins `first` steps later."""
+    return stream(first + step, input_context)
+
+
+def _unmix(model, shown: pipelines.Images, seed: int) -> None:
+    some = np.random.default_rng(seed).permutation(len(shown))[:_UNMIXED_BY]
+    codes = _codes(model, shown.take(np.sort(some)))
+    unmix(model.vision, codes["mean"], codes["log_variance"])
 
 
 def _objective(stage: str, config, model, shown: pipelines.Images, told: np.ndarray, start: int, rows) -> dict:
@@ -160,9 +198,15 @@ def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
 
 def _encode(model, told: pipelines.Images, codes: dict) -> None:
     """Puts what the stages on words learn from into `codes`: "mean", "log_variance" and "label", a row a picture."""
-    parts = [model.vision.code(batch["image"]) for batch in pipelines.in_order(told, _ENCODED_AT_ONCE)]
+    codes.update({**_codes(model, told), "label": told.labels.reshape(len(told), -1)})
+
+
+def _codes(model, images: pipelines.Images) -> dict:
+    """{"mean", "log_variance"} of pictures, a row each."""
+    encode = tf.function(model.vision.code)
+    parts = [encode(batch["image"]) for batch in pipelines.in_order(images, _ENCODED_AT_ONCE)]
     mean, log_variance = (np.concatenate(column) for column in zip(*parts, strict=True))
-    codes.update({"mean": mean, "log_variance": log_variance, "label": told.labels.reshape(len(told), -1)})
+    return {"mean": mean, "log_variance": log_variance}
 
 
 def _take_earlier(config, model, wanted: list) -> None:

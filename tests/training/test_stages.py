@@ -20,16 +20,16 @@ def tiny_scan(variant: str = "", **changes) -> ml_collections.ConfigDict:
     config = scan_scenes.get_config(variant)
     config.data.image_shape = config.model.image_shape = (8, 8, 3)
     config.words.pairs = 60
-    config.model.vision.update({"channels": (8, 8), "hidden": 24, "latents": 5, "ramp_steps": 30})
+    config.model.vision.update({"channels": (8, 8), "hidden": 24, "latents": 5, "hold_steps": 0, "ramp_steps": 30})
     config.model.symbols.hidden = 16
     if variant != "jmvae":
         config.model.denoising.update({"channels": (4, 4), "bottleneck": 8})
         config.model.recombination.hidden = 16
         config.stages.denoising.steps = 10
         config.stages.symbols.steps = config.stages.operators.steps = 20
-        config.stages.vision.steps = 30
+        config.stages.vision.update({"steps": 30, "batch_size": 16, "unmix_at": (10, 20)})
     else:
-        config.stages.joint.steps = 30
+        config.stages.joint.update({"steps": 30, "batch_size": 16})
     config.train.checkpoint_every = 0
     config.train.steps_per_call = 5
     for name, value in changes.items():
@@ -59,18 +59,21 @@ def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path)
     stages.name_attributes(config, images())
     strategy = strategies.build("one")
     model, phases = experiment.build(config, images(), strategy)
-    assert [phase.name for phase in phases] == list(stages.STAGES)
+    by_stage = {name: [phase for phase in phases if phase.name == name] for name in stages.STAGES}
+    assert [len(found) for found in by_stage.values()] == [1, 3, 1, 1]
     parts = [model.denoising, model.vision, model.symbols, model.recombination]
-    for number, (phase, part) in enumerate(zip(phases, parts, strict=True)):
+    for number, (found, part) in enumerate(zip(by_stage.values(), parts, strict=True)):
         before = [other.get_weights() for other in parts]
-        loop.train(model, [phase], experiment.loop_settings(config), strategy, tmp_path / phase.name)
+        phase = found[0]
+        loop.train(model, found, experiment.loop_settings(config), strategy, tmp_path / phase.name)
         for k, other in enumerate(parts):
             same = all(np.array_equal(a, b) for a, b in zip(before[k], other.get_weights(), strict=True))
             assert same == (k != number), phase.name
         assert {id(v) for v in phase.variables} == {id(v) for v in part.trainable_variables}
 
 
-@pytest.mark.parametrize("stop", [45, *(pytest.param(step, marks=pytest.mark.slow) for step in (6, 25, 70))])
+# The latents are unmixed after 20 and 30 steps in all: 27 stops between the two.
+@pytest.mark.parametrize("stop", [27, 45, *(pytest.param(step, marks=pytest.mark.slow) for step in (6, 30, 70))])
 def test_a_run_stopped_in_any_stage_ends_as_one_never_stopped(tmp_path, monkeypatch, stop):
     whole, _ = run(tiny_scan(train__log_every=5), tmp_path / "whole")
     original = loop.Records.scalars
@@ -89,6 +92,43 @@ def test_a_run_stopped_in_any_stage_ends_as_one_never_stopped(tmp_path, monkeypa
     assert outcome.step == 80
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+def test_latents_are_unmixed_at_their_steps_and_the_stage_goes_on_as_one(monkeypatch, tmp_path):
+    turned = []
+
+    def unmix(vision, mean, log_variance):
+        turned.append(mean.shape)
+        vision.heads.mean.bias.assign_add(np.full([5], 100.0, np.float32))  # Whatever it changes is kept.
+
+    monkeypatch.setattr(stages, "unmix", unmix)
+    model, outcome = run(tiny_scan(stages__vision__unmix_at=(7, 20, 30, 4000)), tmp_path / "run")
+    assert outcome.step == 80
+    # Those at the stage's end and beyond do not happen.
+    shown = stages.admitted(experiment.load(tmp_path / "run")[0], images())
+    assert turned == [(len(shown), 5)] * 2
+    assert (model.vision.heads.mean.bias.numpy() > 150.0).all()
+
+
+def test_a_parted_stage_sees_the_same_pictures_as_a_whole_one():
+    config = tiny_scan(stages__vision__unmix_at=(7,))
+    stages.name_attributes(config, images())
+    strategy = strategies.build("one")
+    first, second = experiment.build(config, images(), strategy)[1][1:3]
+    config.stages.vision.unmix_at = ()
+    whole = experiment.build(config, images(), strategy)[1][1]
+    assert (first.steps, second.steps, whole.steps) == (7, 23, 30) and second.continues
+    for part, offset in ((first, 0), (second, 7)):
+        for step in (0, 3):
+            shown, expected = next(iter(part.stream(step, None))), next(iter(whole.stream(offset + step, None)))
+            np.testing.assert_array_equal(shown["image"], expected["image"])
+
+
+def test_steps_of_unmixing_that_make_no_sense_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"unmix_at is \[20, 10\]; expected rising steps from 1 on"):
+        run(tiny_scan(stages__vision__unmix_at=(20, 10)), tmp_path / "a")
+    with pytest.raises(UserError, match=r"set train.ema_decay to 0, or unmix_at to \(\)"):
+        run(tiny_scan(train__ema_decay=0.9), tmp_path / "b")
 
 
 def test_a_stage_may_start_from_an_earlier_run(tmp_path):
