@@ -173,7 +173,8 @@ def train(
                     checkpoints = _restored(workdir, settings, runner, state)
                 records = records or Records(workdir, int(step.numpy()))
                 done = None if finished is None else functools.partial(finished, number)
-                _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures, done)
+                watched = _chain(phases, number, one_name=True)
+                _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures, done, watched)
             if request.number is not None:
                 break
             start = end
@@ -197,13 +198,17 @@ def _check(settings: LoopSettings, strategy, phases: list) -> None:
             raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
 
 
-def _chain(phases: list, number: int) -> tuple:
-    """(first step, length in steps) of the run of phases around `number` that share one optimiser."""
+def _chain(phases: list, number: int, one_name: bool = False) -> tuple:
+    """(first step, length in steps) of the run of phases around `number` that share one optimiser, or a name too."""
+
+    def goes_on(later):
+        return phases[later].continues and (not one_name or phases[later].name == phases[later - 1].name)
+
     first = number
-    while first > 0 and phases[first].continues:
+    while first > 0 and goes_on(first):
         first -= 1
     last = number
-    while last + 1 < len(phases) and phases[last + 1].continues:
+    while last + 1 < len(phases) and goes_on(last + 1):
         last += 1
     return sum(phase.steps for phase in phases[:first]), sum(phase.steps for phase in phases[first : last + 1])
 
@@ -227,8 +232,11 @@ def _restored(workdir, settings, runner, state) -> Checkpoints:
     return checkpoints
 
 
-def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures, finished) -> None:
-    """Steps through one phase, from wherever the step counter stands."""
+def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures, finished, watched) -> None:
+    """Steps through one phase, from wherever the step counter stands.
+
+    `watched` is (first step, length in steps) of what the progress bar counts: this phase and its likes around it.
+    """
     phase, settings = runner.phase, runner.settings
     end = runner.start + phase.steps
     done = int(runner.step.numpy())
@@ -237,7 +245,7 @@ def _run_phase(runner, checkpoints, records, request, tally, evaluate, pictures,
     if phase.begin:
         phase.begin()
     iterator = runner.iterator(done - runner.start)
-    progress = Progress(phase.name, phase.steps, done - runner.start, phase.batch_size)
+    progress = Progress(phase.name, watched[1], done - watched[0], phase.batch_size)
     cadences = [n for n in (settings.log_every, settings.checkpoint_every) if n]
     cadences += [
         n for n, made in ((settings.evaluate_every, evaluate), (settings.picture_every, pictures)) if n and made

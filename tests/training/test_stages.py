@@ -94,7 +94,7 @@ def test_a_run_stopped_in_any_stage_ends_as_one_never_stopped(tmp_path, monkeypa
         np.testing.assert_allclose(a, b, atol=2e-4)
 
 
-def test_latents_are_unmixed_at_their_steps_and_the_stage_goes_on_as_one(monkeypatch, tmp_path):
+def test_latents_are_unmixed_at_their_steps_and_the_stage_goes_on_as_one(monkeypatch, tmp_path, capsys):
     turned = []
 
     def unmix(vision, mean, log_variance):
@@ -108,6 +108,8 @@ def test_latents_are_unmixed_at_their_steps_and_the_stage_goes_on_as_one(monkeyp
     shown = stages.admitted(experiment.load(tmp_path / "run")[0], images())
     assert turned == [(len(shown), 5)] * 2
     assert (model.vision.heads.mean.bias.numpy() > 150.0).all()
+    progress = capsys.readouterr().err
+    assert "vision: step 30/30" in progress and "vision: step 10/10" not in progress
 
 
 def test_a_parted_stage_sees_the_same_pictures_as_a_whole_one():
