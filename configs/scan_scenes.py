@@ -1,20 +1,20 @@
-"""SCAN on drawn rooms: beta-VAE, symbols, operators, sized for a quarter of an hour on two CPU cores.
+"""SCAN on drawn rooms: beta-VAE, symbols, operators, sized for a quarter of an hour on one CPU core.
 
 Higgins et al. 2018 (arXiv 1707.03389) with its stages and losses. Different: the rooms are drawn (pipelines/scenes),
 the paper's are not public; networks and steps are smaller (the paper's sizes: scan_paper.py); pictures are compared by
-pixels, and so the first stage, the denoising autoencoder, has no steps here (`:features` trains and uses it); beta
-falls from 1500 to 5, at a precision of 50 a pixel, so that causes come into use one after the other. All of that was
-chosen on other scenes than the test scenes.
+pixels, hue and saturation as a point in a plane, and so the first stage, the denoising autoencoder, has no steps here
+(`:features` trains and uses it). Vision is learned in two parts: beta is held at 100, at a precision of 200, while
+causes come into use and their latents are turned apart three times (models/unmixing.py), then falls to 10, so that
+latents are filled. All of that was chosen on other scenes than the test scenes.
 
     reverie train --config=scan_scenes --workdir=runs/scan
     reverie evaluate --workdir=runs/scan
     reverie imagine --run=runs/scan "white wall AND red hat"
 
-`scan_scenes:chroma` sees hue and saturation as a point in a plane, beside the value, in larger batches and with beta
-held at 300 first: walls, floors and kinds of object come apart better, the object's colour does not (BUILD_NOTES.md).
-Baselines and variants of the paper's table follow a colon, too: `scan_scenes:reverse` (the divergence the other way
-around), `scan_scenes:entangled` (beta = 1), `scan_scenes:features` (the paper's likelihood over denoising features),
-`scan_scenes:jmvae` (one joint VAE instead of stages). Measured numbers and times: BUILD_NOTES.md, "Results".
+Baselines and variants follow a colon: `scan_scenes:reverse` (the divergence the other way around),
+`scan_scenes:entangled` (beta = 1, never unmixed), `scan_scenes:mixed` (the same beta, never unmixed),
+`scan_scenes:features` (the paper's likelihood over denoising features), `scan_scenes:jmvae` (one joint VAE instead of
+stages). Measured numbers and times: BUILD_NOTES.md, "Results".
 """
 
 import ml_collections
@@ -63,7 +63,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.model.symbols = ml_collections.ConfigDict(
         {"hidden": 100, "beta": 1.0, "alignment": 10.0, "divergence": "forward"}
     )
-    config.model.recombination = ml_collections.ConfigDict({"hidden": 256})
+    config.model.recombination = ml_collections.ConfigDict({"hidden": 1024, "conflicts": 0.25})
 
     config.stages = ml_collections.ConfigDict()
     config.stages.start_from = ""  # A run whose weights stand in for stages of 0 steps.
@@ -71,7 +71,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.stages.vision = ml_collections.ConfigDict({"steps": 8400, "batch_size": 64, "rate": 1e-3})
     config.stages.vision.unmix_at = (1500, 3000, 4500)  # Steps after which latents are turned apart; () for never.
     config.stages.symbols = ml_collections.ConfigDict({"steps": 10000, "batch_size": 100, "rate": 3e-3})
-    config.stages.operators = ml_collections.ConfigDict({"steps": 6000, "batch_size": 100, "rate": 1e-3})
+    config.stages.operators = ml_collections.ConfigDict({"steps": 8000, "batch_size": 100, "rate": 3e-3})
     config.train.log_every = 100
     config.train.checkpoint_every = 2000
     config.optimizer = ml_collections.ConfigDict({"name": "adam"})

@@ -59,7 +59,7 @@ def evaluate(
       "diversity_kl" (nats); "images_to_symbols" (mean over attributes; also by attribute, and "_all" for all of them
       right at once); "symbols_to_images_alone_*" of one attribute named alone and "symbols_to_images_full" of all that
       is known named; "and", "in_common", "ignore" with "_held_out", and with "_direct" what the composed symbol
-      comes to without an operator; "disentanglement_*" of the true causes.
+      comes to without an operator; "in_common_leak", see `symbols.leak`; "disentanglement_*" of the true causes.
     """
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     codes = over(model.encode, test)
@@ -107,6 +107,10 @@ def _operators(model, judge, vocabulary, table, cases: int) -> dict:
                 result[f"{name}{suffix}_diversity_kl"] = made.diversity(vocabulary.sizes)
                 direct = imagination.imagine(model, judge, vocabulary, made.asked)
                 result[f"{name}{suffix}_direct"] = direct.accuracy
+                if operator == "IN COMMON":
+                    sides = (np.stack([vocabulary.labels(case[place]) for case in found]) for place in (0, 2))
+                    leak = imagination.leak(made, *sides, vocabulary.sizes)
+                    result |= {} if leak is None else {f"{name}{suffix}_leak": leak}
                 of_held_out += [made.accuracy] if held else []
     if of_held_out:
         result["operators_held_out"] = float(np.mean(of_held_out))

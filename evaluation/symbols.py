@@ -161,3 +161,26 @@ def _case(vocabulary, rng, operator: str) -> tuple:
         if rng.random() < 0.75:
             second[name] = values[other]
     return first, operator, second
+
+
+def leak(made: Imagined, first, second, sizes: tuple) -> float | None:
+    """How much shows of values that two symbols do not have in common.
+
+    Args:
+      made: pictures of what is in common.
+      first, second: int [n, attributes], what the two symbols name, -1 where nothing.
+      sizes: number of values of each attribute.
+
+    Returns:
+      Of attributes that both name differently, the share of pictures that show either value, less what chance would
+      show and over what it would not (0: nothing, 1: always), a mean over attributes of more than two values; None
+      where none differs.
+    """
+    shares = []
+    for k, size in enumerate(sizes):
+        rows = (first[:, k] >= 0) & (second[:, k] >= 0) & (first[:, k] != second[:, k])
+        if size > 2 and rows.any():
+            seen = made.seen[rows, k]
+            share = np.mean((seen == first[rows, k]) | (seen == second[rows, k]))
+            shares.append((share - 2.0 / size) / (1.0 - 2.0 / size))
+    return float(np.mean(shares)) if shares else None

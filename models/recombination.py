@@ -25,9 +25,24 @@ OPERATORS = 3
 
 @dataclasses.dataclass(frozen=True)
 class RecombinationConfig:
-    """Attributes: hidden, units of the function that is applied to every latent."""
+    """Sizes and what is composed in training.
+
+    Attributes:
+      hidden: units of the function that is applied to every latent.
+      conflicts: of two values of one attribute that are about to be given to the two sides of IN COMMON, the share
+        that both are given. Colours that share a coordinate look alike on the latent of that coordinate, and forward
+        divergences make the operator hedge: the more often that happens, the less it trusts values that *are* in
+        common, and the less often, the more of two conflicting values shows.
+    """
 
     hidden: int = 1024
+    conflicts: float = 0.25
+
+    def __post_init__(self):
+        if self.hidden < 1 or not 0.0 <= self.conflicts <= 1.0:
+            raise ValueError(
+                f"hidden={self.hidden}, conflicts={self.conflicts:g}; expected a unit at least and a share from 0 to 1"
+            )
 
 
 class Recombination(keras.Model):
@@ -61,7 +76,8 @@ class Recombination(keras.Model):
         Returns:
           float32 [b] each: "total"; "pictures", "symbols", in nats.
         """
-        first, operator, second, composed = draw(batch["label"], symbols.sizes, noise, held_out)
+        conflicts = self.config.conflicts
+        first, operator, second, composed = draw(batch["label"], symbols.sizes, noise, held_out, conflicts)
         result = self.compose(symbols.code(first), operator, symbols.code(second))
         posterior = diagonal_gaussian(*result)
         pictures = tfd.kl_divergence(diagonal_gaussian(batch["mean"], batch["log_variance"]), posterior)
@@ -69,7 +85,7 @@ class Recombination(keras.Model):
         return {"total": pictures + words, "pictures": pictures, "symbols": words}
 
 
-def draw(labels, sizes: tuple, noise: Noise, held_out) -> tuple:
+def draw(labels, sizes: tuple, noise: Noise, held_out, conflicts: float) -> tuple:
     """Two symbols and an operator whose composition fits each picture.
 
     AND splits part of what is known of the picture in two; IGNORE and IN COMMON add values of *other* pictures of
@@ -81,6 +97,7 @@ def draw(labels, sizes: tuple, noise: Noise, held_out) -> tuple:
       sizes: number of values of each attribute.
       noise: keys the draw.
       held_out: as in `Recombination.losses`.
+      conflicts: see `RecombinationConfig`.
 
     Returns:
       (first, operator, second, composed): float32 [b, values], int32 [b], and twice float32 [b, values].
@@ -109,7 +126,8 @@ def draw(labels, sizes: tuple, noise: Noise, held_out) -> tuple:
     base = masked(labels, (bits[0] | kept) & ~apart)
     rest = ~(bits[0] | kept) | apart
     first_more = fitting(base, masked(others[0], rest & bits[2]))
-    second_more = fitting(base, masked(others[1], rest & bits[3]))
+    both = noise.uniform("conflicts", shape) < conflicts
+    second_more = fitting(base, masked(others[1], rest & bits[3] & (~bits[2] | both)))
     second_more *= 1.0 - first_more  # What both name alike would be in common.
     common = (base + first_more, base + second_more)
     extra = fitting(base, masked(others[0], rest & (bits[2] | apart)))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from reverie.evaluation import concepts
-from reverie.evaluation.symbols import Imagined, draw_cases, draw_symbols, to_uniform
+from reverie.evaluation.symbols import Imagined, draw_cases, draw_symbols, leak, to_uniform
 from reverie.pipelines.symbols import combine, held_out, holds_pair
 
 from ..pipelines.test_symbols import scenes
@@ -62,3 +62,15 @@ def test_the_concept_graph_holds_every_part_and_joins_neighbours():
     levels, edges = concepts.lattice({"a": 1, "b": 2, "c": 3})
     assert [len(level) for level in levels] == [1, 3, 3, 1]
     assert len(edges) == 12 and all(len(greater) == len(lesser) + 1 for lesser, greater in edges)
+
+
+def test_what_leaks_of_conflicting_values_is_counted_above_chance():
+    # Eight pictures, one attribute of 4 values in conflict (0 against 1), one that both name alike, one of 2 values.
+    first, second = np.tile([0, 2, 0], (8, 1)), np.tile([1, 2, 1], (8, 1))
+    shown = np.zeros([8, 3], int)
+    shown[:, 0] = [0, 1, 2, 3, 0, 1, 2, 3]
+    none = Imagined(np.tile([-1, 2, -1], (8, 1)), shown)
+    assert leak(none, first, second, (4, 4, 2)) == pytest.approx(0.0)
+    shown[:, 0] = [0, 1, 0, 1, 0, 1, 2, 3]
+    assert leak(none, first, second, (4, 4, 2)) == pytest.approx(0.5)
+    assert leak(none, first, first, (4, 4, 2)) is None

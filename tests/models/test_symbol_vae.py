@@ -98,7 +98,7 @@ def decoded(row) -> dict:
 def test_what_is_composed_fits_the_picture_and_is_what_the_operator_makes_of_the_two_symbols():
     labels = seen(600)["label"]
     nothing = tf.zeros([sum(SIZES)] * 2)
-    first, operator, second, composed = (part.numpy() for part in draw(labels, SIZES, Noise(0, 2), nothing))
+    first, operator, second, composed = (part.numpy() for part in draw(labels, SIZES, Noise(0, 2), nothing, 0.25))
     counted = {AND: 0, IN_COMMON: 0, IGNORE: 0}
     for row, label in enumerate(labels.numpy()):
         a, b, c = decoded(first[row]), decoded(second[row]), decoded(composed[row])
@@ -115,22 +115,43 @@ def test_held_out_pairs_are_never_shown():
     table[1, 4] = table[4, 1] = 1.0  # Value 1 of the first with value 0 of the second.
     labels = seen(2000)["label"].numpy()
     labels = labels[~((labels[:, 0] == 1) & (labels[:, 1] == 0))]
-    found = draw(tf.constant(labels), SIZES, Noise(0, 2), tf.constant(table))
+    found = draw(tf.constant(labels), SIZES, Noise(0, 2), tf.constant(table), 0.25)
     for khots in (found[0], found[2], found[3]):
         assert not np.any((khots.numpy()[:, 1] > 0) & (khots.numpy()[:, 4] > 0))
+
+
+def test_the_sides_of_in_common_conflict_as_often_as_was_said():
+    labels, nothing = seen(6000)["label"], tf.zeros([sum(SIZES)] * 2)
+
+    def share(conflicts):
+        first, operator, second, _ = (part.numpy() for part in draw(labels, SIZES, Noise(0, 2), nothing, conflicts))
+        both = 0
+        for row in np.flatnonzero(operator == IN_COMMON):
+            a, b = decoded(first[row]), decoded(second[row])
+            both += sum(a[k] != b[k] for k in a.keys() & b.keys())
+        return both / np.sum(operator == IN_COMMON)
+
+    always = share(1.0)
+    assert share(0.0) == 0.0 and always > 0.2
+    assert share(0.25) / always == pytest.approx(0.25, abs=0.06)
 
 
 def test_the_operator_s_objective_is_two_forward_divergences():
     symbols = SymbolVAE(SymbolVAEConfig(8), SIZES, 3)
     model, batch, noise = Recombination(RecombinationConfig(16)), seen(), Noise(0, 3)
     nothing = tf.zeros([sum(SIZES)] * 2)
-    first, operator, second, composed = draw(batch["label"], SIZES, noise, nothing)
+    first, operator, second, composed = draw(batch["label"], SIZES, noise, nothing, 0.25)
     result = model.compose(symbols.code(first), operator, symbols.code(second))
     losses = model.losses(batch, noise, symbols, nothing)
     pictures = gaussian_kl((batch["mean"], batch["log_variance"]), result)
     np.testing.assert_allclose(losses["pictures"], pictures, rtol=1e-3)
     np.testing.assert_allclose(losses["symbols"], gaussian_kl(symbols.code(composed), result), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(losses["total"], losses["pictures"] + losses["symbols"], rtol=1e-5)
+
+
+def test_a_share_of_conflicts_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"conflicts=1.5; expected a unit at least and a share from 0 to 1"):
+        RecombinationConfig(conflicts=1.5)
 
 
 def test_another_divergence_is_refused():
