@@ -12,8 +12,6 @@ alone, no label is looked at. After that the objective holds the axes where they
 import warnings
 
 import numpy as np
-from sklearn.decomposition import FastICA
-from sklearn.exceptions import ConvergenceWarning
 
 from .beta_vae import BetaVAE
 
@@ -59,6 +57,9 @@ def independent_axes(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
       float64 [latents, latents], orthogonal; latents that are not in use stay as they are. Latents that were
       independent already keep their places: of all orders and signs, the search finds the one nearest to them.
     """
+    from sklearn.decomposition import FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
     mean, log_variance = np.asarray(mean, np.float64), np.asarray(log_variance, np.float64)
     divergence = 0.5 * (np.square(mean) + np.exp(log_variance) - log_variance - 1.0).mean(axis=0)
     used = np.flatnonzero(divergence > LEAST_DIVERGENCE)
