@@ -48,6 +48,9 @@ LOG_VARIANCES = (-12.0, 6.0)
 OBJECTIVES = ("fixed", "annealed", "capacity")
 # Of every space of colours: from red, green and blue to it, and back. All are in [0, 1].
 COLOURS = {"rgb": (tf.identity, tf.identity), "hsv": (to_hsv, to_rgb), "chroma": (to_chroma, from_chroma)}
+# How many times the way back enlarges an error: a sixth of the circle of hues is the whole of one colour; green less
+# blue is 4 / sqrt(3) times a way on the plane, and the value comes on top.
+ENLARGED = {"rgb": 1.0, "hsv": 6.0, "chroma": 1.0 + 4.0 / math.sqrt(3.0)}
 
 
 @dataclasses.dataclass(frozen=True)

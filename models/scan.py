@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers import Noise
-from .beta_vae import BetaVAE, BetaVAEConfig
+from .beta_vae import ENLARGED, BetaVAE, BetaVAEConfig
 from .denoising import Denoising, DenoisingConfig
 from .recombination import OPERATORS, Recombination, RecombinationConfig
 from .signature import Signature
@@ -196,6 +196,7 @@ def _normal(count, latents: int, seed):
 def signatures(model, compose: Callable | None = None) -> dict:
     """Endpoints of a model that turns symbols into images and back, and composes them where it can."""
     shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
+    enlarged = ENLARGED[model.config.vision.colours]
     images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
     code = {"mean": tf.TensorSpec([None, latents], tf.float32, name="mean")}
     request = {"count": tf.TensorSpec([], tf.int32, name="count"), "seed": tf.TensorSpec([2], tf.int32, name="seed")}
@@ -225,14 +226,15 @@ def signatures(model, compose: Callable | None = None) -> dict:
 
     ends = {
         "encode": Signature(model.encode, images, as_images, lite=True),
-        "decode": Signature(model.decode, code, as_code, lite=True),
-        "reconstruct": Signature(model.reconstruct, images, as_images),
-        "generate": Signature(model.generate, request, as_request),
+        "decode": Signature(model.decode, code, as_code, amplification=enlarged, lite=True),
+        "reconstruct": Signature(model.reconstruct, images, as_images, amplification=enlarged),
+        "generate": Signature(model.generate, request, as_request, amplification=enlarged),
         "symbols_to_images": Signature(
             model.symbols_to_images,
             {**symbols_as("symbols"), **request},
             lambda x: {**as_symbols(x), **as_request(x)},
             {"symbols": (0, 1)},
+            enlarged,
         ),
         # No LiteRT file: words turn over at sharp edges between latents, where weights of 8 bits are too coarse.
         "images_to_symbols": Signature(model.images_to_symbols, images, as_images),
@@ -243,6 +245,7 @@ def signatures(model, compose: Callable | None = None) -> dict:
             {**symbols_as("symbols_a"), **operator, **symbols_as("symbols_b"), **request},
             as_composition,
             {"symbols_a": (0, 1), "symbols_b": (0, 1), "operator": (0, OPERATORS - 1)},
+            enlarged,
         )
     return ends
 

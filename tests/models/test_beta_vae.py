@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.layers import Noise
-from reverie.models.beta_vae import BetaVAE, BetaVAEConfig
+from reverie.models.beta_vae import COLOURS, ENLARGED, BetaVAE, BetaVAEConfig
 from reverie.models.denoising import Denoising, DenoisingConfig
 
 SMALL = BetaVAEConfig(image_shape=(8, 8, 3), channels=(4, 4), hidden=12, latents=3, beta=2.0)
@@ -115,3 +115,19 @@ def test_the_denoising_autoencoder_is_judged_by_the_whole_picture():
     filled = model.reconstruct(without_rectangle(data["image"], noise)).numpy().astype(np.float64)
     expected = np.sum((filled - data["image"].numpy()) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(model.losses(data, noise)["total"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("colours", COLOURS)
+def test_the_way_back_to_red_green_and_blue_enlarges_errors_by_no_more_than_is_allowed_for(colours):
+    rng = np.random.default_rng(0)
+    painted, error = rng.random((20_000, 3)), 1e-3
+    # An error of that length in what says the hue, and as much in the rest.
+    angle = rng.uniform(0, 2 * np.pi, 20_000)
+    if colours == "chroma":
+        moved = np.stack([np.cos(angle), np.sin(angle), rng.choice([-1, 1], 20_000)], axis=1)
+    else:
+        moved = np.eye(3)[rng.integers(0, 3, 20_000)]
+    back = COLOURS[colours][1]
+    first, second = (back(tf.constant(x, tf.float32)).numpy() for x in (painted, painted + error * moved))
+    greatest = np.abs(first - second).max() / error
+    assert 0.8 * ENLARGED[colours] < greatest < 1.01 * ENLARGED[colours]
