@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
-from ..layers import diagonal_gaussian, standard_gaussian
+from ..layers import divergence_by_latent
 from ..pipelines import symbols as words
 from . import concepts, disentanglement, pictures
 from . import symbols as imagination
@@ -27,7 +27,7 @@ def quick(model, images: pipelines.Images) -> dict:
 
 
 def _vision(model, images: pipelines.Images, codes: dict) -> dict:
-    kl = _divergences(codes)
+    kl = divergence_by_latent(codes["mean"], codes["log_variance"])
     return {
         "reconstruction": float(over(lambda x: {"error": _squared_error(model, x)}, images)["error"].mean()),
         "kl": float(kl.sum()),
@@ -144,13 +144,6 @@ def causes(means, images: pipelines.Images) -> tuple:
     return means[known], factors[known]
 
 
-def _divergences(codes: dict) -> np.ndarray:
-    """KL(q(z|x) || N(0, I)) of every latent, mean over pictures, nats: float [latents]."""
-    posterior = diagonal_gaussian(codes["mean"], codes["log_variance"]).distribution
-    prior = standard_gaussian(codes["mean"].shape[-1]).distribution
-    return posterior.kl_divergence(prior).numpy().mean(axis=0)
-
-
 def _squared_error(model, images):
     return tf.reduce_mean(tf.square(model.reconstruct(images)["images"] - images), axis=[1, 2, 3])
 
@@ -180,7 +173,7 @@ def _reconstructions(model, sample) -> tuple:
 
 
 def _traversals(model, codes: dict) -> tuple:
-    kl = _divergences(codes)
+    kl = divergence_by_latent(codes["mean"], codes["log_variance"])
     order = np.argsort(-kl)
     shown = order[: max(4, int(np.sum(kl > _ACTIVE)))][:24]
     start, steps = codes["mean"][0], np.linspace(-2.5, 2.5, 11)

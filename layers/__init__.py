@@ -5,7 +5,7 @@ from .colour import from_chroma, to_chroma, to_hsv, to_rgb
 from .context_gate import ContextGate
 from .convolutional_features import ConvolutionalFeatures, TransposedFeatures
 from .cross_covariance import CrossCovariance, cross_covariance
-from .gaussian import FittedGaussian, GaussianPosterior, diagonal_gaussian, standard_gaussian
+from .gaussian import FittedGaussian, GaussianPosterior, diagonal_gaussian, divergence_by_latent, standard_gaussian
 from .l2_pooling import L2Pooling2D
 from .latent_operator import LatentOperator
 from .local import LocallyConnected2D, LocallyConnected2DTranspose
@@ -34,6 +34,7 @@ __all__ = [
     "Whitening",
     "cross_covariance",
     "diagonal_gaussian",
+    "divergence_by_latent",
     "from_chroma",
     "standard_gaussian",
     "to_chroma",

@@ -88,6 +88,21 @@ def standard_gaussian(units: int, dtype=tf.float32) -> tfd.Distribution:
     return diagonal_gaussian(tf.zeros([units], dtype), tf.zeros([units], dtype))
 
 
+def divergence_by_latent(mean, log_variance):
+    """How much each latent says: its KL from the standard normal, a mean over codes.
+
+    Args:
+      mean, log_variance: float [n, units], of posteriors with independent components.
+
+    Returns:
+      float [units], numpy, nats.
+    """
+    mean = tf.convert_to_tensor(mean)
+    prior = standard_gaussian(mean.shape[-1], mean.dtype)
+    posterior = diagonal_gaussian(mean, log_variance)
+    return tfd.kl_divergence(posterior.distribution, prior.distribution).numpy().mean(axis=0)
+
+
 class FittedGaussian(keras.layers.Layer):
     """A full-covariance Gaussian measured from codes, for models that train without a prior.
 

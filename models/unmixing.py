@@ -13,6 +13,7 @@ import warnings
 
 import numpy as np
 
+from ..layers import divergence_by_latent
 from .beta_vae import BetaVAE
 
 # Latents whose divergence from the prior, in nats, is below this say next to nothing; they are left where they are.
@@ -61,8 +62,7 @@ def independent_axes(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
     from sklearn.exceptions import ConvergenceWarning
 
     mean, log_variance = np.asarray(mean, np.float64), np.asarray(log_variance, np.float64)
-    divergence = 0.5 * (np.square(mean) + np.exp(log_variance) - log_variance - 1.0).mean(axis=0)
-    used = np.flatnonzero(divergence > LEAST_DIVERGENCE)
+    used = np.flatnonzero(divergence_by_latent(mean, log_variance) > LEAST_DIVERGENCE)
     rotation = np.eye(mean.shape[1])
     if len(used) < 2:
         return rotation

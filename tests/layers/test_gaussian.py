@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from reverie.layers import FittedGaussian, GaussianPosterior, diagonal_gaussian, standard_gaussian
+from reverie.layers import FittedGaussian, GaussianPosterior, diagonal_gaussian, divergence_by_latent, standard_gaussian
 
 tfd = tfp.distributions
 
@@ -23,6 +23,15 @@ def test_kl_to_the_standard_prior_equals_the_closed_form_in_float64():
     # Kingma and Welling 2014, appendix B.
     expected = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
     np.testing.assert_allclose(kl, expected, rtol=1e-12)
+
+
+def test_what_each_latent_says_is_the_mean_closed_form_over_codes():
+    rng = np.random.default_rng(2)
+    mean, log_variance = rng.normal(size=(7, 3)), rng.normal(size=(7, 3)) - 1.0
+    expected = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1.0).mean(axis=0)
+    np.testing.assert_allclose(divergence_by_latent(mean, log_variance), expected, rtol=1e-12)
+    single = divergence_by_latent(mean.astype(np.float32), log_variance.astype(np.float32))
+    np.testing.assert_allclose(single, expected, rtol=1e-5)
 
 
 def test_log_prob_equals_the_density_written_out():
