@@ -37,6 +37,19 @@ class ClusterError(UserError):
     exit_code = 6
 
 
+# What the command line leaves with, in words.
+EXIT_CODES = {
+    "0": "done",
+    "1": "a defect of the package (with its traceback)",
+    f"{UserError.exit_code}": "invalid arguments, settings or data",
+    f"{NonFiniteError.exit_code}": "a loss or gradient was not finite",
+    f"{ParityError.exit_code}": "an export did not reproduce the model",
+    f"{StorageError.exit_code}": "storage failed",
+    f"{ClusterError.exit_code}": "a parameter server was lost",
+    "130/143": "stopped by SIGINT or SIGTERM after saving",
+}
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's message that says something, or the name of its type."""
     lines = [line for line in str(error).strip().splitlines() if line.strip()]

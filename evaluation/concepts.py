@@ -5,6 +5,7 @@ import itertools
 import tensorflow as tf
 
 from . import pictures
+from .contract import Picture
 
 _MOST = 4  # Attributes: the graph has 2^n nodes.
 
@@ -31,8 +32,8 @@ def lattice(symbol: dict) -> tuple:
     return levels, edges
 
 
-def draw(model, vocabulary, symbol: dict, shown: int = 4) -> tuple:
-    """(uint8 picture, caption): every concept below `symbol` with `shown` pictures that the model imagines of it."""
+def draw(model, vocabulary, symbol: dict, shown: int = 4) -> Picture:
+    """Every concept below `symbol` with `shown` pictures that the model imagines of it."""
     levels, edges = lattice(symbol)
     made = {}
     for level in levels:
@@ -45,7 +46,8 @@ def draw(model, vocabulary, symbol: dict, shown: int = 4) -> tuple:
             made[vocabulary.phrase(part)] = pictures.grid(images.reshape(2, -1, *images.shape[1:]), 1, 64)
     names = [[vocabulary.phrase(part) for part in level] for level in levels]
     lines = [(vocabulary.phrase(lesser), vocabulary.phrase(greater)) for lesser, greater in edges]
-    return pictures.graph(names, lines, made), (
+    return Picture(
+        pictures.graph(names, lines, made),
         "Concepts, from anything at all down to a scene told in full. Going down a line adds a value (AND), going up "
-        "takes it away (IGNORE); what two concepts share is where their lines meet above (IN COMMON)."
+        "takes it away (IGNORE); what two concepts share is where their lines meet above (IN COMMON).",
     )

@@ -10,11 +10,14 @@ where it means nothing (a class-incremental network cannot name classes it has n
     forward transfer    FWT = mean_{i>0} (R[i-1][i] - b[i]), b: accuracies before any training
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
 from . import pictures
+from .contract import Picture
 
 DEFINITIONS = {
     "average_accuracy": "mean over tasks of the accuracy after the last task",
@@ -23,6 +26,21 @@ DEFINITIONS = {
     "backward_transfer": "mean over all tasks but the last of (final accuracy minus the one just after learning it)",
     "forward_transfer": "mean over all tasks but the first of (accuracy just before learning it minus untrained)",
 }
+
+
+@dataclasses.dataclass
+class History:
+    """What was measured after each task of a run over a stream.
+
+    Attributes:
+      accuracy: R, see above, a row a task learned.
+      initial: b, or None where it means nothing.
+      captions: name of a picture drawn after a task -> its caption.
+    """
+
+    accuracy: list[list[float | None]] = dataclasses.field(default_factory=list)
+    initial: list[float | None] | None = None
+    captions: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def summary(matrix: list, initial: list | None = None) -> dict:
@@ -93,7 +111,7 @@ class Accuracies:
         return hits / count
 
 
-def draw(matrix: list, names: list) -> dict:
+def draw(matrix: list, names: list) -> dict[str, Picture]:
     """The matrix and the course of accuracy, as pictures.
 
     Args:
@@ -101,12 +119,12 @@ def draw(matrix: list, names: list) -> dict:
       names: of the tasks.
 
     Returns:
-      name -> (uint8 picture, caption).
+      name -> picture.
     """
     values = np.array([[np.nan if value is None else value for value in row] for row in matrix], np.float64)
     result = {}
     shown = 100.0 * values
-    result["accuracy_matrix"] = (
+    result["accuracy_matrix"] = Picture(
         pictures.heat_map(shown, [f"after {n}" for n in names[: len(values)]], names, "test accuracy, %"),
         "Rows: after learning a task. Columns: accuracy on each task's test images, per cent.",
     )
@@ -116,5 +134,6 @@ def draw(matrix: list, names: list) -> dict:
         if len(values) <= 10:
             series |= {name: (steps[i:], values[i:, i]) for i, name in enumerate(names[: len(values)])}
         caption = "Each line starts when its task is learned; the first is the mean over the tasks met so far."
-        result["accuracy_course"] = (pictures.curves(series, "accuracy after each task", unit="tasks learned"), caption)
+        shown = pictures.curves(series, "accuracy after each task", unit="tasks learned")
+        result["accuracy_course"] = Picture(shown, caption)
     return result

@@ -191,6 +191,23 @@ def labelled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def titled_sheet(images, title: str, least_side: int = 64) -> np.ndarray:
+    """Images in about twice as many columns as rows, under a line of words.
+
+    Args:
+      images: float [n, h, w, c].
+      title: the words.
+      least_side: as in `grid`.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    columns = min(len(images), max(1, round((2 * len(images)) ** 0.5)))
+    blank = np.ones([-len(images) % columns, *images.shape[1:]], images.dtype)
+    rows = np.concatenate([images, blank]).reshape(-1, columns, *images.shape[1:])
+    return labelled_rows(rows, [title, *[""] * (len(rows) - 1)], least_side)
+
+
 def graph(levels: list, edges: list, thumbnails: dict) -> np.ndarray:
     """Nodes with pictures in rows, and lines between them.
 

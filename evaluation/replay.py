@@ -6,20 +6,32 @@ import tensorflow as tf
 from .. import pipelines
 from . import continual, generator, pictures
 from .codes import over
+from .contract import EvaluationData, Picture
 from .judge import Judge
 
+HEADLINES = {
+    "average_accuracy": "average test accuracy after the last task",
+    "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
+    "generated_recognised": "imagined images recognised as the class asked for",
+    "reconstruction": "mean reconstruction error a unit",
+}
+OPTIONS: dict[str, str] = {}
 _MADE = 2000
 _LIKELIHOOD_IMAGES = 500
 
 
-def evaluate(model, train: pipelines.Stream, test: pipelines.Stream, history: dict) -> dict:
+def quick(model, images: pipelines.Images) -> dict[str, float]:
+    """Nothing: a stream is measured after each of its tasks."""
+    del model, images
+    return {}
+
+
+def evaluate(model, data: EvaluationData) -> dict[str, float]:
     """All numbers of the family.
 
     Args:
       model: a Replay model.
-      train: fits the judge.
-      test: everything is measured on it.
-      history: {"accuracy": R, "initial": b or None}, as written while training; see continual.py.
+      data: streams; the training images fit the judge, and the facts are the `continual.History` written while training.
 
     Returns:
       name -> number: those of `continual.summary`; "accuracy_task_<k>"; with a generator, on test images of all
@@ -28,11 +40,12 @@ def evaluate(model, train: pipelines.Stream, test: pipelines.Stream, history: di
       "generated_recognised" (the judge sees the class asked for), "precision", "recall" and "frechet" in the
       judge's features.
     """
-    matrix = history.get("accuracy") or [continual.Accuracies(model, test).row(int(model.tasks_seen.numpy()))]
+    train, test, history = data.train, data.test, data.facts or continual.History()
+    matrix = history.accuracy or [continual.Accuracies(model, test).row(int(model.tasks_seen.numpy()))]
     # Of a run that is not finished: the tasks learned so far.
     met = len(test) if len(matrix) == 1 else len(matrix)
     square = [row[:met] for row in matrix]
-    initial = history.get("initial")
+    initial = history.initial
     result = {"tasks": met, **continual.summary(square, initial[:met] if initial else None)}
     result |= {f"accuracy_task_{k + 1}": value for k, value in enumerate(square[-1][:20]) if value is not None}
     if not model.config.generator:
@@ -98,10 +111,12 @@ def _for_judge(model, images: pipelines.Images) -> pipelines.Images:
     return pipelines.Images(images.name, maps.shape[1:], images.labels, pixels=maps)
 
 
-def draw(model, test: pipelines.Stream, history: dict) -> dict:
-    """All pictures of the family: name -> (uint8 picture, caption)."""
+def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
+    """All pictures of the family."""
+    del numbers
+    test, history = data.test, data.facts or continual.History()
     names = [f"task {number + 1}" for number in range(len(test))]
-    result = continual.draw(history["accuracy"], names) if history.get("accuracy") else {}
+    result = continual.draw(history.accuracy, names) if history.accuracy else {}
     if not model.config.generator or model.config.internal:
         return result
     result |= imagined(model, test)
@@ -109,12 +124,19 @@ def draw(model, test: pipelines.Stream, history: dict) -> dict:
     made = model.reconstruct(tf.constant(shown))["images"].numpy()
     back = _unpermuted(test, shown, 0), _unpermuted(test, made, 0)
     if test.settings.kind == "split":
-        result["reconstructions"] = (pictures.grid(np.stack(back)), "Above: test images. Below: reconstructions.")
+        result["reconstructions"] = Picture(
+            pictures.grid(np.stack(back)), "Above: test images. Below: reconstructions."
+        )
     return result
 
 
-def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict:
-    """{"imagined": (picture, caption)} of what the model imagines now, one row a class it has met."""
+def after_task(model, stream: pipelines.Stream) -> dict[str, Picture]:
+    """What is drawn after each task of a stream: what the model imagines, where it does and can be looked at."""
+    return imagined(model, stream) if model.config.generator and not model.config.internal else {}
+
+
+def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict[str, Picture]:
+    """{"imagined"}: a picture of what the model imagines now, one row a class it has met."""
     met = np.flatnonzero(model.seen.numpy() > 0.0)[:20]
     seed, count = tf.constant([7, 7]), tf.constant(columns)
     if model.config.conditional:
@@ -129,7 +151,7 @@ def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict:
     images = np.stack([_unpermuted(stream, row, 0) for row in rows])
     if stream.settings.kind == "permuted":
         caption += " Pixels put back in the order of the first task: images of other tasks look like noise."
-    return {"imagined": (pictures.grid(images), f"Imagined, never seen. {caption}")}
+    return {"imagined": Picture(pictures.grid(images), f"Imagined, never seen. {caption}")}
 
 
 def _unpermuted(stream: pipelines.Stream, images: np.ndarray, task: int) -> np.ndarray:

@@ -9,15 +9,23 @@ from ..pipelines import symbols as words
 from . import concepts, disentanglement, pictures
 from . import symbols as imagination
 from .codes import first_images, over
+from .contract import EvaluationData, Picture
 from .judge import Judge
 
+HEADLINES = {
+    "symbols_to_images": "imagined pictures with every named attribute as asked",
+    "images_to_symbols": "attributes of real pictures named rightly",
+    "operators_held_out": "compositions never shown together, imagined as asked",
+    "reconstruction": "mean squared reconstruction error",
+}
+OPTIONS: dict[str, str] = {}
 _CASES = 500  # Pictures imagined for each number.
 _JUDGE_STEPS, _JUDGE_BATCH = 2500, 32
 _BINS = 10  # Of causes without names, which are continuous.
 _ACTIVE = 0.05  # Nats above which a latent is said to be in use.
 
 
-def quick(model, images: pipelines.Images) -> dict:
+def quick(model, images: pipelines.Images) -> dict[str, float]:
     """Error and divergence of vision, and how well words come to pictures: cheap enough to run while training."""
     named = _named(model, images)
     return {
@@ -40,15 +48,14 @@ def _named(model, images: pipelines.Images) -> imagination.Imagined:
 
 
 def evaluate(
-    model, train, test, run: dict, judge: Judge | None = None, cases: int = _CASES, disentangled: bool = True
-) -> dict:
+    model, data: EvaluationData, judge: Judge | None = None, cases: int = _CASES, disentangled: bool = True
+) -> dict[str, float]:
     """All numbers of the family.
 
     Args:
       model: of the family scan or jmvae.
-      train: fits the classifier that judges; its held-out combinations too, so that it can see them.
-      test: everything else is measured on it.
-      run: {"held_out": pairs of values, see `symbols.held_out`; "stages": those that were trained or taken over}.
+      data: its training images fit the classifier that judges (held-out combinations too, so that it can see them); its
+        facts are `held_out`, pairs of values, and `stages`, what was trained or taken over.
       judge: that classifier, where there is one already.
       cases: pictures imagined for each number.
       disentangled: whether to score that, which takes a minute.
@@ -61,13 +68,14 @@ def evaluate(
       is known named; "and", "in_common", "ignore" with "_held_out", and with "_direct" what the composed symbol
       comes to without an operator; "in_common_leak", see `symbols.leak`; "disentanglement_*" of the true causes.
     """
+    train, test, run = data.train, data.test, data.facts
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     codes = over(model.encode, test)
     result = {"test_images": len(test), "train_images": len(train), **_vision(model, test, codes)}
     if disentangled:
         scores = disentanglement.all_scores(*causes(codes["mean"], test))
         result |= {f"disentanglement_{name}": value for name, value in scores.items()}
-    if "symbols" not in run["stages"]:
+    if "symbols" not in run.stages:
         return result
     judge = judge or attribute_classifier(train, vocabulary)
     for name, outcome in (
@@ -83,8 +91,8 @@ def evaluate(
     result |= _by_attribute("symbols_to_images", made, vocabulary)
     result |= _by_what_is_named(model, judge, vocabulary, named.asked[:cases])
     result["diversity_kl"] = made.diversity(vocabulary.sizes)
-    if "operators" in run["stages"]:
-        result |= _operators(model, judge, vocabulary, run["held_out"], cases)
+    if "operators" in run.stages:
+        result |= _operators(model, judge, vocabulary, run.held_out, cases)
     return result
 
 
@@ -151,28 +159,32 @@ def _squared_error(model, images):
 # ---- pictures
 
 
-def draw(model, images: pipelines.Images, run: dict | None = None) -> dict:
-    """All pictures of the family: name -> (uint8 picture, caption). Without `run`, what vision alone can show."""
+def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
+    """All pictures of the family; without facts of the run, what vision alone can show."""
+    del numbers
+    images, run = data.test, data.facts
     sample = first_images(images, min(len(images), 1000))
     codes = {name: value.numpy() for name, value in model.encode(sample).items()}
     result = {"reconstructions": _reconstructions(model, sample), "traversals": _traversals(model, codes)}
-    stages = run["stages"] if run else ()
+    stages = run.stages if run else ()
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     if "symbols" in stages:
         result["imagined_from_symbols"] = _sheet(model, vocabulary, images)
         result["concepts"] = concepts.draw(model, vocabulary, _symbol_of(vocabulary, images, 0))
     if "operators" in stages:
-        result["operators"] = _operator_sheet(model, vocabulary, run["held_out"])
+        result["operators"] = _operator_sheet(model, vocabulary, run.held_out)
     return result
 
 
-def _reconstructions(model, sample) -> tuple:
+def _reconstructions(model, sample) -> Picture:
     shown = sample[:12]
     rows = np.stack([shown.numpy(), model.reconstruct(shown)["images"].numpy()])
-    return pictures.grid(rows, least_side=64), "Test pictures above, what is left of them after the code below."
+    return Picture(
+        pictures.grid(rows, least_side=64), "Test pictures above, what is left of them after the code below."
+    )
 
 
-def _traversals(model, codes: dict) -> tuple:
+def _traversals(model, codes: dict) -> Picture:
     kl = divergence_by_latent(codes["mean"], codes["log_variance"])
     order = np.argsort(-kl)
     shown = order[: max(4, int(np.sum(kl > _ACTIVE)))][:24]
@@ -183,8 +195,9 @@ def _traversals(model, codes: dict) -> tuple:
     flat = model.decode(tf.constant(latents.reshape(-1, latents.shape[-1]), tf.float32))["images"].numpy()
     grid = flat.reshape(len(shown), len(steps), *flat.shape[1:])
     labels = ", ".join(f"z{unit + 1} {kl[unit]:.2f}" for unit in shown)
-    return pictures.grid(grid, least_side=64), (
-        f"A latent a row, from -2.5 to 2.5, in order of its divergence from the prior in nats: {labels}."
+    return Picture(
+        pictures.grid(grid, least_side=64),
+        f"A latent a row, from -2.5 to 2.5, in order of its divergence from the prior in nats: {labels}.",
     )
 
 
@@ -193,54 +206,32 @@ def _symbol_of(vocabulary, images, row: int) -> dict:
     return {a.name: a.values[n] for a, n in zip(vocabulary.attributes, labels, strict=True) if n >= 0}
 
 
-def _sheet(model, vocabulary, images) -> tuple:
+def _sheet(model, vocabulary, images) -> Picture:
     """Rows of one picture's symbol, from its first value to all of them."""
     rows, names = [], []
     for number in range(2):
         items = list(_symbol_of(vocabulary, images, number).items())[:6]
         for size in range(1, len(items) + 1):
             symbol = dict(items[-size:] if number else items[:size])
-            rows.append(imagined(model, vocabulary, [symbol], 10, seed=number)["images"])
+            rows.append(imagination.imagined(model, vocabulary, [symbol], 10, seed=number).images)
             names.append(vocabulary.phrase(symbol))
-    return pictures.labelled_rows(np.stack(rows), names), (
-        "Imagined from words, a symbol a row. What the words leave open varies; what they name does not."
+    return Picture(
+        pictures.labelled_rows(np.stack(rows), names),
+        "Imagined from words, a symbol a row. What the words leave open varies; what they name does not.",
     )
 
 
-def _operator_sheet(model, vocabulary, table) -> tuple:
+def _operator_sheet(model, vocabulary, table) -> Picture:
     rows, names = [], []
     for number, operator in enumerate(words.OPERATORS):
         for held in (False, True):
             cases = imagination.draw_cases(vocabulary, table, operator, 1, held, seed=number)
             if cases:
                 (case,) = cases
-                rows.append(imagined(model, vocabulary, [case[0], (operator, case[2])], 10)["images"])
+                rows.append(imagination.imagined(model, vocabulary, [case[0], (operator, case[2])], 10).images)
                 first, second = vocabulary.phrase(case[0]), vocabulary.phrase(case[2])
                 names.append(f"{first} {operator} {second}{' (held out)' if held else ''}")
-    return pictures.labelled_rows(np.stack(rows), names), (
-        "Imagined from compositions, one a row. Held out: pairs of values that no training picture showed together."
+    return Picture(
+        pictures.labelled_rows(np.stack(rows), names),
+        "Imagined from compositions, one a row. Held out: pairs of values that no training picture showed together.",
     )
-
-
-def imagined(model, vocabulary, expression: list, count: int, seed: int = 0) -> dict:
-    """Imagines a whole expression.
-
-    Args:
-      model: of the family scan, or of jmvae where nothing is composed.
-      vocabulary: of its data.
-      expression: as `Vocabulary.parse_expression` returns it.
-      count: pictures.
-      seed: of the draws.
-
-    Returns:
-      {"images": float [count, h, w, c], "symbol": what the words of it come to, "label": int [attributes], the model's
-      own words for the concept}.
-    """
-    symbol, *rest = expression
-    code = model.symbols.code(tf.constant(vocabulary.encode(symbol)[None]))
-    for operator, other in rest:
-        symbol = words.combine(symbol, operator, other)
-        second = model.symbols.code(tf.constant(vocabulary.encode(other)[None]))
-        code = model.recombination.compose(code, tf.constant([words.OPERATORS.index(operator)]), second)
-    images = model.imagine(code, count, [seed, 0])["images"].numpy()
-    return {"images": images, "symbol": symbol, "label": model.in_words(code[0])["label"].numpy()[0]}

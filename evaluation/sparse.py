@@ -10,7 +10,14 @@ from .. import models, pipelines
 from ..errors import UserError
 from . import neurons, pictures, stimuli
 from .codes import first_images, over
+from .contract import EvaluationData, Picture
 
+HEADLINES = {"missed_1": "of its input's energy that the first stage cannot reconstruct (0 is perfect, 1 blind)"}
+OPTIONS = {
+    "concept": "NAME=SOURCE, comma-separated: looks for the neuron that knows a concept. The source's label 1 is the "
+    "concept, 0 all else; a folder with two sub-folders will do.",
+    "every": "with concept: every N-th row and column of neurons; 0 is about 150 positions.",
+}
 _HALVINGS = 10
 _PATCHES = 20_000
 _PLACES = 150  # About how many positions are looked at, unless it is said how many.
@@ -45,23 +52,19 @@ class Concept:
         return first_images(images, len(images)).numpy(), labels
 
 
-def quick(model, images: pipelines.Images) -> dict:
+def quick(model, images: pipelines.Images) -> dict[str, float]:
     """Reconstruction error of every stage as a share of its input's energy: 0 is perfect, 1 is blind."""
     found = over(functools.partial(_errors, model), images, batch_size=50)
     return {name: float(np.mean(value)) for name, value in found.items()}
 
 
-def evaluate(
-    model, train: pipelines.Images, test: pipelines.Images, concepts: tuple = (), every: int = 0, seed: int = 0
-) -> dict:
+def evaluate(model, data: EvaluationData, seed: int = 0) -> dict[str, float]:
     """All numbers of the family.
 
     Args:
       model: a Sparse model.
-      train: gives the patches of the linear filters.
-      test: reconstruction is measured on it.
-      concepts: `Concept`s to look for neurons of.
-      every: looks at every so-manieth row and column of neurons; 0 looks at about 150 positions.
+      data: its training images give the patches of the linear filters; of its options "concept" says which neurons to
+        look for (name -> source), and "every" to look at every N-th row and column only.
       seed: keys the halvings.
 
     Returns:
@@ -70,12 +73,17 @@ def evaluate(
       "<name>_linear_filter", "<name>_guess": accuracies on reporting halves, means over ten halvings, with the
       accuracy on the selecting halves as "..._selection". Entries "_found" hold the chosen neurons.
     """
+    train, test = data.train, data.test
     result = {"test_images": len(test), "train_images": len(train), "units": model.units, **quick(model, test)}
     for number, stage in enumerate(model.stages, start=1):
         result[f"filter_length_{number}"] = float(np.linalg.norm(stage.filters.compact_kernel(), axis=1).mean())
-    for concept in concepts:
-        result |= _table(model, train, concept, every, seed)
+    for concept in _concepts(data):
+        result |= _table(model, train, concept, int(data.options.get("every", 0)), seed)
     return result
+
+
+def _concepts(data: EvaluationData) -> list[Concept]:
+    return [Concept(name, source) for name, source in data.options.get("concept", {}).items()]
 
 
 def _table(model, train: pipelines.Images, concept: Concept, every: int, seed: int) -> dict:
@@ -135,39 +143,16 @@ def _in_batches(function, images, size: int = 500) -> np.ndarray:
     return np.concatenate([part.numpy() for part in parts])
 
 
-def chosen(numbers: dict) -> dict:
-    """The neurons that an evaluation found, as `Sparse.choose` takes them: concept -> index, threshold, polarity."""
-    names = [name.removesuffix("_polarity") for name in numbers if name.endswith("_polarity")]
-    return {
-        name: {
-            "index": int(numbers[f"{name}_index"]),
-            "threshold": float(numbers[f"{name}_threshold"]),
-            "polarity": int(numbers[f"{name}_polarity"]),
-        }
-        for name in names
-    }
-
-
 # ---- pictures
 
 
-def draw(model, images: pipelines.Images, concepts: tuple = (), numbers: dict | None = None) -> dict:
-    """All pictures of the family.
-
-    Args:
-      model: a Sparse model.
-      images: real images.
-      concepts: `Concept`s, and
-      numbers: what `evaluate` found for them.
-
-    Returns:
-      name -> (uint8 picture, caption).
-    """
-    result = {**_filters(model), "reconstructions": _reconstructions(model, first_images(images, 12))}
-    if concepts:
-        cone = neurons.Cone(model)
+def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
+    """All pictures of the family; those of the neurons that `numbers` tell of, where concepts were asked for."""
+    result = {**_filters(model), "reconstructions": _reconstructions(model, first_images(data.test, 12))}
+    if concepts := _concepts(data):
+        cone, found = neurons.Cone(model), models.sparse.found_neurons(numbers)
         for concept in concepts:
-            result |= _of_neuron(model, cone, concept, chosen(numbers)[concept.name])
+            result |= _of_neuron(model, cone, concept, found[concept.name])
     return result
 
 
@@ -184,15 +169,15 @@ def _filters(model, columns: int = 12) -> dict:
             row, column = (int(share * (side - 1)) for side in geometry.distinct)
             filters = kernel[row, column].T.reshape(config.maps, config.field, config.field, config.image_shape[2])
             shown.append(_centred(filters))
-        result[f"filters_{name}"] = (pictures.grid(np.stack(shown, axis=1)), f"Filters of the {name} of {where}")
+        result[f"filters_{name}"] = Picture(pictures.grid(np.stack(shown, axis=1)), f"Filters of the {name} of {where}")
     return result
 
 
-def _reconstructions(model, sample) -> tuple:
+def _reconstructions(model, sample) -> Picture:
     whitened, back = model.whitening(sample).numpy(), model.reconstruct(sample)["images"].numpy()
     scale = np.abs(whitened).max(axis=(1, 2, 3), keepdims=True) / 0.5 + 1e-12
     rows = np.stack([sample.numpy(), 0.5 + whitened / scale, 0.5 + back / scale])
-    return pictures.grid(rows), "Above: images. Middle: whitened. Below: what the first stage makes of them."
+    return Picture(pictures.grid(rows), "Above: images. Middle: whitened. Below: what the first stage makes of them.")
 
 
 def _of_neuron(model, cone: neurons.Cone, concept: Concept, neuron: dict) -> dict:
@@ -209,15 +194,15 @@ def _of_neuron(model, cone: neurons.Cone, concept: Concept, neuron: dict) -> dic
     curves = stimuli.invariance(cone, place, polarity, positives)
     groups = {concept.name: signed[labels == 1], "others": signed[labels == 0]}
     result = {
-        f"{name}_responses": (
+        f"{name}_responses": Picture(
             pictures.histograms(groups, f"{title}: responses (threshold at 0)", "response"),
             "Chosen on all test images, so it flatters; the honest accuracies are in the table.",
         ),
-        f"{name}_top_stimuli": (
+        f"{name}_top_stimuli": Picture(
             pictures.grid(sheet),
             f"The test images that excite {title} most, row by row.",
         ),
-        f"{name}_optimal_stimulus": (
+        f"{name}_optimal_stimulus": Picture(
             pictures.grid(_centred(best[None])[None], least_side=200),
             f"The whitened image that excites it most, by gradient ascent from 16 starts (response {reached:.3g}).",
         ),
@@ -229,7 +214,7 @@ def _of_neuron(model, cone: neurons.Cone, concept: Concept, neuron: dict) -> dic
             "threshold": (values, np.full(len(values), polarity * neuron["threshold"])),
         }
         slug = transformation.replace(" ", "_")
-        result[f"{name}_invariance_{slug}"] = (
+        result[f"{name}_invariance_{slug}"] = Picture(
             pictures.curves(series, f"{title}: {transformation}", unit=unit),
             f"Mean response to ten images of the concept under {transformation}.",
         )

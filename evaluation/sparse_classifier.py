@@ -5,23 +5,27 @@ import numpy as np
 from .. import pipelines
 from . import pictures
 from .codes import first_images, over
+from .contract import EvaluationData, Picture
 
+HEADLINES = {"accuracy": "test accuracy"}
+OPTIONS: dict[str, str] = {}
 _SHOWN = 1000
 
 
-def quick(model, images: pipelines.Images) -> dict:
+def quick(model, images: pipelines.Images) -> dict[str, float]:
     """{"accuracy"} over labelled images: the unit with the highest answer is the label."""
     found = over(model.classify, images, batch_size=50)["label"]
     labels = images.labels.ravel()
     return {"accuracy": float(np.mean(found[labels >= 0] == labels[labels >= 0]))}
 
 
-def evaluate(model, train: pipelines.Images, test: pipelines.Images) -> dict:
+def evaluate(model, data: EvaluationData) -> dict[str, float]:
     """All numbers of the family.
 
     Returns:
       name -> number: "accuracy" on test images, "train_accuracy", and "chance", the share of the largest class.
     """
+    train, test = data.train, data.test
     labels = test.labels[test.labels >= 0]
     return {
         "test_images": len(test),
@@ -32,8 +36,10 @@ def evaluate(model, train: pipelines.Images, test: pipelines.Images) -> dict:
     }
 
 
-def draw(model, images: pipelines.Images) -> dict:
-    """Which classes are taken for which, and the images that every unit is surest of: name -> (picture, caption)."""
+def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
+    """Which classes are taken for which, and the images that every unit is surest of."""
+    del numbers
+    images = data.test
     count = min(len(images), _SHOWN)
     sample, labels = first_images(images, count).numpy(), images.labels.ravel()[:count]
     answers = over(model.classify, images.take(np.arange(count)), batch_size=50)
@@ -44,11 +50,11 @@ def draw(model, images: pipelines.Images) -> dict:
     shares = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     surest = np.argsort(-answers["probabilities"], axis=0)[:8].T
     return {
-        "confusion": (
+        "confusion": Picture(
             pictures.heat_map(shares, names, names, "per cent of a class (row) given a label (column)"),
             f"Of {count} images.",
         ),
-        "surest": (
+        "surest": Picture(
             pictures.grid(sample[surest[: min(model.classes, 20)]]),
             "A class a row: the images its logistic unit is surest of.",
         ),

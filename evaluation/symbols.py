@@ -184,3 +184,38 @@ def leak(made: Imagined, first, second, sizes: tuple) -> float | None:
             share = np.mean((seen == first[rows, k]) | (seen == second[rows, k]))
             shares.append((share - 2.0 / size) / (1.0 - 2.0 / size))
     return float(np.mean(shares)) if shares else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """What a model imagines of an expression.
+
+    Attributes:
+      images: float32 [count, height, width, channels].
+      symbol: what the words of the expression come to, {attribute: value}.
+      labels: int32 [attributes], the model's own words for the concept.
+    """
+
+    images: np.ndarray
+    symbol: dict
+    labels: np.ndarray
+
+
+def imagined(model, vocabulary: pipelines.Vocabulary, expression: list, count: int, seed: int = 0) -> Sheet:
+    """Imagines a whole expression, operators from left to right.
+
+    Args:
+      model: with words, see `models.contract.Words`; with operators where something is composed.
+      vocabulary: of its data.
+      expression: as `Vocabulary.parse_expression` returns it.
+      count: pictures.
+      seed: of the draws.
+    """
+    symbol, *rest = expression
+    code = model.concept(tf.constant(vocabulary.encode(symbol)[None]))
+    for operator, other in rest:
+        symbol = words.combine(symbol, operator, other)
+        second = model.concept(tf.constant(vocabulary.encode(other)[None]))
+        code = model.combined(code, tf.constant([words.OPERATORS.index(operator)]), second)
+    images = model.imagine(code, count, [seed, 0])["images"].numpy()
+    return Sheet(images, symbol, model.in_words(code[0])["label"].numpy()[0])

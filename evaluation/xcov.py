@@ -6,17 +6,26 @@ import tensorflow as tf
 from .. import pipelines
 from . import pictures
 from .codes import first_images, over
+from .contract import EvaluationData, Picture
 from .dependence import linear_dependence
 from .judge import Judge
 from .probes import probe_accuracy
 
+HEADLINES = {
+    "accuracy": "test accuracy",
+    "probe": "class read linearly off the style code (chance is best)",
+    "clamped_recognised": "decodings recognised as their clamped class",
+    "generated_recognised": "imagined images recognised as the class asked for",
+    "reconstruction": "mean squared reconstruction error",
+}
+OPTIONS: dict[str, str] = {}
 # Codes with more units than this get no quadratic probe: its features grow with the square.
 _QUADRATIC_LIMIT = 32
 _SWEEP = 9
 _STYLES_JUDGED = 1000
 
 
-def quick(model, images: pipelines.Images) -> dict:
+def quick(model, images: pipelines.Images) -> dict[str, float]:
     """Accuracy, reconstruction error and linear dependence: cheap enough to run while training."""
     codes = over(model.encode, images)
     result = {f"accuracy{_suffix(model, head)}": value for head, value in _accuracies(model, codes, images).items()}
@@ -26,13 +35,12 @@ def quick(model, images: pipelines.Images) -> dict:
     return result
 
 
-def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps: int = 0) -> dict:
+def evaluate(model, data: EvaluationData, judge_steps: int = 0) -> dict[str, float]:
     """All numbers of the family.
 
     Args:
       model: an XCov model.
-      train: fits the probes and the judge.
-      test: everything is measured on it.
+      data: its training images fit the probes and the judge.
       judge_steps: training length of the separate classifier; 0 fits it to the number of images.
 
     Returns:
@@ -42,6 +50,7 @@ def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps
       the class that y was clamped to, z from test images), "generated_recognised" (likewise, z from the
       fitted prior). With several heads the names end in "_<head>". Without labels only what `quick` gives.
     """
+    train, test = data.train, data.test
     result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
     if not all(np.any(_column(part, k) >= 0) for part in (train, test) for k in range(len(model.config.heads))):
         return result  # Without labels there is nothing to probe for and no judge to train.
@@ -61,16 +70,10 @@ def evaluate(model, train: pipelines.Images, test: pipelines.Images, judge_steps
     return result
 
 
-def draw(model, images: pipelines.Images) -> dict:
-    """All pictures of the family.
-
-    Args:
-      model: an XCov model.
-      images: real images, test or validation.
-
-    Returns:
-      name -> (uint8 picture, caption).
-    """
+def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
+    """All pictures of the family, of its test images."""
+    del numbers
+    images = data.test
     sample = first_images(images, min(len(images), 2000))
     codes = {name: value.numpy() for name, value in model.encode(sample).items()}
     result = {"reconstructions": _reconstructions(model, sample)}
@@ -90,7 +93,7 @@ def draw(model, images: pipelines.Images) -> dict:
             names = images.class_names.get(head, ())
             units = [f"z{unit + 1}" for unit in strongest[:2]]
             shown = pictures.scatter(styles[:, strongest[:2]], labels, f"style code z by {head}", names, units)
-            result[f"latents{_suffix(model, head)}"] = (
+            result[f"latents{_suffix(model, head)}"] = Picture(
                 shown,
                 "Each point is the style code of one image. Classes on top of each other: z is free of class.",
             )
@@ -127,7 +130,7 @@ def _clamped(model, probabilities: np.ndarray, head: str, label: int) -> np.ndar
     return clamped
 
 
-def _class_by_style(model, codes: dict, head: str, unit: int) -> tuple:
+def _class_by_style(model, codes: dict, head: str, unit: int) -> Picture:
     mean, deviation = codes["features"].mean(axis=0), codes["features"].std(axis=0)
     sweep = np.linspace(-2.0, 2.0, _SWEEP)
     style = np.repeat(mean[None], _SWEEP, axis=0)
@@ -139,10 +142,10 @@ def _class_by_style(model, codes: dict, head: str, unit: int) -> tuple:
     caption = (
         f"Rows: {head} clamped to each class. Columns: z{unit + 1} from {ends[0]:.2f} to {ends[1]:.2f}, others at rest."
     )
-    return pictures.grid(np.stack(rows)), caption
+    return Picture(pictures.grid(np.stack(rows)), caption)
 
 
-def _style_plane(model, codes: dict, units) -> tuple:
+def _style_plane(model, codes: dict, units) -> Picture:
     """One class over the plane of the two strongest latent units."""
     mean, deviation = codes["features"].mean(axis=0), codes["features"].std(axis=0)
     sweep = np.linspace(-2.0, 2.0, _SWEEP)
@@ -156,10 +159,10 @@ def _style_plane(model, codes: dict, units) -> tuple:
     caption = (
         f"{head} clamped to class {label}, z{units[0] + 1} across and z{units[1] + 1} down, two deviations either way."
     )
-    return pictures.grid(made.reshape(_SWEEP, _SWEEP, *made.shape[1:])), caption
+    return Picture(pictures.grid(made.reshape(_SWEEP, _SWEEP, *made.shape[1:])), caption)
 
 
-def _swaps(model, sample, codes: dict, head: str) -> tuple:
+def _swaps(model, sample, codes: dict, head: str) -> Picture:
     """Real images in the first column, then their style with every class."""
     count = min(8, len(sample))
     style = codes["features"][:count]
@@ -168,13 +171,13 @@ def _swaps(model, sample, codes: dict, head: str) -> tuple:
         observed = _clamped(model, codes["probabilities"][:count], head, label)
         columns.append(model.decode(style, observed).numpy())
     caption = f"First column: real images. The rest: their own style z, with {head} swapped for each class."
-    return pictures.grid(np.stack(columns, axis=1)), caption
+    return Picture(pictures.grid(np.stack(columns, axis=1)), caption)
 
 
-def _reconstructions(model, sample) -> tuple:
+def _reconstructions(model, sample) -> Picture:
     shown = sample[:16]
     rows = np.stack([shown.numpy(), model.reconstruct(shown)["images"].numpy()])
-    return pictures.grid(rows), "Above: real images. Below: their reconstructions."
+    return Picture(pictures.grid(rows), "Above: real images. Below: their reconstructions.")
 
 
 def _squared_error(model, images):

@@ -38,7 +38,8 @@ from ..layers import (
     to_chroma,
     to_hsv,
     to_rgb,
-)  # fmt: skip
+)
+from .settings import derived, renamed
 
 tfd = tfp.distributions
 
@@ -46,8 +47,8 @@ LIKELIHOODS = ("gaussian", "bernoulli", "features")
 # Least and greatest log-variance of a posterior; symbols' and compositions' posteriors have the same.
 LOG_VARIANCES = (-12.0, 6.0)
 OBJECTIVES = ("fixed", "annealed", "capacity")
-# Of every space of colours: from red, green and blue to it, and back. All are in [0, 1].
-COLOURS = {"rgb": (tf.identity, tf.identity), "hsv": (to_hsv, to_rgb), "chroma": (to_chroma, from_chroma)}
+# Of every color space: from red, green and blue to it, and back. All are in [0, 1].
+COLOR_SPACES = {"rgb": (tf.identity, tf.identity), "hsv": (to_hsv, to_rgb), "chroma": (to_chroma, from_chroma)}
 # How many times the way back enlarges an error: a sixth of the circle of hues is the whole of one colour; green less
 # blue is 4 / sqrt(3) times a way on the plane, and the value comes on top.
 ENLARGED = {"rgb": 1.0, "hsv": 6.0, "chroma": 1.0 + 4.0 / math.sqrt(3.0)}
@@ -71,11 +72,11 @@ class BetaVAEConfig:
       capacity: nats ("capacity").
       hold_steps: before which beta stays at its start and the capacity at 0 ("annealed", "capacity").
       ramp_steps: over which beta or the capacity moves after that.
-      colours: the space in which pictures are seen, painted and compared: "rgb"; "hsv", hue, saturation and value (the
+      color_space: in which pictures are seen, painted and compared: "rgb"; "hsv", hue, saturation and value (the
         paper's choice); "chroma", hue and saturation as a point in a plane, and value.
     """
 
-    image_shape: tuple = (64, 64, 3)
+    image_shape: tuple = derived((64, 64, 3))
     channels: tuple = (32, 32, 64, 64)
     hidden: int = 256
     latents: int = 32
@@ -88,10 +89,11 @@ class BetaVAEConfig:
     capacity: float = 25.0
     hold_steps: int = 0
     ramp_steps: int = 1000
-    colours: str = "rgb"
+    color_space: str = renamed("rgb", was="colours")
 
     def __post_init__(self):
-        for name, admitted in (("likelihood", LIKELIHOODS), ("objective", OBJECTIVES), ("colours", tuple(COLOURS))):
+        choices = {"likelihood": LIKELIHOODS, "objective": OBJECTIVES, "color_space": tuple(COLOR_SPACES)}
+        for name, admitted in choices.items():
             if getattr(self, name) not in admitted:
                 raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(admitted)}")
         steps_fit = self.ramp_steps >= 1 and self.hold_steps >= 0
@@ -101,9 +103,9 @@ class BetaVAEConfig:
                 f"{self.beta_start:g}, hold_steps={self.hold_steps}, ramp_steps={self.ramp_steps}; expected at least "
                 "one latent and step, none to hold at least, and positive weights"
             )
-        if self.colours != "rgb" and self.image_shape[-1] != 3:
+        if self.color_space != "rgb" and self.image_shape[-1] != 3:
             channels = self.image_shape[-1]
-            raise ValueError(f"colours is '{self.colours}', but images have {channels} channel(s); expected 3")
+            raise ValueError(f"color_space is '{self.color_space}', but images have {channels} channel(s); expected 3")
 
 
 class BetaVAE(keras.Model):
@@ -130,16 +132,16 @@ class BetaVAE(keras.Model):
         return diagonal_gaussian(*self.code(images))
 
     def seen(self, images):
-        """Pictures in the model's space of colours, float32 like images."""
-        return COLOURS[self.config.colours][0](images)
+        """Pictures in the model's color space, float32 like images."""
+        return COLOR_SPACES[self.config.color_space][0](images)
 
     def paint(self, latents):
-        """What a latent stands for in the model's space of colours: float32 [n, h, w, c]."""
+        """What a latent stands for in the model's color space: float32 [n, h, w, c]."""
         return tf.sigmoid(self.decoder(latents))
 
     def decode(self, latents):
         """The picture that a latent stands for: float32 [n, h, w, c] in [0, 1]."""
-        return COLOURS[self.config.colours][1](self.paint(latents))
+        return COLOR_SPACES[self.config.color_space][1](self.paint(latents))
 
     def reconstruct(self, images):
         """The picture of the posterior's mean, float32 like images."""

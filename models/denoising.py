@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from ..layers import Noise, StridedConvolutions, StridedDeconvolutions, without_rectangle
+from .settings import derived
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class DenoisingConfig:
       activation: of the hidden layers; J itself is a tanh.
     """
 
-    image_shape: tuple = (64, 64, 3)
+    image_shape: tuple = derived((64, 64, 3))
     channels: tuple = (32, 32, 64, 64)
     bottleneck: int = 100
     activation: str = "elu"

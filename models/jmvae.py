@@ -17,6 +17,7 @@ import tensorflow_probability as tfp
 from ..layers import GaussianPosterior, Noise, diagonal_gaussian
 from . import scan
 from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
+from .contract import Capability, Family, Stage, StageSettings
 from .symbol_vae import SymbolVAE, SymbolVAEConfig, khot, some
 
 tfd = tfp.distributions
@@ -32,10 +33,10 @@ class JMVAEConfig:
       words_weight: of -log p(y|z), which is otherwise small beside that of all pixels.
     """
 
-    image_shape: tuple
-    attributes: tuple
-    vision: BetaVAEConfig
-    symbols: SymbolVAEConfig
+    image_shape: tuple = (64, 64, 3)
+    attributes: tuple = ()
+    vision: BetaVAEConfig = dataclasses.field(default_factory=BetaVAEConfig)
+    symbols: SymbolVAEConfig = dataclasses.field(default_factory=SymbolVAEConfig)
     alpha: float = 1.0
     words_weight: float = 1.0
 
@@ -60,6 +61,18 @@ class JMVAE(keras.Model):
         self.joint.build((None, config.vision.hidden + sum(self.sizes)))
         self.joint_heads.build((None, config.vision.hidden))
         self.built = True
+
+    def stages(self) -> list[Stage]:
+        """One stage that learns everything, on pictures with and without words."""
+        return [
+            Stage(
+                name="joint",
+                variables=self.trainable_variables,
+                losses=lambda first_step, held_out: self.losses,
+                sees="mixed",
+                gives=("vision", "symbols"),
+            )
+        ]
 
     def losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
         """The terms of the objective, one value a row.
@@ -102,6 +115,7 @@ class JMVAE(keras.Model):
     generate = scan.Scan.generate
     symbols_to_images = scan.Scan.symbols_to_images
     images_to_symbols = scan.Scan.images_to_symbols
+    concept = scan.Scan.concept
     imagine = scan.Scan.imagine
     in_words = scan.Scan.in_words
 
@@ -117,14 +131,15 @@ class JMVAE(keras.Model):
         return self.reconstruct(images)["images"]
 
 
-def build(settings: dict) -> JMVAE:
-    """JMVAE from the `model` section of a config (without its "family" entry).
-
-    Raises:
-      ValueError: sizes or options that make no model.
-    """
-    own = {name: settings[name] for name in ("alpha", "words_weight") if name in settings}
-    parts = scan.parts({name: value for name, value in settings.items() if name not in own})
-    return JMVAE(
-        JMVAEConfig(**{name: parts[name] for name in ("image_shape", "attributes", "vision", "symbols")}, **own)
-    )
+FAMILY = Family(
+    name="jmvae",
+    settings=JMVAEConfig,
+    build=JMVAE,
+    summary="one VAE of pictures and symbols together: SCAN's baseline",
+    paper="Suzuki, Nakayama and Matsuo 2016, arXiv 1611.01891",
+    evaluation="reverie.evaluation.scan",
+    kinds=("staged",),
+    capabilities=frozenset({Capability.STAGES, Capability.WORDS}),
+    stages={"joint": StageSettings},
+    legend=scan.legend,
+)

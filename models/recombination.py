@@ -19,8 +19,9 @@ from .symbol_vae import SymbolVAE, khot
 
 tfd = tfp.distributions
 
-AND, IN_COMMON, IGNORE = range(3)
+# Their names and their order are those of `pipelines.symbols.OPERATORS`.
 OPERATORS = 3
+AND, IN_COMMON, IGNORE = range(OPERATORS)
 
 
 @dataclasses.dataclass(frozen=True)

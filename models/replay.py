@@ -38,6 +38,7 @@ from ..layers import (
     standard_gaussian,
 )
 from . import replay_signatures
+from .contract import Family
 from .replay_config import ReplayConfig
 
 # A logit that no softmax gives weight: finite, so that 0 times it is 0.
@@ -414,7 +415,17 @@ def _stack(inputs: int, widths, name: str) -> list:
     return [_dense(size, width, f"{name}_{k + 1}") for k, (size, width) in enumerate(zip(sizes, widths, strict=False))]
 
 
-def build(settings: dict) -> Replay:
-    """A `Replay` from the `model` section of a config, without its "family"."""
-    lists = ("image_shape", "convolutions", "mean", "deviation", "hidden")
-    return Replay(ReplayConfig(**{k: tuple(v) if k in lists else v for k, v in settings.items()}), name="replay")
+def build(settings: ReplayConfig) -> Replay:
+    """The model of its settings, with fresh weights."""
+    return Replay(settings, name="replay")
+
+
+FAMILY = Family(
+    name="replay",
+    settings=ReplayConfig,
+    build=build,
+    summary="one network classifies and imagines; it keeps old classes by rehearsing what it imagines of them",
+    paper="van de Ven, Siegelmann and Tolias 2020, doi 10.1038/s41467-020-17866-2",
+    evaluation="reverie.evaluation.replay",
+    kinds=("stream",),
+)

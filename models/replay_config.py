@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from .settings import derived
+
 
 @dataclasses.dataclass(frozen=True)
 class ReplayConfig:
@@ -27,10 +29,10 @@ class ReplayConfig:
       task_gating: XdG: share of trunk units closed in a task; 0 is off.
     """
 
-    image_shape: tuple = (28, 28, 1)
-    classes: int = 10
-    tasks: int = 5
-    blocks: int = 1
+    image_shape: tuple = derived((28, 28, 1))
+    classes: int = derived(10)
+    tasks: int = derived(5)
+    blocks: int = derived(1)
     convolutions: tuple = ()
     mean: tuple = ()
     deviation: tuple = ()

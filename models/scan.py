@@ -12,6 +12,7 @@ Afterwards words become pictures (`symbols_to_images`), pictures words (`images_
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
@@ -20,10 +21,12 @@ import tensorflow as tf
 
 from ..layers import Noise
 from .beta_vae import ENLARGED, BetaVAE, BetaVAEConfig
+from .contract import Capability, Family, Stage, StageSettings
 from .denoising import Denoising, DenoisingConfig
 from .recombination import OPERATORS, Recombination, RecombinationConfig
 from .signature import Signature
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
+from .unmixing import unmix
 
 VIEWS = ("decoded", "denoised")
 
@@ -39,12 +42,12 @@ class ScanConfig:
       view: pictures are shown as "decoded", or "denoised": seen through the denoising autoencoder, sharper.
     """
 
-    image_shape: tuple
-    attributes: tuple
-    denoising: DenoisingConfig
-    vision: BetaVAEConfig
-    symbols: SymbolVAEConfig
-    recombination: RecombinationConfig
+    image_shape: tuple = (64, 64, 3)
+    attributes: tuple = ()
+    denoising: DenoisingConfig = dataclasses.field(default_factory=DenoisingConfig)
+    vision: BetaVAEConfig = dataclasses.field(default_factory=BetaVAEConfig)
+    symbols: SymbolVAEConfig = dataclasses.field(default_factory=SymbolVAEConfig)
+    recombination: RecombinationConfig = dataclasses.field(default_factory=RecombinationConfig)
     view: str = "decoded"
 
     def __post_init__(self):
@@ -54,9 +57,14 @@ class ScanConfig:
             raise ValueError("attributes are empty; they come from the data when a run starts")
 
     @property
-    def sizes(self) -> tuple:
+    def sizes(self) -> tuple[int, ...]:
         """Number of values of each attribute."""
         return tuple(len(values) for _, values, _ in self.attributes)
+
+    @property
+    def sees_features(self) -> bool:
+        """Whether vision is judged by the denoising autoencoder's features, or shown through it."""
+        return self.vision.likelihood == "features" or self.view == "denoised"
 
 
 class Scan(keras.Model):
@@ -72,6 +80,45 @@ class Scan(keras.Model):
         self.built = True
 
     # ---- objectives, one a stage
+
+    def stages(self) -> list[Stage]:
+        """The four stages in order; see `Stage`."""
+        return [
+            Stage(
+                name="denoising",
+                part="denoising",
+                variables=self.denoising.trainable_variables,
+                losses=lambda first_step, held_out: self.denoising.losses,
+                needed=self.config.sees_features,
+                gives=("denoising",),
+            ),
+            Stage(
+                name="vision",
+                part="vision",
+                variables=self.vision.trainable_variables,
+                losses=lambda first_step, held_out: functools.partial(self.vision_losses, first_step=first_step),
+                gives=("vision",),
+                unmix=functools.partial(unmix, self.vision),
+            ),
+            Stage(
+                name="symbols",
+                part="symbols",
+                variables=self.symbols.trainable_variables,
+                losses=lambda first_step, held_out: self.symbol_losses,
+                sees="codes",
+                gives=("symbols",),
+            ),
+            Stage(
+                name="operators",
+                part="recombination",
+                variables=self.recombination.trainable_variables,
+                losses=lambda first_step, held_out: functools.partial(
+                    self.operator_losses, held_out=tf.constant(held_out, tf.float32)
+                ),
+                sees="codes",
+                gives=("operators",),
+            ),
+        ]
 
     def losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
         """The beta-VAE's objective: what a run of this family is watched by; see `BetaVAE.losses`."""
@@ -131,6 +178,14 @@ class Scan(keras.Model):
           {"images": float32 [count, h, w, c]}.
         """
         return self.imagine(self.symbols.code(one_value_each(symbols, self.sizes)), count, seed)
+
+    def concept(self, symbols) -> tuple:
+        """What symbols mean, as a Gaussian over the latents: (mean, log_variance), float32 [n, latents] each."""
+        return self.symbols.code(symbols)
+
+    def combined(self, first: tuple, operator, second: tuple) -> tuple:
+        """A concept made of two by an operator, int32 [n]; concepts as `concept` gives them."""
+        return self.recombination.compose(first, operator, second)
 
     def imagine(self, code: tuple, count, seed) -> dict:
         """{"images"} of `count` draws from Gaussians (mean, log_variance), float32 [1 or count, latents] each."""
@@ -196,7 +251,7 @@ def _normal(count, latents: int, seed):
 def signatures(model, compose: Callable | None = None) -> dict:
     """Endpoints of a model that turns symbols into images and back, and composes them where it can."""
     shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
-    enlarged = ENLARGED[model.config.vision.colours]
+    enlarged = ENLARGED[model.config.vision.color_space]
     images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
     code = {"mean": tf.TensorSpec([None, latents], tf.float32, name="mean")}
     request = {"count": tf.TensorSpec([], tf.int32, name="count"), "seed": tf.TensorSpec([2], tf.int32, name="seed")}
@@ -250,36 +305,38 @@ def signatures(model, compose: Callable | None = None) -> dict:
     return ends
 
 
-def build(settings: dict) -> Scan:
-    """SCAN from the `model` section of a config (without its "family" entry).
+def legend(settings) -> tuple[str, ...]:
+    """Lines for the model card: what the entries of a symbol mean."""
+    lines = [f"- `{name}`: {', '.join(values)}" for name, values, _ in settings.attributes]
+    return ("Entries of a symbol, in this order, 1 where named:", "", *lines)
 
-    Raises:
-      ValueError: sizes or options that make no model.
+
+@dataclasses.dataclass(frozen=True)
+class VisionStageSettings(StageSettings):
+    """The stage of vision in the `stages` section.
+
+    Attributes:
+      steps, batch_size, rate: as of every stage.
+      unmix_at: steps after which the latents are turned apart by independent component analysis; () for never.
     """
-    return Scan(ScanConfig(**parts(settings), view=settings.get("view", "decoded")))
+
+    unmix_at: tuple = ()
 
 
-def parts(settings: dict) -> dict:
-    """The sub-sections of a config as the configs of the networks, which all see pictures of the same shape."""
-    known = {"image_shape", "attributes", "denoising", "vision", "symbols", "recombination", "view"}
-    unknown = set(settings) - known
-    if unknown:
-        raise ValueError(f"no setting '{sorted(unknown)[0]}'; expected {', '.join(sorted(known))}")
-    shape = tuple(settings["image_shape"])
-    attributes = tuple((name, tuple(values), noun) for name, values, noun in settings["attributes"])
-
-    def section(name, kind, **fixed):
-        return kind(**{key: _plain(value) for key, value in dict(settings.get(name, {})).items()}, **fixed)
-
-    return {
-        "image_shape": shape,
-        "attributes": attributes,
-        "denoising": section("denoising", DenoisingConfig, image_shape=shape),
-        "vision": section("vision", BetaVAEConfig, image_shape=shape),
-        "symbols": section("symbols", SymbolVAEConfig),
-        "recombination": section("recombination", RecombinationConfig),
-    }
-
-
-def _plain(value):
-    return tuple(value) if isinstance(value, list | tuple) else value
+FAMILY = Family(
+    name="scan",
+    settings=ScanConfig,
+    build=Scan,
+    summary="a beta-VAE finds visual primitives, a VAE on symbols names them, a learned operator recombines the names",
+    paper="Higgins et al. 2018, arXiv 1707.03389",
+    evaluation="reverie.evaluation.scan",
+    kinds=("staged",),
+    capabilities=frozenset({Capability.STAGES, Capability.WORDS}),
+    stages={
+        "denoising": StageSettings,
+        "vision": VisionStageSettings,
+        "symbols": StageSettings,
+        "operators": StageSettings,
+    },
+    legend=legend,
+)

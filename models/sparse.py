@@ -30,6 +30,7 @@ from ..layers import (
     Noise,
     Whitening,
 )
+from .contract import Capability, Family
 from .signature import Signature
 
 _BETWEEN = ("none", "stop_targets", "full")
@@ -302,9 +303,9 @@ class Sparse(keras.Model):
         stage = self.stages[0]
         return {"images": stage.decoder(stage.filters(self.whitening(images)))}
 
-    def choose(self, neurons: dict) -> None:
-        """Neurons for `encode` to give by themselves: name -> {"index", "threshold", "polarity" (1 or -1)}."""
-        self.chosen = dict(neurons)
+    def choose(self, numbers: dict) -> None:
+        """Makes `encode` give the neurons that an evaluation found by themselves; see `found_neurons`."""
+        self.chosen = found_neurons(numbers)
 
     def place(self, unit: int) -> tuple:
         """(row, column, map) of a neuron."""
@@ -339,10 +340,32 @@ class Sparse(keras.Model):
         }
 
 
-def build(settings: dict) -> Sparse:
-    """Sparse from the `model` section of a config (without its "family" entry).
+def found_neurons(numbers: dict) -> dict:
+    """The neurons among the numbers of an evaluation.
 
-    Raises:
-      ValueError: sizes or options that make no model.
+    Args:
+      numbers: with "<concept>_index", "<concept>_threshold" and "<concept>_polarity" (1 or -1) of every concept.
+
+    Returns:
+      concept -> {"index": int, "threshold": float, "polarity": int}.
     """
-    return Sparse(SparseConfig(**{**settings, "image_shape": tuple(settings["image_shape"])}))
+    names = [name.removesuffix("_polarity") for name in numbers if name.endswith("_polarity")]
+    return {
+        name: {
+            "index": int(numbers[f"{name}_index"]),
+            "threshold": float(numbers[f"{name}_threshold"]),
+            "polarity": int(numbers[f"{name}_polarity"]),
+        }
+        for name in names
+    }
+
+
+FAMILY = Family(
+    name="sparse",
+    settings=SparseConfig,
+    build=Sparse,
+    summary="a deep autoencoder of untied local filters learns from one frame per video",
+    paper="Le et al. 2012, arXiv 1112.6209",
+    evaluation="reverie.evaluation.sparse",
+    capabilities=frozenset({Capability.PREPARE, Capability.CONSTRAIN, Capability.PARTS, Capability.CHOOSE}),
+)

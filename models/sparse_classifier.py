@@ -5,14 +5,34 @@ first alone, then together with all filters below them (fine-tuning; the two pha
 class is a yes or no of its own: with 22,000 of them a softmax would make each depend on all others.
 """
 
+import dataclasses
 import math
 
 import keras
 import tensorflow as tf
 
 from ..layers import Noise
+from .contract import Capability, Family
 from .signature import Signature
 from .sparse import Sparse, SparseConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class SparseClassifierConfig(SparseConfig):
+    """Sizes of the network below, as in `SparseConfig`, and the head on top of it.
+
+    Attributes:
+      heads: the one head -> its number of classes.
+    """
+
+    heads: dict = dataclasses.field(default_factory=lambda: {"label": 10})
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.heads) != 1:
+            raise ValueError(f"heads are {dict(self.heads)}; expected one, as {{'label': 10}}")
+        if self.memory_saving:
+            raise ValueError("memory_saving takes one stage after the other, but labels teach all of them together")
 
 
 class SparseClassifier(keras.Model):
@@ -87,16 +107,18 @@ class SparseClassifier(keras.Model):
         return self.logistic(self.network.encode(images)["features"])
 
 
-def build(settings: dict) -> SparseClassifier:
-    """SparseClassifier from the `model` section of a config (without its "family" entry).
+def build(settings: SparseClassifierConfig) -> SparseClassifier:
+    """The model of its settings, with fresh weights."""
+    return SparseClassifier(settings, next(iter(settings.heads.values())))
 
-    Raises:
-      ValueError: sizes or options that make no model, several heads, `memory_saving`.
-    """
-    heads = settings.pop("heads", {})
-    if len(heads) != 1:
-        raise ValueError(f"heads are {dict(heads)}; expected one, as {{'label': 10}}")
-    if settings.get("memory_saving"):
-        raise ValueError("memory_saving takes one stage after the other, but labels teach all of them together")
-    config = SparseConfig(**{**settings, "image_shape": tuple(settings["image_shape"])})
-    return SparseClassifier(config, next(iter(heads.values())))
+
+FAMILY = Family(
+    name="sparse_classifier",
+    settings=SparseClassifierConfig,
+    build=build,
+    summary="logistic units on the sparse autoencoder, then fine-tuning of everything",
+    paper="Le et al. 2012, section 6",
+    evaluation="reverie.evaluation.sparse_classifier",
+    kinds=("transfer", "plain"),
+    capabilities=frozenset({Capability.PREPARE, Capability.HEAD}),
+)

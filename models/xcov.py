@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers import CrossCovariance, FittedGaussian, Noise
+from .contract import Capability, Family
 from .signature import Signature
 
 
@@ -57,6 +58,7 @@ class XCovConfig:
             raise ValueError(f"covariance_on is '{self.covariance_on}'; expected 'probabilities' or 'logits'")
         if self.latents < 1 or not self.heads or min(self.heads.values()) < 2:
             raise ValueError(f"latents={self.latents}, heads={dict(self.heads)}; expected latents >= 1, classes >= 2")
+        _feature_shape(self)
 
 
 class XCov(keras.Model):
@@ -283,20 +285,27 @@ def _decoder(config: XCovConfig, shape: tuple, code: int) -> keras.Model:
     return keras.Sequential(layers, name="decoder")
 
 
-def build(settings: dict) -> XCov:
-    """XCov from the `model` section of a config (without its "family" entry).
+def build(settings: XCovConfig) -> XCov:
+    """The model of its settings, with fresh weights.
 
     Raises:
-      ValueError: sizes or options that make no model.
+      ValueError: convolutions that do not tile the image.
     """
-    fields = {**settings, "heads": dict(settings.get("heads", {"label": 10}))}
-    for name in ("image_shape", "encoder", "decoder"):
-        fields[name] = tuple(fields[name])
-    fields["convolutions"] = tuple(tuple(entry) for entry in fields.get("convolutions", ()))
-    model = XCov(XCovConfig(**fields))
-    if model.decoder.output_shape[1:] != model.config.image_shape:
+    model = XCov(settings)
+    if model.decoder.output_shape[1:] != settings.image_shape:
         raise ValueError(
-            f"convolutions {model.config.convolutions} do not tile {model.config.image_shape}: "
+            f"convolutions {settings.convolutions} do not tile {settings.image_shape}: "
             f"the decoder gives {model.decoder.output_shape[1:]}"
         )
     return model
+
+
+FAMILY = Family(
+    name="xcov",
+    settings=XCovConfig,
+    build=build,
+    summary="an autoencoder whose code is (class, style); a cross-covariance penalty keeps style free of class",
+    paper="Cheung et al. 2014, arXiv 1412.6583",
+    evaluation="reverie.evaluation.xcov",
+    capabilities=frozenset({Capability.CALIBRATE}),
+)

@@ -1,32 +1,58 @@
-"""SCAN's stages as phases of the one loop: denoising, vision, symbols, operators; and the joint stage of its baseline.
+"""Runs in stages: each stage of a family as phases of the one loop, with the images and words that it learns from.
 
-A stage of 0 steps is left out. Where a later one needs it, its weights come from another run,
-`stages.start_from`: so every stage can start from what an earlier run has learned.
+Which stages there are, the family says (`models.Stage`). A stage of 0 steps is left out; where a later one needs it,
+its weights come from another run, `stages.start_from`: so every stage can start from what an earlier run has learned.
 """
 
 import dataclasses
 import functools
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from .. import pipelines
+from .. import models, pipelines
 from ..errors import UserError
-from ..models.unmixing import unmix
 from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
-from .loop import Phase
+from .loop import Hooks, Phase
 
-STAGES = ("denoising", "vision", "symbols", "operators")
-# Where each stage's weights are in the model.
-_PARTS = {"denoising": "denoising", "vision": "vision", "symbols": "symbols", "operators": "recombination"}
 _ENCODED_AT_ONCE = 250
 # How many pictures say where the latents' axes should lie.
 _UNMIXED_BY = 20000
-# Of the joint stage's pictures, the share that has words.
-_JOINT_SHARE = 0.25
+# Of a stage that sees images with and without words, the share that has words.
+_SHARE_WITH_WORDS = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class WordsSettings:
+    """The `words` section of a config: which images have words, and what is never shown together.
+
+    Attributes:
+      pairs: images with words; all others teach vision only.
+      held_out: of the value pairs of every two attributes, the share that training never shows together.
+      held_out_seed: another seed, other pairs.
+    """
+
+    pairs: int = 1500
+    held_out: float = 0.05
+    held_out_seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StagesFacts:
+    """What an evaluation has to know of a run in stages.
+
+    Attributes:
+      held_out: bool [values, values], the pairs of values that training never showed together.
+      stages: what the model can do by now, of "denoising", "vision", "symbols", "operators".
+    """
+
+    held_out: np.ndarray
+    stages: tuple[str, ...]
 
 
 def vocabulary_of(config: ml_collections.ConfigDict) -> pipelines.Vocabulary:
@@ -78,11 +104,11 @@ def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> np.nda
     return known[np.random.default_rng(int(config.seed)).permutation(len(known))[:count]]
 
 
-def phases(config: ml_collections.ConfigDict, model, images: pipelines.Images, strategy) -> list:
+def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy) -> list[Phase]:
     """All stages of a run that have steps.
 
     Args:
-      config: of a run of the family scan or jmvae.
+      config: of a run of a family with stages.
       model: built from it.
       images: training images with named attributes.
       strategy: it will run under.
@@ -92,57 +118,61 @@ def phases(config: ml_collections.ConfigDict, model, images: pipelines.Images, s
     """
     shown = admitted(config, images)
     told = pairs(config, shown)
-    known = ("joint",) if config.model.family == "jmvae" else STAGES
+    known = {stage.name: stage for stage in model.stages()}
     unknown = set(config.stages) - {*known, "start_from"}
     if unknown:
         raise UserError(f"stages has no entry '{sorted(unknown)[0]}'; expected {', '.join(known)} and start_from")
-    wanted = [stage for stage in known if int(config.stages[stage].steps) > 0]
+    wanted = [name for name in known if int(config.stages[name].steps) > 0]
     if not wanted:
-        raise UserError(f"stages: no stage has steps; set stages.{known[0]}.steps or another")
+        raise UserError(f"stages: no stage has steps; set stages.{next(iter(known))}.steps or another")
     if config.train.steps or config.train.epochs:
         raise UserError("train.steps and train.epochs are not for runs in stages; set stages.<stage>.steps")
-    if config.model.family == "scan":
-        _take_earlier(config, model, wanted)
-    made, start = [], 0
-    for stage in wanted:
-        settings = config.stages[stage]
+    _take_earlier(config, model, wanted)
+    made: list[Phase] = []
+    start = 0
+    for name in wanted:
+        stage, settings = known[name], config.stages[name]
         batch_size, replicas = int(settings.batch_size), strategy.num_replicas_in_sync
         if batch_size < 1 or batch_size % replicas:
-            raise UserError(f"stages.{stage}.batch_size is {batch_size}; expected a multiple of {replicas} replica(s)")
-        rows = functools.partial(_rows, int(config.seed), batch_size, replicas)
+            raise UserError(f"stages.{name}.batch_size is {batch_size}; expected a multiple of {replicas} replica(s)")
+        stream, begin = _data(stage, config, model, shown, told, batch_size, replicas)
         phase = Phase(
-            name=stage,
+            name=name,
             steps=int(settings.steps),
             batch_size=batch_size,
+            losses=stage.losses(start, held_out(config)),
+            variables=stage.variables,
+            stream=stream,
             optimizer=config.optimizer.to_dict(),
             schedule={**config.schedule.to_dict(), "rate": float(settings.rate)},
-            **_objective(stage, config, model, shown, told, start, rows),
+            hooks=Hooks(begin=begin),
         )
-        made += _parted(phase, config, model, shown) if stage == "vision" else [phase]
+        made += _unmixed(phase, stage, config, model, shown) if stage.unmix else [phase]
         start += phase.steps
     return made
 
 
-def _parted(phase: Phase, config, model, shown: pipelines.Images) -> list:
-    """The stage of vision as phases that go on from one another, with the latents unmixed between them.
+def _unmixed(phase: Phase, stage: models.Stage, config, model, shown: pipelines.Images) -> list[Phase]:
+    """The stage as phases that go on from one another, with the latents unmixed between them.
 
     Steps of `unmix_at` that the stage does not come to are left out.
 
     Raises:
       UserError: `unmix_at` is no rising list of steps, or a moving average is kept.
     """
-    steps = [int(step) for step in config.stages.vision.get("unmix_at", ())]
+    setting = f"stages.{stage.name}.unmix_at"
+    steps = [int(step) for step in config.stages[stage.name].get("unmix_at", ())]
     if any(later <= earlier for earlier, later in itertools.pairwise([0, *steps])):
-        raise UserError(f"stages.vision.unmix_at is {steps}; expected rising steps from 1 on")
+        raise UserError(f"{setting} is {steps}; expected rising steps from 1 on")
     ends = [0, *(step for step in steps if step < phase.steps), phase.steps]
     if len(ends) > 2 and config.train.ema_decay:
         raise UserError("latents that are unmixed have no moving average; set train.ema_decay to 0, or unmix_at to ()")
-    finish = functools.partial(_unmix, model, shown, int(config.seed))
+    finish = functools.partial(_unmix, stage, model, shown, int(config.seed))
     parts = []
     for first, end in itertools.pairwise(ends):
         stream = functools.partial(_later, phase.stream, first)
-        part = dataclasses.replace(phase, steps=end - first, stream=stream, continues=first > 0)
-        parts.append(part if end == phase.steps else dataclasses.replace(part, finish=finish))
+        hooks = phase.hooks if end == phase.steps else dataclasses.replace(phase.hooks, finish=finish)
+        parts.append(dataclasses.replace(phase, steps=end - first, stream=stream, continues=first > 0, hooks=hooks))
     return parts
 
 
@@ -151,34 +181,25 @@ def _later(stream, first: int, step: int, input_context):
     return stream(first + step, input_context)
 
 
-def _unmix(model, shown: pipelines.Images, seed: int) -> None:
+def _unmix(stage: models.Stage, model, shown: pipelines.Images, seed: int) -> None:
     some = np.random.default_rng(seed).permutation(len(shown))[:_UNMIXED_BY]
     codes = _codes(model, shown.take(np.sort(some)))
-    unmix(model.vision, codes["mean"], codes["log_variance"])
+    assert stage.unmix is not None
+    stage.unmix(codes["mean"], codes["log_variance"])
 
 
-def _objective(stage: str, config, model, shown: pipelines.Images, told: np.ndarray, start: int, rows) -> dict:
-    """What a stage learns from what: losses, variables, stream and, where it needs one, begin of its phase."""
-    if stage == "denoising":
-        part, losses = model.denoising, model.denoising.losses
-    elif stage == "vision":
-        part, losses = model.vision, functools.partial(model.vision_losses, first_step=start)
-    elif stage == "joint":
-        mixed = _mixed(shown, told)
-        stream = functools.partial(rows, pipelines.batches, mixed)
-        return {"losses": model.losses, "variables": model.trainable_variables, "stream": stream}
-    elif stage == "symbols":
-        part, losses = model.symbols, model.symbol_losses
-    else:
-        table = tf.constant(held_out(config), tf.float32)
-        part, losses = model.recombination, functools.partial(model.operator_losses, held_out=table)
-    learned = {"losses": losses, "variables": part.trainable_variables}
-    if stage in ("denoising", "vision"):
-        return {**learned, "stream": functools.partial(rows, pipelines.batches, shown)}
+def _data(
+    stage: models.Stage, config, model, shown: pipelines.Images, told: np.ndarray, batch_size: int, replicas: int
+) -> tuple[Callable, Callable | None]:
+    """(stream, what begins the phase or None) of what a stage sees."""
+    rows = functools.partial(_rows, int(config.seed), batch_size, replicas)
+    if stage.sees == "images":
+        return functools.partial(rows, pipelines.batches, shown), None
+    if stage.sees == "mixed":
+        return functools.partial(rows, pipelines.batches, _mixed(shown, told)), None
     # Where vision is frozen, the few pictures with words are encoded once, when the stage begins.
     codes: dict = {}
-    begin = functools.partial(_encode, model, shown.take(told), codes)
-    return {**learned, "begin": begin, "stream": functools.partial(rows, pipelines.rows, codes)}
+    return functools.partial(rows, pipelines.rows, codes), functools.partial(_encode, model, shown.take(told), codes)
 
 
 def _rows(seed: int, batch_size: int, replicas: int, reader, source, first_step: int, input_context):
@@ -189,7 +210,7 @@ def _rows(seed: int, batch_size: int, replicas: int, reader, source, first_step:
 
 def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
     """All pictures without words and, repeated until they make up their share, those with, as rows of one set."""
-    times = max(1, round(_JOINT_SHARE / (1.0 - _JOINT_SHARE) * len(shown) / len(told)))
+    times = max(1, round(_SHARE_WITH_WORDS / (1.0 - _SHARE_WITH_WORDS) * len(shown) / len(told)))
     repeated = np.tile(told, times)
     labels = shown.labels.reshape(len(shown), -1)
     labels = np.concatenate([np.full_like(labels, -1), labels[repeated]])
@@ -201,63 +222,63 @@ def _encode(model, told: pipelines.Images, codes: dict) -> None:
     codes.update({**_codes(model, told), "label": told.labels.reshape(len(told), -1)})
 
 
-def _codes(model, images: pipelines.Images) -> dict:
-    """{"mean", "log_variance"} of pictures, a row each."""
-    encode = tf.function(model.vision.code)
+def _codes(model, images: pipelines.Images) -> dict[str, np.ndarray]:
+    """What the model encodes pictures as, a row each."""
+    encode = tf.function(model.encode)
     parts = [encode(batch["image"]) for batch in pipelines.in_order(images, _ENCODED_AT_ONCE)]
-    mean, log_variance = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return {"mean": mean, "log_variance": log_variance}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _take_earlier(config, model, wanted: list) -> None:
+def _take_earlier(config, model, wanted: list[str]) -> None:
     """Weights of the stages that the wanted ones stand on and that this run does not train."""
-    # The features of the denoising autoencoder are needed where vision is judged by them, or seen through them.
-    through = config.model.vision.get("likelihood", "") == "features" or config.model.get("view", "") == "denoised"
-    below = STAGES[0 if through else 1 : STAGES.index(wanted[-1])]
-    missing = [stage for stage in below if stage not in wanted]
+    known = model.stages()
+    below = known[: [stage.name for stage in known].index(wanted[-1])]
+    missing = [stage for stage in below if stage.needed and stage.name not in wanted]
     if not missing:
         return
+    names = [stage.name for stage in missing]
     folder = config.stages.start_from
     if not folder:
         raise UserError(
-            f"stages.{missing[0]}.steps is 0, but {wanted[-1]} needs that stage; give it steps, or a run that has "
+            f"stages.{names[0]}.steps is 0, but {wanted[-1]} needs that stage; give it steps, or a run that has "
             "trained it as --config.stages.start_from=DIR"
         )
-    _check_trained(folder, missing)
+    _check_trained(folder, [stage.name for stage in known], names)
     receiver = tf.Module()
     for stage in missing:
-        setattr(receiver, _PARTS[stage], getattr(model, _PARTS[stage]))
-    transfer.take(folder, "stages.start_from", receiver, f"{' and '.join(missing)} as configured here")
+        setattr(receiver, stage.part, getattr(model, stage.part))
+    transfer.take(folder, "stages.start_from", receiver, f"{' and '.join(names)} as configured here")
 
 
-def _check_trained(folder: str, stages: list) -> None:
+def _check_trained(folder: str, known: list[str], needed: list[str]) -> None:
     """Refuses a run that has not come as far as the stages needed."""
     other, done = run_folder.load_config(folder), checkpoints.saved_step(f"{folder}/checkpoints")
-    if "stages" not in other or not done:
+    theirs = other.get("stages", None)
+    if theirs is None or not done:
         raise UserError(f"stages.start_from is {folder}, which holds no trained run in stages")
     end = 0
-    for stage in STAGES:
-        steps = int(other.stages[stage].steps) if stage in other.stages else 0
+    for name in known:
+        steps = int(theirs[name].steps) if name in theirs else 0
         end += steps
-        if stage in stages and (done < end or not (steps or other.stages.start_from)):
-            raise UserError(f"stages.start_from is {folder}, whose stage {stage} is not trained (step {done})")
+        if name in needed and (done < end or not (steps or theirs.start_from)):
+            raise UserError(f"stages.start_from is {folder}, whose stage {name} is not trained (step {done})")
 
 
-def trained(config: ml_collections.ConfigDict, step: int) -> tuple:
-    """The stages whose weights a checkpoint of `step` holds, trained or taken over; a JMVAE has "symbols"."""
-    if config.model.family == "jmvae":
-        return ("vision", "symbols")
+def trained(config: ml_collections.ConfigDict, model: Any, step: int) -> tuple[str, ...]:
+    """What the weights of a checkpoint of `step` can do, by stages that were trained or taken over."""
+    known = {stage.name: stage for stage in model.stages()}
     found, start = [], 0
-    for stage in STAGES:
-        steps = int(config.stages[stage].steps)
+    for name in known:
+        steps = int(config.stages[name].steps)
         if (steps and step > start) or (not steps and config.stages.start_from and start < step):
-            found.append(stage)
+            found.append(name)
         start += steps
     # What was taken over lies before what was trained; a stage of 0 steps behind that was left out.
-    last = max((STAGES.index(stage) for stage in found if int(config.stages[stage].steps)), default=-1)
-    return tuple(stage for stage in found if STAGES.index(stage) <= last)
+    names = list(known)
+    last = max((names.index(name) for name in found if int(config.stages[name].steps)), default=-1)
+    return tuple(given for name in found if names.index(name) <= last for given in known[name].gives)
 
 
-def facts(config: ml_collections.ConfigDict, step: int) -> dict:
-    """What an evaluator has to know of a run in stages: {"held_out": pairs of values, "stages": those trained}."""
-    return {"held_out": held_out(config), "stages": trained(config, step)}
+def facts(config: ml_collections.ConfigDict, model: Any, step: int) -> StagesFacts:
+    """What an evaluation has to know of a run in stages."""
+    return StagesFacts(held_out(config), trained(config, model, step))

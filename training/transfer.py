@@ -5,6 +5,7 @@ A head that starts from nothing would otherwise send its first gradients through
 """
 
 import dataclasses
+from typing import Any
 
 import tensorflow as tf
 
@@ -35,36 +36,47 @@ def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
         raise UserError(f"{setting} is {folder}; its weights are not those of {expected}") from None
 
 
-def phases(settings: dict, model, whole: Phase) -> list:
-    """The head's phase and the phase of everything, of a run with a `transfer` section.
+@dataclasses.dataclass(frozen=True)
+class TransferSettings:
+    """The `transfer` section of a config.
+
+    Attributes:
+      pretrained: run folder of the network, or "" to start from nothing.
+      head_steps: steps in which the head alone learns; with 0 there is no such phase.
+      rate: peak learning rate once everything learns.
+    """
+
+    pretrained: str = ""
+    head_steps: int = 1000
+    rate: float = 1e-4
+
+
+def phases(settings: TransferSettings, model: Any, whole: Phase) -> list[Phase]:
+    """The head's phase and the phase of everything.
 
     Args:
-      settings: the section: "pretrained" (run folder of the network, or "" to start from nothing), "head_steps" (of
-        the first phase; with 0 there is none), "rate" (peak learning rate of the second).
-      model: with `network`, `head_variables()` and `all_variables()`.
+      settings: the `transfer` section.
+      model: with `network`, `head_variables()` and `all_variables()`; see `models.contract.OnTop`.
       whole: the run as one phase; its steps are shared out.
 
     Raises:
       UserError: no such run, more steps for the head than there are.
     """
-    unknown = set(settings) - {"pretrained", "head_steps", "rate"}
-    if unknown:
-        raise UserError(f"transfer has no setting {sorted(unknown)[0]}; expected pretrained, head_steps and rate")
-    steps = int(settings["head_steps"])
+    steps = int(settings.head_steps)
     if not 0 <= steps <= whole.steps:
         raise UserError(f"transfer.head_steps is {steps}; expected 0 to train.steps, {whole.steps}")
-    begin = whole.begin
-    if settings["pretrained"]:
-        # Before anything is trained; a run that is taken up again then finds its own weights in its checkpoint.
-        network = f"a sparse network on {model.config.image_shape} as configured here"
-        take(settings["pretrained"], "transfer.pretrained", model.network, network)
-        begin = None
-    slower = {**whole.schedule, "rate": float(settings["rate"])}
+    hooks = whole.hooks
+    if settings.pretrained:
+        # Before anything is trained; a run that is resumed then finds its own weights in its checkpoint.
+        network = f"a {type(model.network).__name__.lower()} network on {model.config.image_shape} as configured here"
+        take(settings.pretrained, "transfer.pretrained", model.network, network)
+        hooks = dataclasses.replace(hooks, begin=None)
+    slower = {**whole.schedule, "rate": float(settings.rate)}
     both = [
-        dataclasses.replace(whole, name="head", steps=steps, variables=model.head_variables(), begin=begin),
+        dataclasses.replace(whole, name="head", steps=steps, variables=model.head_variables(), hooks=hooks),
         dataclasses.replace(
             whole, name="all", steps=whole.steps - steps, variables=model.all_variables(), schedule=slower,
-            begin=None if steps else begin,
+            hooks=dataclasses.replace(hooks, begin=None if steps else hooks.begin),
         ),
     ]  # fmt: skip
     return [phase for phase in both if phase.steps]

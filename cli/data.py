@@ -9,17 +9,13 @@ import sys
 
 from absl import flags
 
-from .command import Command, integer, needed, string
-from .errors import UserError
+from ..errors import UserError
+from .command import Command, integer, needed, number, string
 
 _VERBS = ("build NAME", "check SOURCE", "frames", "faces DIR", "verify DIR")
 
 
-def _number(name, default, text, values):
-    flags.DEFINE_float(name, default, text, flag_values=values)
-
-
-def _define_data(values, argv):
+def _define(values, argv):
     """Flags of the verb that is asked for; of all verbs for a bare --help."""
     asked = next((argument for argument in argv[1:] if not argument.startswith("-")), None)
     for verbs, define in _DEFINE.items():
@@ -38,7 +34,7 @@ def _define_frames(values):
     string(
         "videos", "", "Videos: quoted patterns (with **), files or folders, comma-separated; local or remote.", values
     )
-    string("out", "", "Folder of the shards. A job already there is gone on with.", values)
+    string("out", "", "Folder of the shards. A job already in this folder is resumed.", values)
     integer("size", 200, "Side of the square frames in pixels.", values)
     integer("frames_per_video", 1, "Random frames a video; the paper takes 1, so that no two frames are alike.", values)
     integer("seed", 0, "The same seed draws the same frames.", values)
@@ -50,13 +46,13 @@ def _define_frames(values):
     flags.DEFINE_enum("format", "jpeg", ["jpeg", "png"], "Of the stored frames; png loses nothing.", flag_values=values)
     integer("quality", 95, "Of JPEG, 1 to 95.", values)
     integer("workers", 0, "Decoding processes; 0 is one a core.", values)
-    _number("seconds", 120.0, "Time limit for one video; its process is killed and replaced.", values)
-    _number("min_luma", 8.0, "Frames of lower mean brightness (0 to 255) are near-black and left out.", values)
+    number("seconds", 120.0, "Time limit for one video; its process is killed and replaced.", values)
+    number("min_luma", 8.0, "Frames of lower mean brightness (0 to 255) are near-black and left out.", values)
     text = "Frames whose perceptual hash differs in at most so many of 64 bits from an earlier one go; -1 keeps all."
     integer("max_distance", 4, text, values)
     integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values)
-    _number("max_bad_fraction", 0.1, "Share of videos without a frame above which the job fails.", values)
-    _number("max_file_mib", 4096.0, "Larger files are not opened.", values)
+    number("max_bad_fraction", 0.1, "Share of videos without a frame above which the job fails.", values)
+    number("max_file_mib", 4096.0, "Larger files are not opened.", values)
     integer("max_pixels", 40_000_000, "Width * height above which a video is left out.", values)
     integer("max_decoded", 20_000, "Most frames that are decoded of one video.", values)
     text = "A Beam runner's name (as DirectRunner) runs the job as an Apache Beam pipeline; its flags follow after --."
@@ -77,7 +73,7 @@ _DEFINE = {
 }
 
 
-def _data(values, positional):
+def _run(values, positional):
     verb, *rest = positional or [""]
     actions = {"build": _build, "check": _check, "frames": _frames, "faces": _faces, "verify": _verify}
     if verb not in actions or (verb != "frames" and len(rest) != 1):
@@ -86,39 +82,24 @@ def _data(values, positional):
 
 
 def _build(values, rest):
-    from .pipelines import prepared
+    from ..pipelines import prepared
 
     print(prepared.build(rest[0], values.data_dir))
 
 
 def _check(values, rest):
-    from . import pipelines
+    from .. import experiments, pipelines
 
     shape = tuple(int(side) for side in values.image_shape) or None
     settings = {"image_shape": shape, "resize": values.resize, "data_dir": values.data_dir, "max_bad_fraction": 1.0}
     images = pipelines.read(rest[0], values.split, validation_fraction=0.0, test_fraction=0.0, **settings)
-    for key, value in facts(images).items():
+    for key, value in experiments.facts_of(images).items():
         print(f"{key:16} {value}")
-
-
-def facts(images) -> dict:
-    """What is said of a set of images in a run's data.json; what was skipped is told at once."""
-    if images.skipped.count:
-        print(images.skipped.summary(), file=sys.stderr)
-    return {
-        "name": images.name,
-        "images": len(images),
-        "shape": list(images.shape),
-        "unlabelled": int((images.labels < 0).sum()),
-        "skipped": images.skipped.count,
-        "skipped_reasons": images.skipped.reasons,
-        "skipped_first": list(images.skipped.first),
-    }
 
 
 def _frames(values, rest):
     needed(values, "videos", "out")
-    from .pipelines.frames import extract, video
+    from ..pipelines.frames import extract, video
 
     # Leaving through the usual way out ends the decoding processes too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -148,7 +129,7 @@ def _frames(values, rest):
     except ValueError as error:
         raise UserError(str(error)) from None
     if values.runner:
-        from .pipelines.frames import beam
+        from ..pipelines.frames import beam
 
         manifest = beam.run(job, beam.options(values.runner, rest))
     else:
@@ -161,7 +142,7 @@ def _frames(values, rest):
 
 
 def _faces(values, rest):
-    from .pipelines.frames import faces
+    from ..pipelines.frames import faces
 
     found = faces.share(rest[0], values.patches, values.patch, values.face_seed)
     print(
@@ -175,16 +156,14 @@ def _faces(values, rest):
 
 def _verify(values, rest):
     del values
-    from .pipelines.frames import shards
+    from ..pipelines.frames import shards
 
     print(f"{rest[0]}: all checksums agree, {shards.verify(rest[0])} frames")
 
 
-DATA_COMMANDS = {
-    "data": Command(
-        "Prepares, checks or extracts data: build, check, frames, faces, verify.",
-        _define_data,
-        _data,
-        "build NAME | check SOURCE | frames --videos=... --out=DIR | faces DIR | verify DIR  [flags]",
-    )
-}
+COMMAND = Command(
+    "Prepares, checks or extracts data: build, check, frames, faces, verify.",
+    _define,
+    _run,
+    "build NAME | check SOURCE | frames --videos=... --out=DIR | faces DIR | verify DIR  [flags]",
+)

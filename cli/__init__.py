@@ -1,0 +1,185 @@
+"""The `reverie` command: a file a verb, and what all verbs share.
+
+Each verb parses its flags, calls `experiments`, and prints. Exit codes are those of `errors.EXIT_CODES`.
+"""
+
+import contextlib
+import errno
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+
+from absl import flags
+
+from ..errors import EXIT_CODES, StorageError, UserError
+from .command import Command
+
+# Verb -> its file, in the order in which they are listed.
+VERBS = {
+    "train": "train",
+    "compare": "compare",
+    "evaluate": "evaluate",
+    "data": "data",
+    "export": "export",
+    "encode": "encode",
+    "generate": "generate",
+    "imagine": "imagine",
+    "serve-check": "serve_check",
+    "report": "report",
+    "doctor": "doctor",
+}
+# Full disk, quota, read-only, no permission: wherever they surface, they are the user's to mend.
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_DEFAULT_CONFIG = "xcov_demo"
+
+
+def console() -> None:
+    """Entry point of the `reverie` script."""
+    try:
+        sys.exit(main(sys.argv))
+    except BrokenPipeError:  # The reader of our output (head, less) has gone; that is its good right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def main(argv: list[str]) -> int:
+    """Runs one verb and returns its exit code; `argv` is as in sys.argv."""
+    if len(argv) < 2 or argv[1] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if len(argv) > 1 else UserError.exit_code
+    name = argv[1]
+    if name == "--version":
+        from .. import __version__
+
+        print(f"reverie {__version__}")
+        return 0
+    values = flags.FlagValues()
+    try:
+        if name not in VERBS:
+            raise UserError(f"no command '{name}'; expected one of {', '.join(VERBS)}")
+        return _run(name, argv[2:], values)
+    except UserError as error:
+        if values.is_parsed() and values.debug:
+            traceback.print_exc()
+        print(f"reverie {name}: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        if error.errno not in _STORAGE:
+            raise
+        print(
+            f"reverie {name}: error: {error.filename or 'a file'} could not be written: {error.strerror}",
+            file=sys.stderr,
+        )
+        return StorageError.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
+    flags.DEFINE_bool("debug", False, "Show the traceback of errors, and TensorFlow's own log.", flag_values=values)
+    text = (
+        "Python files or modules, comma-separated, that register families, sources, methods or layers; those of the "
+        "variable REVERIE_PLUGINS are loaded too."
+    )
+    flags.DEFINE_list("plugins", [], text, flag_values=values)
+    command = command_of(name)
+    if any(argument in ("-h", "--help") for argument in arguments):
+        command.define(values, [name, *arguments])
+        print(f"usage: reverie {name} {command.usage}\n\n{command.summary}\n{_flag_help(values)}")
+        return 0
+    with _quiet_start("--debug" in arguments):
+        import tensorflow  # noqa: F401  The slow import, once, where its chatter can be held back.
+    from ..experiments import plugins
+
+    plugins.load(_given(arguments, "plugins"))
+    rest = [_with_config_path(argument) for argument in arguments]
+    # Overrides mean nothing before the config that they override is known, wherever it was written.
+    rest.sort(key=lambda argument: not argument.startswith("--config="))
+    if not any(argument.startswith("--config=") for argument in rest):
+        rest.insert(0, _with_config_path(f"--config={_DEFAULT_CONFIG}"))
+    command.define(values, [name, *rest])
+    if "config" not in values:
+        rest = [argument for argument in rest if not argument.startswith("--config=")]
+    positional = _parse(values, [name, *rest])
+    return command.run(values, positional) or 0
+
+
+def command_of(name: str) -> Command:
+    """A verb by its name."""
+    return importlib.import_module(f".{VERBS[name]}", __name__).COMMAND
+
+
+def _given(arguments: list[str], flag: str) -> list[str]:
+    """The values of a list flag, before flags can be parsed."""
+    found = [argument.split("=", 1)[1] for argument in arguments if argument.startswith(f"--{flag}=")]
+    return [value for part in found for value in part.split(",") if value]
+
+
+def _parse(values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Positional arguments, with flags.Error and config errors as one line that names the value."""
+    try:
+        return values(argv)[1:]
+    except flags.Error as error:
+        # A config that refuses its argument comes wrapped in a traceback, with the reason last.
+        reason = str(error).rpartition("\nValueError: ")[2].rpartition("errors.UserError: ")[2]
+        raise UserError(" ".join(reason.split())) from None
+    except (AttributeError, KeyError) as error:  # ml_collections: a key that the config does not have.
+        message = str(error).replace("\\n", " ").replace("\\", "").strip("\"'")
+        raise UserError(f"unknown config key '{' '.join(message.split())}") from None
+    except (TypeError, ValueError, FileNotFoundError) as error:
+        raise UserError(f"config: {' '.join(str(error).split())}") from None
+
+
+def _with_config_path(argument: str) -> str:
+    """--config=xcov_mnist as the path of that file; see `experiments.config_path`."""
+    if not argument.startswith("--config="):
+        return argument
+    from ..experiments import config_path
+
+    path, own = config_path(argument.split("=", 1)[1])
+    return f"--config={path}{f':{own}' if own else ''}"
+
+
+@contextlib.contextmanager
+def _quiet_start(debug: bool):
+    """Holds back what TensorFlow's libraries print while they load; shows it if loading fails."""
+    if debug:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryFile() as held:
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _overview() -> str:
+    from ..configs import names
+
+    lines = [f"  {name:12} {command_of(name).summary}" for name in VERBS]
+    codes = ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    return (
+        "usage: reverie COMMAND [flags]\n\n"
+        + "\n".join(lines)
+        + f"\n\nreverie COMMAND --help lists a command's flags. Configs: {', '.join(names())}.\nExit codes: {codes}."
+    )
+
+
+def _flag_help(values: flags.FlagValues) -> str:
+    lines = []
+    for name in sorted(set(values)):
+        flag = values[name]
+        if name == flag.name:
+            default = f" (default: {flag.default!r})" if flag.default not in (None, "", []) else ""
+            lines.append(f"  --{name:14} {flag.help}{default}")
+    return "\n".join(lines)

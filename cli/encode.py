@@ -1,0 +1,24 @@
+"""The verb `encode`: codes of images, through exported files or a run."""
+
+from .command import Command, needed, string
+
+
+def _define(values, _):
+    string("model", "", "A published version's folder, an encoder's .tflite file, or a run folder.", values)
+    string("source", "", "Images: a data source as in --config.data.source.", values)
+    string("split", "train", "Split of the source.", values)
+    string("resize", "crop", "none, stretch or crop: how images are brought to the model's size.", values)
+    string("out", "codes.npz", "Where the codes go, with labels and file names beside them.", values)
+
+
+def _run(values, _):
+    needed(values, "model", "source")
+    from .. import experiments
+
+    codes = experiments.encode_source(values.model, values.source, values.split, values.resize)
+    codes.save(values.out)
+    shapes = ", ".join(f"{name} {value.shape}" for name, value in codes.codes.items())
+    print(f"{values.out}: {shapes}")
+
+
+COMMAND = Command("Encodes images through an exported file.", _define, _run)

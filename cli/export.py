@@ -1,0 +1,26 @@
+"""The verb `export`: a run as files for a server and a phone."""
+
+from .command import Command, boolean, integer, needed, string
+
+
+def _define(values, _):
+    string("workdir", "", "The run folder.", values)
+    string("name", "", "The model's name on the server; the family's name by default.", values)
+    string("to", "", "Folder of all models; <workdir>/export by default.", values)
+    string("lite", "float32,float16,dynamic,int8", "LiteRT variants, comma-separated, or none.", values)
+    integer("max_batch", 1024, "Greatest number of images a request, built into the graph.", values)
+    boolean("warmup", True, "Write warm-up requests for TensorFlow Serving.", values)
+
+
+def _run(values, _):
+    needed(values, "workdir")
+    from .. import experiments
+
+    lite = () if values.lite in ("", "none") else tuple(values.lite.split(","))
+    published = experiments.run_in(values.workdir).export(
+        values.name, values.to, lite=lite, max_batch=values.max_batch, warmup=values.warmup
+    )
+    print(published.folder)
+
+
+COMMAND = Command("Publishes a run as checked SavedModel and LiteRT files.", _define, _run)

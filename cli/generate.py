@@ -1,0 +1,42 @@
+"""The verb `generate`: a picture of images imagined by class."""
+
+from absl import flags
+
+from ..errors import UserError
+from .command import Command, integer, needed, save_picture, string
+
+
+def _define(values, _):
+    string("model", "", "A published version's folder, or a run folder.", values)
+    integer("count", 10, "How many images a label.", values)
+    text = "Labels, comma-separated, a row each; -1 draws at random. Several heads: one number each, as 3:-1."
+    flags.DEFINE_list("label", ["-1"], text, flag_values=values)
+    integer("seed", 0, "The same seed gives the same images.", values)
+    string("out", "imagined.png", "The picture to write.", values)
+
+
+def _run(values, _):
+    needed(values, "model")
+    import numpy as np
+
+    from .. import experiments
+    from ..evaluation import pictures
+
+    model = experiments.load(values.model)
+    rows = []
+    for row, label in enumerate(values.label):
+        asked = None if values.label == ["-1"] else _label(label)
+        rows.append(model.generate(values.count, asked, (values.seed, row))["images"])
+    save_picture(values.out, pictures.grid(np.stack(rows)))
+    print(f"{values.out}: {len(rows)} x {values.count} images")
+
+
+def _label(text: str):
+    try:
+        numbers = [int(part) for part in text.split(":")]
+    except ValueError:
+        raise UserError(f"label '{text}' cannot be used; expected one whole number a head, as 3 or 3:-1") from None
+    return numbers[0] if len(numbers) == 1 else [numbers]
+
+
+COMMAND = Command("Imagines images through an exported SavedModel.", _define, _run)

@@ -1,0 +1,31 @@
+"""The verb `imagine`: words to a sheet of pictures."""
+
+from ..errors import UserError
+from .command import Command, integer, save_picture, string
+
+
+def _define(values, _):
+    string("run", "", "The run folder of a scan or jmvae model.", values)
+    string("model", "", "Or a published version's folder.", values)
+    integer("count", 16, "How many pictures.", values)
+    integer("seed", 0, "The same seed gives the same pictures.", values)
+    string("out", "imagined.png", "The picture to write.", values)
+
+
+def _run(values, positional):
+    if len(positional) != 1 or bool(values.run) == bool(values.model):
+        raise UserError('expected: reverie imagine --run=DIR (or --model=VERSION) "white wall AND red hat"')
+    if not 1 <= values.count <= 400:
+        raise UserError(f"count is {values.count}; expected 1 to 400")
+    from .. import experiments
+    from ..evaluation import pictures
+
+    model = experiments.run_in(values.run) if values.run else experiments.exported(values.model)
+    images, phrase = model.sheet(positional[0], values.count, values.seed)
+    save_picture(values.out, pictures.titled_sheet(images, positional[0], 96))
+    print(f"{values.out}: {len(images)} pictures of {phrase}")
+
+
+COMMAND = Command(
+    "Imagines what words say; writes a sheet of pictures.", _define, _run, '--run=DIR "white wall AND red hat"'
+)

@@ -1,0 +1,43 @@
+"""The verb `train`: from a config to a run folder."""
+
+from .command import Command, boolean, config, integer, needed, string
+
+
+def _define(values, argv):
+    config(values, argv)
+    string("workdir", "", "The run folder. A stopped run already in it is resumed.", values)
+    text = (
+        "auto, one, mirrored (all GPUs; logical CPUs without one), or ps: asynchronous SGD over the chief, workers and "
+        "parameter servers of TF_CONFIG, each started with this same command, or inside this process without it."
+    )
+    string("strategy", "auto", text, values)
+    text = (
+        "How many replicas mirrored takes; 0 is all GPUs, or two CPUs. For ps inside one process: workers and servers."
+    )
+    integer("replicas", 0, text, values)
+    string("data_dir", "", "Where TFDS sets were prepared; the same as --config.data.data_dir.", values)
+    boolean("deterministic", False, "Operations that repeat bit for bit, on one machine and version.", values)
+
+
+def _run(values, _):
+    needed(values, "workdir")
+    from .. import experiments
+
+    if values.data_dir:
+        values.config.data.data_dir = values.data_dir
+    run = experiments.run_training(
+        values.config,
+        values.workdir,
+        experiments.command_line(),
+        strategy=values.strategy,
+        replicas=values.replicas,
+        deterministic=values.deterministic,
+    )
+    outcome = run.outcome
+    rate = f", {outcome.examples_per_second:,.0f} images/s" if outcome.examples_per_second else ""
+    state = "stopped and saved" if outcome.signal else "trained"
+    print(f"{state}: step {outcome.step}{rate}, in {run.folder}")
+    return outcome.exit_code
+
+
+COMMAND = Command("Trains a model from a config, or resumes a stopped run.", _define, _run)

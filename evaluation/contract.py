@@ -1,0 +1,100 @@
+"""What an evaluation of a family is to the rest of the package: numbers and pictures from a model and data.
+
+An evaluation is any object that answers `Evaluation`, a module with these functions included. A family names its own
+in `models.Family.evaluation`.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .. import models, pipelines
+from ..errors import UserError
+
+
+class Picture(NamedTuple):
+    """A picture of a report.
+
+    Attributes:
+      pixels: uint8 [height, width, 1 or 3].
+      caption: what is to be seen on it, in a sentence or two.
+    """
+
+    pixels: np.ndarray
+    caption: str
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationData:
+    """What a model is evaluated on.
+
+    Attributes:
+      train: training images (`pipelines.Images`), or the tasks of a stream (`pipelines.Stream`): fits probes and
+        separate classifiers.
+      test: the same of the test images: everything is measured on them.
+      facts: what the kind of run knows of it (`evaluation.continual.History` of a stream, `training.stages.StagesFacts`
+        of a run in stages), or None.
+      options: what was asked of the evaluation, by the names in its OPTIONS.
+      captions: of pictures that were drawn while training, by name.
+    """
+
+    train: Any
+    test: Any
+    facts: Any = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    captions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class Evaluation(Protocol):
+    """Numbers and pictures of one family.
+
+    Attributes:
+      HEADLINES: name of a number -> what it means, for those shown large at the top of the report, in order.
+      OPTIONS: name of an option of `reverie evaluate` that it takes -> what it does.
+    """
+
+    HEADLINES: Mapping[str, str]
+    OPTIONS: Mapping[str, str]
+
+    def quick(self, model: Any, images: pipelines.Images) -> dict[str, float]:
+        """Numbers cheap enough to be measured while training."""
+        ...
+
+    def evaluate(self, model: Any, data: EvaluationData) -> dict[str, float]:
+        """All numbers."""
+        ...
+
+    def draw(self, model: Any, data: EvaluationData, numbers: Mapping[str, Any]) -> dict[str, Picture]:
+        """All pictures by name; `numbers` are those of `evaluate`, or empty where it was not run."""
+        ...
+
+
+class StreamEvaluation(Evaluation, Protocol):
+    """Of a family that learns a stream of tasks."""
+
+    def after_task(self, model: Any, stream: pipelines.Stream) -> dict[str, Picture]:
+        """What is drawn after each task."""
+        ...
+
+
+def of_family(family: models.Family) -> Evaluation:
+    """A family's evaluation, imported where it is given by its path."""
+    found = family.evaluation
+    return importlib.import_module(found) if isinstance(found, str) else found
+
+
+def check_options(family: models.Family, options: Mapping[str, Any]) -> None:
+    """Refuses what the family's evaluation cannot be asked.
+
+    Raises:
+      UserError: an option that is another family's; it says whose.
+    """
+    for name in options:
+        if name not in of_family(family).OPTIONS:
+            able = [other for other in models.families() if name in of_family(models.family(other)).OPTIONS]
+            raise UserError(
+                f"--{name} is not for runs of the family {family.name}; it is for {', '.join(able) or 'none'}"
+            )

@@ -1,0 +1,85 @@
+"""What a run is: its kinds, training, measuring, publishing, comparing; each file one of them.
+
+The command line and `import reverie` are thin calls of what is listed here.
+"""
+
+import pathlib
+
+from ..export.serve_check import check as serve_check
+from ..training.run_folder import environment
+from . import plugins
+from .compare import Comparison, compare
+from .configs import config, config_path
+from .encoding import Codes, encode_source
+from .evaluate import evaluate
+from .exported import Exported, ExportedEncoder
+from .kinds import Kind, Prepared, Sample, kind_of, kinds, register_kind
+from .plain import Plain
+from .publish import publish
+from .reading import facts_of, read_images, read_streams, total_steps
+from .run import Run, load
+from .staged import Staged
+from .stream import StreamOfTasks
+from .train import command_line, loop_settings, run_training, set_deterministic, train
+from .transfer import Transfer
+
+for _kind in (Plain(), Staged(), StreamOfTasks(), Transfer()):
+    register_kind(_kind)
+
+
+def run_in(folder: str | pathlib.Path) -> Run:
+    """The run of a run folder, and of nothing else.
+
+    Raises:
+      UserError: no run there.
+    """
+    return Run(folder)
+
+
+def exported(folder: str | pathlib.Path) -> Exported:
+    """A published version, and nothing else.
+
+    Raises:
+      UserError: none there.
+    """
+    return Exported(folder)
+
+
+__all__ = [
+    "Codes",
+    "Comparison",
+    "Exported",
+    "ExportedEncoder",
+    "Kind",
+    "Plain",
+    "Prepared",
+    "Run",
+    "Sample",
+    "Staged",
+    "StreamOfTasks",
+    "Transfer",
+    "command_line",
+    "compare",
+    "config",
+    "config_path",
+    "encode_source",
+    "environment",
+    "evaluate",
+    "exported",
+    "facts_of",
+    "kind_of",
+    "kinds",
+    "load",
+    "loop_settings",
+    "plugins",
+    "publish",
+    "read_images",
+    "read_streams",
+    "register_kind",
+    "run_in",
+    "run_training",
+    "serve_check",
+    "set_deterministic",
+    "total_steps",
+    "train",
+]

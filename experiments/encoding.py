@@ -1,0 +1,63 @@
+"""Codes of a whole source of images, with what each image is known by."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from .. import pipelines
+from ..errors import UserError
+from .run import load
+
+_IMAGES_AT_ONCE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Codes:
+    """Codes of images, a row each.
+
+    Attributes:
+      codes: name -> float32 [n, ...], as the family's `encode` names them.
+      labels: int32 [n] or [n, heads], -1 where unlabeled.
+      names: what each image is known by (its file's path below its folder), or None.
+    """
+
+    codes: dict[str, np.ndarray]
+    labels: np.ndarray
+    names: np.ndarray | None = None
+
+    def save(self, path: str | pathlib.Path) -> None:
+        """Writes an .npz with the codes, "label" and, where there are names, "filename".
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        names = {} if self.names is None else {"filename": self.names}
+        try:
+            np.savez(path, label=self.labels, **names, **self.codes)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def encode_source(
+    model: str | pathlib.Path, source: str, split: str = "train", resize: str = "crop", **settings
+) -> Codes:
+    """Encodes every image of a source.
+
+    Args:
+      model: as of `load`.
+      source: of images, as in `data.source`.
+      split: of the source.
+      resize: how images are brought to the model's size: none, stretch or crop.
+      **settings: of `pipelines.read_splits`.
+
+    Raises:
+      UserError: no model there, or a source that cannot be read.
+    """
+    loaded = load(model)
+    # Whatever the source holds is encoded: nothing is held out here.
+    whole = {"validation_fraction": 0.0, "test_fraction": 0.0, **settings}
+    images = pipelines.read(source, split, image_shape=loaded.image_shape, resize=resize, **whole)
+    parts = [loaded.encode(batch["image"].numpy()) for batch in pipelines.in_order(images, _IMAGES_AT_ONCE)]
+    codes = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Codes(codes, images.labels, images.keys)

@@ -1,0 +1,142 @@
+"""Plain runs: one objective on one set of images from the first step to the last."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import ml_collections
+import tensorflow as tf
+
+from .. import models, pipelines
+from ..errors import UserError
+from ..evaluation import EvaluationData, of_family
+from ..models import Capability
+from ..training.loop import Hooks, Phase, Watch
+from .kinds import Prepared, Sample
+from .reading import facts_of, read_images, total_steps
+
+# How many training images `calibrate` looks at.
+_CALIBRATION_IMAGES = 5000
+# Likewise `prepare`.
+_PREPARATION_IMAGES = 1000
+
+
+class Plain:
+    """See `kinds.Kind`; the others derive from this one."""
+
+    name = "plain"
+    section = ""
+
+    def settle(self, config: ml_collections.ConfigDict) -> dict[str, pipelines.Images]:
+        """Nothing: the settings say everything."""
+        del config
+        return {}
+
+    def model_section(self, config: ml_collections.ConfigDict) -> dict[str, Any]:
+        return config.model.to_dict()
+
+    def prepare(
+        self, config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy, workdir: pathlib.Path, read: dict
+    ) -> Prepared:
+        del workdir
+        sets = read or read_images(config, "train", "validation")
+        with strategy.scope():
+            model = models.build(self.model_section(config), config.seed)
+        phases = self.phases(config, model, sets["train"], strategy)
+        watch = monitors(models.family(config.model.family), model, sets)
+        return Prepared(model, phases, facts_of(sets["train"]), watch)
+
+    def phases(self, config, model: Any, images: pipelines.Images, strategy: tf.distribute.Strategy) -> list[Phase]:
+        """The run as phases of the loop.
+
+        Raises:
+          UserError: settings that make no run.
+        """
+        return [whole(config, model, images, strategy)]
+
+    def facts(self, config: ml_collections.ConfigDict, model: Any, step: int) -> Any:
+        """What an evaluation has to know of the run, or None."""
+        del config, model, step
+
+    def evaluation_data(
+        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int
+    ) -> EvaluationData:
+        del workdir
+        sets = read_images(config, "train", "test")
+        return EvaluationData(sets["train"], sets["test"], self.facts(config, model, step))
+
+    def sample(self, config: ml_collections.ConfigDict) -> Sample:
+        return Sample(read_images(config, "train")["train"])
+
+
+def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy) -> Phase:
+    """The whole of a run as one phase.
+
+    Args:
+      config: of the run.
+      model: built from it.
+      images: it trains on.
+      strategy: it will run under.
+
+    Raises:
+      UserError: a batch size or a number of steps that cannot be.
+    """
+    batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(f"train.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)")
+    able = models.family(config.model.family).capabilities
+
+    def stream(first_step, input_context):
+        return pipelines.batches(
+            images,
+            batch_size,
+            seed=config.seed + getattr(input_context, "seed_offset", 0),
+            start_step=first_step,
+            input_context=input_context,
+            replicas=replicas,
+        )
+
+    def sample(most: int) -> tf.Tensor:
+        return next(iter(pipelines.in_order(images, min(len(images), most))))["image"]
+
+    calibrate: Callable | None = None
+    if Capability.CALIBRATE in able:
+        calibration = sample(_CALIBRATION_IMAGES)
+
+        def calibrate():
+            model.calibrate(calibration)
+
+    parts = model.parts if Capability.PARTS in able and config.model.memory_saving else None
+    if parts and config.train.ema_decay:
+        raise UserError("memory_saving cannot keep a moving average of the weights; set train.ema_decay to 0")
+    return Phase(
+        name=config.model.family,
+        steps=total_steps(config, len(images)),
+        batch_size=batch_size,
+        losses=model.losses,
+        variables=model.trainable_variables,
+        stream=stream,
+        optimizer=config.optimizer.to_dict(),
+        schedule=config.schedule.to_dict(),
+        hooks=Hooks(
+            begin=(lambda: model.prepare(sample(_PREPARATION_IMAGES))) if Capability.PREPARE in able else None,
+            calibrate=calibrate,
+        ),
+        constraints=tuple(model.constraints()) if Capability.CONSTRAIN in able else (),
+        parts=parts,
+    )
+
+
+def monitors(family: models.Family, model: Any, sets: dict[str, pipelines.Images]) -> Watch:
+    """What is looked at while training: numbers of validation images only, pictures of any."""
+    evaluation, validation = of_family(family), sets.get("validation")
+
+    def numbers() -> dict[str, float]:
+        assert validation is not None
+        return {f"validation_{name}": value for name, value in evaluation.quick(model, validation).items()}
+
+    def pictures() -> dict:
+        data = EvaluationData(sets["train"], validation or sets["train"])
+        return {name: picture.pixels for name, picture in evaluation.draw(model, data, {}).items()}
+
+    return Watch(evaluate=numbers if validation else None, pictures=pictures)

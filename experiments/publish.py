@@ -1,0 +1,86 @@
+"""Publishing a run: from a checkpoint to files that a server and a phone load."""
+
+import functools
+import math
+import pathlib
+
+from .. import __version__, export, pipelines
+from ..evaluation import report
+from ..export import Provenance, Published
+from ..models import Capability
+from ..pipelines import decoding
+from ..training import run_folder
+from .run import Run
+
+_SAMPLE_BYTES = 2**28
+
+
+def publish(
+    run: Run,
+    name: str = "",
+    to: str | pathlib.Path = "",
+    *,
+    lite: tuple[str, ...] = export.LITE_VARIANTS,
+    max_batch: int = 1024,
+    warmup: bool = True,
+) -> Published:
+    """Publishes a run as checked SavedModel and LiteRT files.
+
+    Args:
+      run: trained.
+      name: the model's name on the server; the family's name by default.
+      to: folder of all models; <run folder>/export by default.
+      lite: LiteRT variants; () for none.
+      max_batch: greatest number of images a request, built into the graph.
+      warmup: whether to write warm-up requests for TensorFlow Serving.
+
+    Returns:
+      Where it was published, and how well each file agrees with the Keras model.
+
+    Raises:
+      ParityError: a file does not reproduce the model; nothing was published.
+      UserError, StorageError: as their names say.
+    """
+    config, model = run.config, run.model
+    sample = run.kind.sample(config)
+    # Enough to calibrate and to judge, but not a gigabyte of large frames.
+    count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(sample.images.shape))))
+    images = next(iter(pipelines.in_order(sample.images, min(len(sample.images), count))))["image"].numpy()
+    evaluation = run_folder.read_json(run.folder / "evaluation.json")
+    if Capability.CHOOSE in run.family.capabilities and evaluation:
+        model.choose(evaluation)
+    provenance = Provenance(
+        reverie=__version__,
+        config=run_folder.read_json(run.folder / "config.json"),
+        step=run.step,
+        evaluation=evaluation,
+        environment=run_folder.environment(),
+        classes=sample.classes,  # Label k is the k-th: a stream numbers classes in the order it met them.
+        legend=legend_of(run, model),
+    )
+    published = export.export(
+        model,
+        pathlib.Path(to or run.folder / "export") / (name or config.model.family),
+        images,
+        provenance,
+        max_batch=max_batch,
+        lite_variants=tuple(lite),
+        with_warmup=warmup,
+        from_bytes=functools.partial(
+            decoding.served_images,
+            shape=tuple(model.config.image_shape),
+            resize=config.data.resize,
+            max_pixels=config.data.max_pixels,
+        ),
+    )
+    report.write(run.folder)
+    return published
+
+
+def legend_of(run: Run, model) -> tuple[str, ...]:
+    """Lines for the model card that say what the model's inputs and outputs stand for."""
+    lines = run.family.legend(model.config)
+    if "compose" in model.signatures():
+        named = ", ".join(f"{number} {name}" for number, name in enumerate(pipelines.OPERATORS))
+        lines = (*lines, "", f"Operators: {named}.")
+    return lines

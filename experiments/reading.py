@@ -1,0 +1,85 @@
+"""A config's data, read and checked against the model that it names."""
+
+import math
+import sys
+from typing import Any
+
+import ml_collections
+
+from .. import models, pipelines
+from ..errors import UserError
+from ..pipelines import streams
+from ..training import continual
+
+
+def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pipelines.Images]:
+    """The config's data, checked against the model's shape and heads.
+
+    Args:
+      config: of the run.
+      *splits: of "train", "validation" and "test"; "validation" may turn out not to exist.
+
+    Returns:
+      split -> `pipelines.Images`.
+
+    Raises:
+      UserError: it cannot be read, has no such split, or does not fit the model.
+    """
+    sets = pipelines.read_splits(splits=splits, **config.data.to_dict())
+    # Where the model's shape follows from the data's (streams), the data's is the one to hold.
+    shape = tuple(config.model.get("image_shape", config.data.image_shape))
+    for split in splits:
+        if split not in sets and split != "validation":
+            raise UserError(f"{config.data.source}: has no {split} images; set data.{split}_fraction to hold some out")
+    for images in sets.values():
+        if images.shape != shape:
+            raise UserError(
+                f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
+                "set --config.data.image_shape and --config.model.image_shape alike"
+            )
+    heads = models.family(config.model.family).heads(config.model)
+    return {split: pipelines.for_heads(images, heads) for split, images in sets.items()} if heads else sets
+
+
+def read_streams(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pipelines.Stream]:
+    """The config's data as streams of tasks; the training images are read in any case, they fix the classes.
+
+    Args:
+      config: of a run over a stream.
+      *splits: as in `read_images`.
+
+    Returns:
+      split -> `pipelines.Stream`.
+
+    Raises:
+      UserError: as `read_images`; labels missing, more tasks than classes.
+    """
+    sets = read_images(config, *dict.fromkeys(("train", *splits)))
+    return streams.build(continual.stream_settings(config), int(config.seed), sets)
+
+
+def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
+    """`train.steps`, or where that is 0 the steps of `train.epochs` passes over the data.
+
+    Raises:
+      UserError: neither is positive, or both are.
+    """
+    steps, epochs, batch = config.train.steps, config.train.epochs, config.train.batch_size
+    if (steps > 0) == (epochs > 0):
+        raise UserError(f"train.steps is {steps} and train.epochs is {epochs}; set one of them, leave the other 0")
+    return int(steps) if steps > 0 else math.ceil(epochs * examples / batch)
+
+
+def facts_of(images: pipelines.Images) -> dict[str, Any]:
+    """What is said of a set of images in a run's data.json; what was skipped is told at once."""
+    if images.skipped.count:
+        print(images.skipped.summary(), file=sys.stderr)
+    return {
+        "name": images.name,
+        "images": len(images),
+        "shape": list(images.shape),
+        "unlabelled": int((images.labels < 0).sum()),
+        "skipped": images.skipped.count,
+        "skipped_reasons": images.skipped.reasons,
+        "skipped_first": list(images.skipped.first),
+    }

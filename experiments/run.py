@@ -1,0 +1,208 @@
+"""`Run`: a run folder in Python. What it was trained with, what it can do, and what every verb does with it."""
+
+import functools
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from .. import models, pipelines
+from ..errors import UserError
+from ..evaluation import report
+from ..evaluation.symbols import imagined
+from ..export import Published
+from ..models import Capability
+from ..training import checkpoints, run_folder, stages
+from ..training.loop import Outcome
+from .endpoints import Endpoints
+from .exported import Exported, ExportedEncoder
+from .kinds import Kind, kind_of
+
+
+class Run(Endpoints):
+    """A run in its folder.
+
+    Arguments:
+      workdir: the run folder.
+      outcome: how training ended, where this process trained it.
+
+    Raises:
+      UserError: no run there.
+
+    Example:
+      run = reverie.load("runs/a")
+      run.evaluate()
+      run.encode(images)
+    """
+
+    def __init__(self, workdir: str | pathlib.Path, outcome: Outcome | None = None):
+        self.folder = pathlib.Path(workdir)
+        self.config: ml_collections.ConfigDict = run_folder.load_config(self.folder)
+        self.outcome = outcome
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, family {self.config.model.family})"
+
+    __str__ = __repr__
+
+    # ---- what it is
+
+    @property
+    def family(self) -> models.Family:
+        """The family that its model is of."""
+        return models.family(self.config.model.family)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of run."""
+        return kind_of(self.config)
+
+    @functools.cached_property
+    def _restored(self) -> tuple[Any, int]:
+        model = models.build(self.kind.model_section(self.config), self.config.seed)
+        averaged = self.config.train.ema_decay > 0
+        return model, checkpoints.restore_weights(model, f"{self.folder}/checkpoints", averaged)
+
+    @property
+    def model(self) -> Any:
+        """The Keras model with its trained weights (their moving average, where the run kept one)."""
+        return self._restored[0]
+
+    @property
+    def step(self) -> int:
+        """The step that the weights are of."""
+        return self._restored[1]
+
+    # ---- what the verbs do
+
+    def evaluate(self, **options: Any) -> dict[str, Any]:
+        """Measures the run on its test images and writes the report.
+
+        Args:
+          **options: of the family's evaluation, as `concept={"faces": "folder:pictures"}` of sparse.
+
+        Returns:
+          Name -> number; the same as evaluation.json in the run folder.
+
+        Raises:
+          UserError: no checkpoint yet, the data cannot be read any more, an option of another family.
+        """
+        from .evaluate import evaluate
+
+        return evaluate(self, **options)
+
+    def report(self) -> pathlib.Path:
+        """Writes the report page and returns its path."""
+        return report.write(self.folder)
+
+    def export(self, name: str = "", to: str | pathlib.Path = "", **options: Any) -> Published:
+        """Publishes the run as checked SavedModel and LiteRT files; see `publish.publish` for the options."""
+        from .publish import publish
+
+        return publish(self, name, to, **options)
+
+    # ---- what it can do
+
+    @functools.cached_property
+    def _signatures(self) -> dict[str, models.Signature]:
+        return self.model.signatures()
+
+    @functools.cached_property
+    def _compiled(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        return tuple(sorted(self._signatures))
+
+    @property
+    def attributes(self) -> Any:
+        return self.config.model.attributes if Capability.WORDS in self.family.capabilities else ()
+
+    def _inputs(self, endpoint: str) -> Mapping[str, tuple]:
+        if endpoint not in self._signatures:
+            raise UserError(f"{self.folder}: has no '{endpoint}', only {', '.join(self.endpoints)}")
+        return {name: tuple(spec.shape) for name, spec in self._signatures[endpoint].inputs.items()}
+
+    def _call(self, endpoint: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self._inputs(endpoint)
+        signature = self._signatures[endpoint]
+        _check_request(endpoint, signature, inputs)
+        if endpoint not in self._compiled:
+            self._compiled[endpoint] = tf.function(signature.function, reduce_retracing=True)
+        given = {name: tf.constant(value, signature.inputs[name].dtype) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in self._compiled[endpoint](**given).items()}
+
+    def sheet(self, text: str, count: int, seed: int) -> tuple[np.ndarray, str]:
+        """As of `Endpoints.sheet`, with any number of operators."""
+        if Capability.WORDS not in self.family.capabilities:
+            raise UserError(f"{self.folder}: is no run of a family with symbols (scan, jmvae)")
+        vocabulary = self.vocabulary
+        expression = vocabulary.parse_expression(text)
+        present = stages.trained(self.config, self.model, self.step)
+        if "symbols" not in present:
+            raise UserError(f"{self.folder}: the stage symbols is not trained, so words mean nothing yet")
+        if len(expression) > 1 and "operators" not in present:
+            raise UserError(
+                f"{self.folder}: the stage operators is not trained; imagine one symbol without {expression[1][0]}"
+            )
+        made = imagined(self.model, vocabulary, expression, count, seed)
+        return made.images, vocabulary.phrase(made.symbol)
+
+
+def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | ExportedEncoder:
+    """A trained run, or what was exported of one.
+
+    Args:
+      path: a run folder, a published version's folder, or an encoder's .tflite file.
+      data: what the run was trained on, where that was handed over in Python and is wanted again (to evaluate or to
+        export).
+
+    Returns:
+      `Run` of a run folder; `Exported` or `ExportedEncoder` of exported files.
+
+    Raises:
+      UserError: nothing of the kind there, or other data than the run was trained on.
+
+    Example:
+      reverie.load("runs/a").encode(images)
+    """
+    place = pathlib.Path(path)
+    if place.suffix == ".tflite":
+        return ExportedEncoder(path)
+    if (place / "saved_model.pb").is_file():
+        return Exported(path)
+    run = Run(place)
+    if data is not None:
+        source = data if isinstance(data, str) else pipelines.give(data)
+        if source != run.config.data.source:
+            raise UserError(
+                f"{place}: was trained on {run.config.data.source}, but the data given is {source}; give the same data"
+            )
+    return run
+
+
+def _check_request(endpoint: str, signature: models.Signature, inputs: dict[str, np.ndarray]) -> None:
+    """The limits that an export has in its graph, held here in Python."""
+    if set(inputs) != set(signature.inputs):
+        raise UserError(f"{endpoint} takes {sorted(signature.inputs)}, not {sorted(inputs)}")
+    count = int(inputs["count"]) if "count" in inputs else None
+    if count is not None and count < 1:
+        raise UserError(f"count is {count}; expected at least 1")
+    for name, value in inputs.items():
+        spec = signature.inputs[name]
+        if value.ndim != spec.shape.rank or any(
+            side not in (None, found) for side, found in zip(spec.shape, value.shape, strict=True)
+        ):
+            raise UserError(f"{endpoint}: {name} has shape {value.shape}; expected {tuple(spec.shape)}")
+        if count is not None and spec.shape.rank and spec.shape[0] is None and len(value) not in (1, count):
+            raise UserError(f"{endpoint}: {name} has {len(value)} rows; expected 1 or count={count}")
+        if name in signature.ranges:
+            least, greatest = signature.ranges[name]
+            if np.any(value < least) or np.any(value > np.asarray(greatest)):
+                raise UserError(f"{endpoint}: {name} is out of range; expected values from {least} to {greatest}")
+        if np.issubdtype(value.dtype, np.floating) and not np.all(np.isfinite(value)):
+            raise UserError(f"{endpoint}: {name}: every value must be a finite number")

@@ -1,0 +1,30 @@
+"""Runs in stages, on pictures with words: see `training.stages`."""
+
+from typing import Any
+
+import ml_collections
+
+from .. import pipelines
+from ..training import stages
+from .plain import Plain
+from .reading import read_images
+
+
+class Staged(Plain):
+    """See `kinds.Kind`."""
+
+    name = "staged"
+    section = "stages"
+
+    def settle(self, config: ml_collections.ConfigDict) -> dict[str, pipelines.Images]:
+        """The attributes that the data has belong to the settings that the run is known by."""
+        sets = read_images(config, "train", "validation")
+        stages.name_attributes(config, sets["train"])
+        return sets
+
+    def phases(self, config, model, images, strategy) -> list:
+        with strategy.scope():
+            return stages.phases(config, model, images, strategy)
+
+    def facts(self, config: ml_collections.ConfigDict, model: Any, step: int) -> stages.StagesFacts:
+        return stages.facts(config, model, step)

@@ -1,0 +1,129 @@
+"""Runs over a stream of tasks: reading, measuring after each task, keeping the history.
+
+tasks.json in the run folder is the history, see `evaluation.continual.History`.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from .. import models, pipelines
+from ..errors import UserError
+from ..evaluation import EvaluationData, of_family, pictures
+from ..evaluation import continual as measures
+from ..training import checkpoints, continual, run_folder
+from ..training.loop import Watch
+from .kinds import Prepared, Sample
+from .plain import Plain
+from .reading import read_streams
+
+# Of longer streams, tasks not learned yet are not measured (a matrix of 100 x 100 is mostly those), and what the
+# network imagines is drawn after every tenth task only.
+_LONG = 20
+
+
+class StreamOfTasks(Plain):
+    """See `kinds.Kind`."""
+
+    name = "stream"
+    section = "stream"
+
+    def model_section(self, config: ml_collections.ConfigDict) -> dict[str, Any]:
+        return continual.model_settings(config)
+
+    def prepare(
+        self, config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy, workdir: pathlib.Path, read: dict
+    ) -> Prepared:
+        del read
+        settings = continual.settings_of(config)
+        streams = read_streams(config, "train", settings.evaluate_on)
+        if settings.evaluate_on not in streams:
+            raise UserError("continual.evaluate_on is validation, but there is none: set data.validation_fraction")
+        facts = _facts(streams["train"], workdir)
+        made = continual.build(config, streams["train"], strategy)
+        accuracies = measures.Accuracies(made.model, streams[settings.evaluate_on], settings.evaluate_images)
+        history = read_history(workdir)
+        if not checkpoints.latest(workdir / "checkpoints"):
+            history = measures.History(initial=None if config.stream.scenario == "class" else accuracies.row(0))
+            _write_history(workdir, history)
+        family, stream = models.family(config.model.family), streams["train"]
+
+        def finished(number: int) -> dict[str, float]:
+            met = len(stream) if len(made.phases) == 1 else number + 1
+            row = accuracies.row(met, future=len(stream) <= _LONG)
+            # A run that resumes from an earlier checkpoint learns its last tasks again.
+            unknown: list = [[None] * len(row)] * (number - len(history.accuracy))
+            history.accuracy[number:] = [*unknown, row]
+            _draw(family, made.model, stream, workdir, met, history)
+            _write_history(workdir, history)
+            known = [value for value in row[:met] if value is not None]
+            return {"average_accuracy": float(np.mean(known)), "peak_memory_gib": run_folder.peak_memory_gib()}
+
+        return Prepared(made.model, made.phases, facts, Watch(finished=finished), made.state)
+
+    def evaluation_data(
+        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int
+    ) -> EvaluationData:
+        del model, step
+        history = read_history(workdir)
+        streams = read_streams(config, "train", "test")
+        # What was measured on validation images is no answer to how good the run is on test images.
+        measured = history.accuracy if continual.settings_of(config).evaluate_on == "test" else []
+        facts = dataclasses.replace(history, accuracy=measured)
+        return EvaluationData(streams["train"], streams["test"], facts, captions=history.captions)
+
+    def sample(self, config: ml_collections.ConfigDict) -> Sample:
+        """Training images of all tasks in random order, as the first task shows their pixels, and what each label stands
+        for: the classes in the order met, or under `domain` one name for all classes that share a label."""
+        stream = read_streams(config, "train")["train"]
+        names = stream.names()
+        if stream.settings.kind == "permuted":
+            meanings = names * (1 if stream.settings.scenario == "domain" else len(stream))
+            return Sample(stream.tasks[0], meanings)
+        if stream.settings.scenario == "domain":
+            per_task = stream.settings.classes_per_task
+            names = [" or ".join(names[place::per_task]) for place in range(per_task)]
+        images = stream.upto(len(stream) - 1)
+        return Sample(images.take(np.random.default_rng(0).permutation(len(images))), names)
+
+
+def read_history(workdir: pathlib.Path) -> measures.History:
+    """What tasks.json says; an empty history where there is none."""
+    content = run_folder.read_json(workdir / "tasks.json")
+    known = {field.name for field in dataclasses.fields(measures.History)}
+    return measures.History(**{name: value for name, value in content.items() if name in known})
+
+
+def _write_history(workdir: pathlib.Path, history: measures.History) -> None:
+    run_folder.write_json(workdir / "tasks.json", dataclasses.asdict(history))
+
+
+def _facts(stream: pipelines.Stream, workdir: pathlib.Path) -> dict[str, Any]:
+    base = stream.base
+    skipped = {"skipped": base.skipped.count, "skipped_first": list(base.skipped.first)}
+    facts = {"name": base.name, "images": len(base), "shape": list(base.shape), **skipped, **stream.facts()}
+    before = run_folder.read_json(workdir / "data.json")
+    if before and checkpoints.latest(workdir / "checkpoints") and before.get("digest") != facts["digest"]:
+        raise UserError(
+            f"workdir {workdir} holds a run on another stream (labels or their order differ: {before.get('name')}, "
+            f"{before.get('images')} images, classes {before.get('class_order')}; now {facts['name']}, "
+            f"{facts['images']} images, classes {facts['class_order']}); use a new --workdir, or the same data"
+        )
+    return facts
+
+
+def _draw(
+    family: models.Family, model: Any, stream: pipelines.Stream, workdir: pathlib.Path, met: int, history
+) -> None:
+    """What the model imagines after a task; of long streams every tenth."""
+    if len(stream) > _LONG and met % 10:
+        return
+    for name, picture in of_family(family).after_task(model, stream).items():
+        (workdir / "pictures").mkdir(exist_ok=True)
+        name = f"{name}_after_task_{met:03d}"
+        pictures.save_png(workdir / "pictures" / f"{name}.png", picture.pixels)
+        history.captions[name] = f"After task {met}. {picture.caption}"

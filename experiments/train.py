@@ -1,0 +1,118 @@
+"""Training a run: from a config to a run folder."""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import ml_collections
+import tensorflow as tf
+
+from .. import models, pipelines
+from ..training import loop, run_folder, strategies
+from .configs import config as make_config
+from .configs import override
+from .kinds import kind_of
+from .run import Run
+
+
+def train(
+    config: str | pathlib.Path | ml_collections.ConfigDict,
+    workdir: str | pathlib.Path,
+    *,
+    data: Any = None,
+    overrides: Mapping[str, Any] | None = None,
+    strategy: str = "auto",
+    replicas: int = 0,
+    deterministic: bool = False,
+) -> Run:
+    """Trains a model, or resumes the run already in `workdir`.
+
+    Args:
+      config: name of one of the package's configs ("xcov_mnist", "replay_split_mnist:bir"), a file, or settings as
+        `reverie.config` gives them.
+      workdir: the run folder.
+      data: what to train on; the config's own `data.source` by default. A source string; (images, labels), images
+        alone, or a dict of arrays (see `pipelines.give`); a `tf.data.Dataset` of dicts with "image" and "label".
+        Of arrays, the model's image shape and number of classes are taken from them, unless overridden.
+      overrides: settings by dotted key, as {"train.epochs": 5}.
+      strategy, replicas: see `training.strategies.build`.
+      deterministic: operations that repeat bit for bit, on one machine and version.
+
+    Returns:
+      The run; `run.outcome` says how training ended. SIGTERM and Ctrl-C finish the step, save, and end it early.
+
+    Raises:
+      UserError: anything about settings or data that cannot be used, in one line.
+      NonFiniteError, StorageError, ClusterError: as their names say; the last checkpoint is good.
+
+    Example:
+      run = reverie.train("xcov_mnist", "runs/a", data=(images, labels), overrides={"train.epochs": 5})
+    """
+    settings = make_config(config)
+    if data is not None:
+        _take_data(settings, data)
+    for key, value in (overrides or {}).items():
+        override(settings, key, value)
+    command = "reverie.train(...)"
+    return run_training(settings, workdir, command, strategy=strategy, replicas=replicas, deterministic=deterministic)
+
+
+def run_training(
+    config: ml_collections.ConfigDict,
+    workdir: str | pathlib.Path,
+    command: str,
+    *,
+    strategy: str = "auto",
+    replicas: int = 0,
+    deterministic: bool = False,
+) -> Run:
+    """`train` of settings that are complete; `command` is what run.json says started it."""
+    if strategy == "ps":
+        strategies.serve_if_told()
+    chosen = strategies.build(strategy, replicas)
+    if deterministic:
+        set_deterministic()
+    kind = kind_of(config)
+    read = kind.settle(config)
+    folder = run_folder.open_run(workdir, config)
+    prepared = kind.prepare(config, chosen, folder, read)
+    description = run_folder.describe(folder, command, deterministic, chosen)
+    run_folder.write_json(folder / "run.json", description)
+    run_folder.write_json(folder / "data.json", prepared.data)
+    context = loop.Context(prepared.model, loop_settings(config), chosen, folder, prepared.state)
+    outcome = loop.train(context, prepared.phases, prepared.watch)
+    run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
+    return Run(folder, outcome=outcome)
+
+
+def loop_settings(config: ml_collections.ConfigDict) -> loop.LoopSettings:
+    """The `train` section's entries that steer the loop."""
+    names = {field.name for field in dataclasses.fields(loop.LoopSettings)} - {"seed"}
+    return loop.LoopSettings(seed=config.seed, **{name: config.train[name] for name in names})
+
+
+def set_deterministic() -> None:
+    """Makes TensorFlow's operations repeat bit for bit; call it before any of them is built."""
+    keras.utils.set_random_seed(0)
+    tf.config.experimental.enable_op_determinism()
+
+
+def command_line() -> str:
+    """The command that this process was started with."""
+    return " ".join(sys.argv)
+
+
+def _take_data(config: ml_collections.ConfigDict, data: Any) -> None:
+    """Points the config at data that was handed over, and fits what follows from it."""
+    if isinstance(data, str):
+        config.data.source = data
+        return
+    config.data.source = pipelines.give(data)
+    images = pipelines.read(config.data.source, "train")
+    config.data.image_shape = tuple(images.shape)
+    for name, value in models.family(config.model.family).sized(images).items():
+        with config.unlocked():
+            config.model[name] = ml_collections.ConfigDict(value) if isinstance(value, dict) else value

@@ -1,0 +1,23 @@
+"""Runs with a pretrained network: a head learns on top of it, then everything together."""
+
+import tensorflow as tf
+
+from ..errors import UserError
+from ..models import settings
+from ..training import transfer
+from .plain import Plain, whole
+
+
+class Transfer(Plain):
+    """See `kinds.Kind`: a plain run in two phases."""
+
+    name = "transfer"
+    section = "transfer"
+
+    def phases(self, config, model, images, strategy: tf.distribute.Strategy) -> list:
+        try:
+            chosen = settings.read(transfer.TransferSettings, config.transfer.to_dict())
+        except ValueError as error:
+            raise UserError(f"transfer: {error}") from None
+        with strategy.scope():
+            return transfer.phases(chosen, model, whole(config, model, images, strategy))

@@ -1,0 +1,84 @@
+"""The families by name, and the one function that builds a model from a config."""
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from ..errors import UserError
+from . import settings as settings_module
+from .contract import Family
+
+_FAMILIES: dict[str, Family] = {}
+
+
+def register_family(family: Family) -> Family:
+    """Makes a family known to every verb; registered again under the same name, the later one counts.
+
+    Example:
+      >>> from reverie import models
+      >>> "xcov" in models.families()
+      True
+    """
+    _FAMILIES[family.name] = family
+    return family
+
+
+def families() -> tuple[str, ...]:
+    """Names of all registered families, sorted."""
+    return tuple(sorted(_FAMILIES))
+
+
+def family(name: str | None) -> Family:
+    """A family by its name.
+
+    Raises:
+      UserError: no such family; the nearest is named.
+    """
+    if name not in _FAMILIES:
+        close = difflib.get_close_matches(str(name), _FAMILIES, n=1)
+        nearest = f" (nearest: {close[0]})" if close else ""
+        raise UserError(
+            f"model.family is '{name}'{nearest}; expected one of {', '.join(families())}, or load the file that "
+            "registers it with --plugins"
+        )
+    return _FAMILIES[name]
+
+
+def build(content: Mapping[str, Any], seed: int = 0) -> keras.Model:
+    """Builds a model with its weights initialized from `seed`.
+
+    Args:
+      content: the `model` section of a config, {"family": "xcov", ...}; what is left out has its default.
+      seed: of the initial weights.
+
+    Raises:
+      UserError: unknown family, unknown or unusable setting.
+
+    Example:
+      >>> from reverie import models
+      >>> models.build({"family": "xcov", "latents": 3}).config.latents
+      3
+    """
+    content = dict(content)
+    chosen = family(content.pop("family", None))
+    if heads := chosen.heads({**settings_module.section(chosen.settings), **content}):
+        content["heads"] = heads
+    keras.utils.set_random_seed(seed)
+    try:
+        return chosen.build(settings_module.read(chosen.settings, content))
+    except (ValueError, TypeError) as error:
+        reason = inspect.cleandoc(str(error)).splitlines()[0]
+        raise UserError(f"model settings of family '{chosen.name}': {reason}") from error
+
+
+def complete(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A `model` section as written at any time, with today's names and every default; of unknown families as it is."""
+    content = dict(content)
+    name = content.get("family")
+    if name not in _FAMILIES:
+        return content
+    found = settings_module.complete(_FAMILIES[name].settings, {k: v for k, v in content.items() if k != "family"})
+    return {"family": name, **found}

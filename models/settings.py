@@ -1,0 +1,150 @@
+"""Settings as dataclasses: a config section is made from one, and read back into one.
+
+A model's settings stand once, in a frozen dataclass with defaults, whose docstring says what each field means. A
+config's `model` section holds its fields under their names; sections nest as dataclasses do. Fields that follow from
+elsewhere (the number of classes from the stream of tasks, the picture's shape from the section around) are marked with
+`derived` and stand in no section.
+"""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+S = TypeVar("S")
+
+
+def derived(default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field that stands in no config section, because something else says it.
+
+    Args:
+      default: as of `dataclasses.field`; without it the field must be given.
+    """
+    return dataclasses.field(default=default, metadata={"derived": True})
+
+
+def renamed(default: Any, was: str) -> Any:
+    """A dataclass field that was called otherwise in configs written earlier; they are still read."""
+    return dataclasses.field(default=default, metadata={"was": was})
+
+
+def section(kind: type) -> dict[str, Any]:
+    """The defaults of a settings dataclass as plain nested dicts.
+
+    Args:
+      kind: a dataclass whose fields all have defaults, but for derived ones.
+
+    Returns:
+      Field name -> default value, a dict for a field that is a dataclass itself.
+
+    Example:
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Sizes:
+      ...     latents: int = 2
+      ...     classes: int = derived(10)
+      >>> section(Sizes)
+      {'latents': 2}
+    """
+    content = {}
+    for field in _fields(kind):
+        nested = _nested(field)
+        if not field.metadata.get("derived"):
+            content[field.name] = section(nested) if nested else _default(field)
+    return content
+
+
+def read(kind: type[S], content: Mapping[str, Any], **shared: Any) -> S:
+    """A config section as its settings dataclass.
+
+    Args:
+      kind: the dataclass.
+      content: the section; lists become tuples, missing entries take their defaults, earlier names are understood.
+      **shared: derived fields; nested dataclasses take theirs from the fields of the one around.
+
+    Raises:
+      ValueError: an entry that the dataclass does not have, or a value that it refuses.
+
+    Example:
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Sizes:
+      ...     latents: int = 2
+      >>> read(Sizes, {"latents": 5})
+      Sizes(latents=5)
+    """
+    content = complete(kind, {**content, **shared}, check=True)
+    values: dict[str, Any] = {}
+    for field in _fields(kind):
+        nested = _nested(field)
+        if nested and not isinstance(content.get(field.name), nested):
+            around = {f.name: values[f.name] for f in _fields(nested) if f.metadata.get("derived") and f.name in values}
+            values[field.name] = read(nested, content.get(field.name, {}), **around)
+        elif field.name in content:
+            values[field.name] = _tuples(content[field.name])
+    return kind(**values)
+
+
+def complete(kind: type, content: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
+    """The section with what it lacks, and under the names of today.
+
+    Args:
+      kind: the dataclass.
+      content: the section, as it was written at any time.
+      check: whether to refuse entries that the dataclass does not have.
+
+    Raises:
+      ValueError: with `check`, an unknown entry; the nearest known one is named.
+    """
+    content, result = dict(content), section(kind)
+    fields = {field.name: field for field in _fields(kind)}
+    for field in fields.values():
+        if (was := field.metadata.get("was")) in content:
+            content.setdefault(field.name, content.pop(was))
+    unknown = sorted(set(content) - set(fields))
+    if check and unknown:
+        close = difflib.get_close_matches(unknown[0], fields, n=1) or sorted(fields)
+        raise ValueError(f"no setting '{unknown[0]}'; expected {' or '.join(close)}")
+    for name, value in content.items():
+        nested = _nested(fields[name]) if name in fields else None
+        plain = isinstance(value, Mapping) or hasattr(value, "items")
+        result[name] = complete(nested, dict(value), check) if nested and plain else value
+    return result
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What each field means, from the `Attributes:` block of the dataclass' docstring.
+
+    Returns:
+      Field name -> one line; fields that share an entry share its text.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        _, _, block = (base.__doc__ or "").partition("Attributes:")
+        for match in re.finditer(r"^ {4,6}(\w[\w, ]*): (.*(?:\n {8,}.*)*)", block, re.MULTILINE):
+            text = " ".join(match.group(2).split())
+            found |= {name.strip(): text for name in match.group(1).split(",")}
+    return found
+
+
+def _fields(kind: type) -> tuple:
+    return dataclasses.fields(kind)
+
+
+def _nested(field: dataclasses.Field) -> type | None:
+    kind = field.default_factory
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    raise TypeError(f"{field.name} has no default; a section needs one, or mark the field as derived")
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples all the way down, sections as dicts: what JSON and ml_collections turn them into is undone."""
+    if isinstance(value, list | tuple):
+        return tuple(_tuples(item) for item in value)
+    return dict(value) if hasattr(value, "items") else value
