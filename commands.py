@@ -67,16 +67,17 @@ def _train(values, _):
         stages.name_attributes(config, sets["train"])
     workdir = run_folder.open_run(values.workdir, config)
     if "stream" in config:
-        model, phases, data, hooks = stream_runs.prepare(config, strategy, workdir)
+        model, phases, data, state, watch = stream_runs.prepare(config, strategy, workdir)
     else:
         sets = sets or experiment.read_images(config, "train", "validation")
         model, phases = experiment.build(config, sets["train"], strategy)
         evaluate, pictures = _monitors(config.model.family, model, sets)
-        data, hooks = data_facts(sets["train"]), {"evaluate": evaluate, "pictures": pictures}
+        data, state, watch = data_facts(sets["train"]), None, loop.Watch(evaluate, pictures)
     description = run_folder.describe(workdir, " ".join(sys.argv), values.deterministic, strategy)
     run_folder.write_json(workdir / "run.json", description)
     run_folder.write_json(workdir / "data.json", data)
-    outcome = loop.train(model, phases, experiment.loop_settings(config), strategy, workdir, **hooks)
+    context = loop.Context(model, experiment.loop_settings(config), strategy, workdir, state)
+    outcome = loop.train(context, phases, watch)
     run_folder.write_json(workdir / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     rate = f", {outcome.examples_per_second:,.0f} images/s" if outcome.examples_per_second else ""
     state = "stopped and saved" if outcome.signal else "trained"

@@ -12,7 +12,7 @@ from . import pipelines
 from .errors import UserError
 from .evaluation import continual as measures
 from .evaluation import pictures, replay
-from .training import checkpoints, continual, experiment, run_folder
+from .training import checkpoints, continual, experiment, loop, run_folder
 
 
 def prepare(config, strategy, workdir: pathlib.Path) -> tuple:
@@ -24,7 +24,7 @@ def prepare(config, strategy, workdir: pathlib.Path) -> tuple:
       workdir: an opened run folder.
 
     Returns:
-      (model, phases, facts about the data, keyword arguments for `loop.train`).
+      (model, phases, facts about the data, state, `loop.Watch`).
 
     Raises:
       UserError: settings or data that make no stream or no run; another stream than the run was started on.
@@ -55,7 +55,7 @@ def prepare(config, strategy, workdir: pathlib.Path) -> tuple:
         run_folder.write_json(workdir / "tasks.json", history)
         return {"average_accuracy": float(np.mean(row[:met])), "peak_memory_gib": run_folder.peak_memory_gib()}
 
-    return made.model, made.phases, facts, {"state": made.state, "finished": finished}
+    return made.model, made.phases, facts, made.state, loop.Watch(finished=finished)
 
 
 def _facts(stream: pipelines.Stream, workdir: pathlib.Path) -> dict:

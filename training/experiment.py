@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..pipelines import streams
 from ..pipelines.source import for_heads
 from . import checkpoints, continual, run_folder, stages, transfer
-from .loop import LoopSettings, Phase
+from .loop import Hooks, LoopSettings, Phase
 
 # How many training images `calibrate` looks at.
 _CALIBRATION_IMAGES = 5000
@@ -120,8 +120,10 @@ def build(config: ml_collections.ConfigDict, images: pipelines.Images, strategy:
         stream=stream,
         optimizer=config.optimizer.to_dict(),
         schedule=config.schedule.to_dict(),
-        calibrate=(lambda: model.calibrate(calibration)) if hasattr(model, "calibrate") else None,
-        begin=(lambda: model.prepare(sample(_PREPARATION_IMAGES))) if hasattr(model, "prepare") else None,
+        hooks=Hooks(
+            begin=(lambda: model.prepare(sample(_PREPARATION_IMAGES))) if hasattr(model, "prepare") else None,
+            calibrate=(lambda: model.calibrate(calibration)) if hasattr(model, "calibrate") else None,
+        ),
         constraints=tuple(model.constraints()) if hasattr(model, "constraints") else (),
         parts=parts,
     )

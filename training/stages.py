@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..models.unmixing import unmix
 from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
-from .loop import Phase
+from .loop import Hooks, Phase
 
 STAGES = ("denoising", "vision", "symbols", "operators")
 # Where each stage's weights are in the model.
@@ -142,7 +142,7 @@ def _parted(phase: Phase, config, model, shown: pipelines.Images) -> list:
     for first, end in itertools.pairwise(ends):
         stream = functools.partial(_later, phase.stream, first)
         part = dataclasses.replace(phase, steps=end - first, stream=stream, continues=first > 0)
-        parts.append(part if end == phase.steps else dataclasses.replace(part, finish=finish))
+        parts.append(part if end == phase.steps else dataclasses.replace(part, hooks=Hooks(finish=finish)))
     return parts
 
 
@@ -178,7 +178,7 @@ def _objective(stage: str, config, model, shown: pipelines.Images, told: np.ndar
     # Where vision is frozen, the few pictures with words are encoded once, when the stage begins.
     codes: dict = {}
     begin = functools.partial(_encode, model, shown.take(told), codes)
-    return {**learned, "begin": begin, "stream": functools.partial(rows, pipelines.rows, codes)}
+    return {**learned, "hooks": Hooks(begin=begin), "stream": functools.partial(rows, pipelines.rows, codes)}
 
 
 def _rows(seed: int, batch_size: int, replicas: int, reader, source, first_step: int, input_context):

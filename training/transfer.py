@@ -53,7 +53,7 @@ def phases(settings: dict, model, whole: Phase) -> list:
     steps = int(settings["head_steps"])
     if not 0 <= steps <= whole.steps:
         raise UserError(f"transfer.head_steps is {steps}; expected 0 to train.steps, {whole.steps}")
-    begin = whole.begin
+    begin = whole.hooks.begin
     if settings["pretrained"]:
         # Before anything is trained; a run that is taken up again then finds its own weights in its checkpoint.
         network = f"a sparse network on {model.config.image_shape} as configured here"
@@ -61,10 +61,11 @@ def phases(settings: dict, model, whole: Phase) -> list:
         begin = None
     slower = {**whole.schedule, "rate": float(settings["rate"])}
     both = [
-        dataclasses.replace(whole, name="head", steps=steps, variables=model.head_variables(), begin=begin),
+        dataclasses.replace(whole, name="head", steps=steps, variables=model.head_variables(),
+                            hooks=dataclasses.replace(whole.hooks, begin=begin)),
         dataclasses.replace(
             whole, name="all", steps=whole.steps - steps, variables=model.all_variables(), schedule=slower,
-            begin=None if steps else begin,
+            hooks=dataclasses.replace(whole.hooks, begin=None if steps else begin),
         ),
     ]  # fmt: skip
     return [phase for phase in both if phase.steps]
