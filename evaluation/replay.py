@@ -31,7 +31,7 @@ def evaluate(model, data: EvaluationData) -> dict[str, float]:
 
     Args:
       model: a Replay model.
-      data: streams; the training images fit the judge, and the facts are the `continual.History` written while training.
+      data: streams; training images fit the judge, the facts are the `continual.History` written while training.
 
     Returns:
       name -> number: those of `continual.summary`; "accuracy_task_<k>"; with a generator, on test images of all

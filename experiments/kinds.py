@@ -32,7 +32,7 @@ class Prepared:
     model: Any
     phases: list[Phase]
     data: dict[str, Any]
-    watch: Watch = Watch()
+    watch: Watch = dataclasses.field(default_factory=Watch)
     state: tf.Module | None = None
 
 

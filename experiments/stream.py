@@ -77,8 +77,10 @@ class StreamOfTasks(Plain):
         return EvaluationData(streams["train"], streams["test"], facts, captions=history.captions)
 
     def sample(self, config: ml_collections.ConfigDict) -> Sample:
-        """Training images of all tasks in random order, as the first task shows their pixels, and what each label stands
-        for: the classes in the order met, or under `domain` one name for all classes that share a label."""
+        """Training images of all tasks in random order, as the first task shows their pixels.
+
+        Labels stand for the classes in the order met, or under `domain` for all classes that share them.
+        """
         stream = read_streams(config, "train")["train"]
         names = stream.names()
         if stream.settings.kind == "permuted":

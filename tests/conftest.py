@@ -132,19 +132,21 @@ def run_stream(config, workdir, strategy: str = "one"):
     """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
     chosen = strategies.build(strategy)
     folder = run_folder.open_run(workdir, config)
-    model, phases, facts, hooks = stream_runs.prepare(config, chosen, folder)
+    model, phases, facts, state, watch = stream_runs.prepare(config, chosen, folder)
     run_folder.write_json(folder / "data.json", facts)
-    outcome = loop.train(model, phases, experiment.loop_settings(config), chosen, folder, **hooks)
-    return model, outcome, run_folder.read_json(folder / "tasks.json"), hooks["state"]
+    context = loop.Context(model, experiment.loop_settings(config), chosen, folder, state)
+    outcome = loop.train(context, phases, watch)
+    return model, outcome, run_folder.read_json(folder / "tasks.json"), state
 
 
-def run(config, workdir, strategy: str = "one", **hooks):
+def run(config, workdir, strategy: str = "one", **watched):
     """Trains in this process, as the command line does, and returns (model, outcome)."""
     chosen = strategies.build(strategy)
     folder = run_folder.open_run(workdir, config)
     images = experiment.read_images(config, "train")["train"]
     model, phases = experiment.build(config, images, chosen)
-    return model, loop.train(model, phases, experiment.loop_settings(config), chosen, folder, **hooks)
+    context = loop.Context(model, experiment.loop_settings(config), chosen, folder)
+    return model, loop.train(context, phases, loop.Watch(**watched))
 
 
 @pytest.fixture(scope="session")

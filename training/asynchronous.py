@@ -15,7 +15,8 @@ import dataclasses
 import tensorflow as tf
 
 from ..errors import ClusterError
-from .steps import Runner
+from .phases import Context, PlannedPhase
+from .steps import Runner, TrainingState
 
 # Calls in flight for each worker, so that none waits for the coordinator.
 _IN_FLIGHT = 4
@@ -37,10 +38,10 @@ class WorkerContext:
 class AsynchronousRunner(Runner):
     """`Runner` whose steps are scheduled on workers; arguments as there."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
-        self._workers = self.strategy._extended._num_workers
+    def __init__(self, context: Context, planned: PlannedPhase, state: TrainingState):
+        super().__init__(context, planned, state)
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self.context.strategy)
+        self._workers = self.context.strategy._extended._num_workers
 
     def iterator(self, first: int):
         """An iterator on every worker, over its own order of the data; `first` keys it, for there is no one order."""
@@ -70,7 +71,7 @@ class AsynchronousRunner(Runner):
         bad = sum(int(result[2]) for result in fetched)
         last = next((result[1] for result in fetched if int(result[2])), fetched[-1][1])
         # A step that was done twice, because its worker was lost after it, counts once.
-        self.step.assign(before + count - (bad if self.settings.on_nonfinite == "stop" else 0))
+        self.step.assign(before + count - (bad if self.context.settings.on_nonfinite == "stop" else 0))
         return self._judged(totals, last, bad, bad, count)
 
 

@@ -1,6 +1,7 @@
 """Learning-rate schedules: pure functions of our own step counter, made by Keras."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 
 import keras
 import tensorflow as tf
@@ -10,24 +11,72 @@ from ..errors import UserError
 NAMES = ("constant", "cosine", "linear", "exponential", "steps")
 
 
-def build(settings: dict, total_steps: int) -> Callable:
-    """A schedule from the `schedule` section of a config.
+@dataclasses.dataclass(frozen=True)
+class ScheduleSettings:
+    """The section `schedule` of a config.
+
+    Attributes:
+      name: one of NAMES.
+      rate: peak learning rate.
+      restarts: whether the schedule starts again with each phase (each task of a stream); the loop sees to it.
+      warmup_steps: steps of linear rise from 0.
+      final_fraction: the rate at the end over the peak (cosine, linear), or the factor per `decay_steps`
+        (exponential, where 0 stands for 0.1).
+      decay_steps: exponential only; 0 is the whole length.
+      boundaries: steps only: where the rate is multiplied by `factor`.
+      factor: steps only.
+
+    Example:
+      >>> ScheduleSettings("cosine", rate=0.01).warmup_steps
+      0
+    """
+
+    name: str = "constant"
+    rate: float = 1e-3
+    restarts: bool = False
+    warmup_steps: int = 0
+    final_fraction: float = 0.0
+    decay_steps: int = 0
+    boundaries: tuple[int, ...] = ()
+    factor: float = 0.1
+
+
+def settings_of(section: Mapping | ScheduleSettings) -> ScheduleSettings:
+    """A section as a record; what it leaves out has its default.
+
+    Raises:
+      UserError: an entry that no schedule has.
+    """
+    if isinstance(section, ScheduleSettings):
+        return section
+    known = [field.name for field in dataclasses.fields(ScheduleSettings)]
+    unknown = sorted(set(section) - set(known))
+    if unknown:
+        raise UserError(f"schedule has no setting '{unknown[0]}'; expected {', '.join(known)}")
+    return ScheduleSettings(**section)
+
+
+def build(section: Mapping | ScheduleSettings, total_steps: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A learning rate as a function of the step.
 
     Args:
-      settings: {"name": one of NAMES, "rate": peak learning rate, "warmup_steps": steps of linear rise from 0,
-        "final_fraction": rate at the end over the peak (cosine, linear; per `decay_steps` for exponential),
-        "decay_steps": exponential only, "boundaries", "factor": for steps}. "restarts" is the loop's matter.
+      section: see `ScheduleSettings`.
       total_steps: length of the run, or of a phase where the schedule restarts with each.
 
     Returns:
-      int64 step -> float32 learning rate.
+      int64 scalar step -> float32 scalar learning rate.
 
     Raises:
-      UserError: unknown name, or a rate that is not positive.
+      UserError: an unknown name or setting, or a rate that is not positive.
+
+    Example:
+      >>> rate = build({"name": "linear", "rate": 0.1}, 100)
+      >>> round(float(rate(tf.constant(50, tf.int64))), 3)
+      0.05
     """
-    name, rate = settings["name"], float(settings["rate"])
-    warmup = int(settings.get("warmup_steps", 0))
-    final = float(settings.get("final_fraction", 0.0))
+    settings = settings_of(section)
+    name, rate = settings.name, float(settings.rate)
+    warmup, final = int(settings.warmup_steps), float(settings.final_fraction)
     if name not in NAMES:
         raise UserError(f"schedule.name is '{name}'; expected one of {', '.join(NAMES)}")
     if rate <= 0.0 or not 0 <= warmup < max(total_steps, 1):
@@ -41,10 +90,10 @@ def build(settings: dict, total_steps: int) -> Callable:
     elif name == "linear":
         after = schedules.PolynomialDecay(rate, rest, end_learning_rate=rate * final)
     elif name == "exponential":
-        after = schedules.ExponentialDecay(rate, int(settings.get("decay_steps", 0)) or rest, final or 0.1)
+        after = schedules.ExponentialDecay(rate, int(settings.decay_steps) or rest, final or 0.1)
     elif name == "steps":
-        boundaries = [int(step) for step in settings.get("boundaries", ())]
-        factor = float(settings.get("factor", 0.1))
+        boundaries = [int(step) for step in settings.boundaries]
+        factor = float(settings.factor)
         after = schedules.PiecewiseConstantDecay(boundaries, [rate * factor**k for k in range(len(boundaries) + 1)])
     else:
         after = _constant(rate)
@@ -59,5 +108,5 @@ def build(settings: dict, total_steps: int) -> Callable:
     return learning_rate
 
 
-def _constant(rate: float) -> Callable:
+def _constant(rate: float) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda step: tf.constant(rate, tf.float32)

@@ -1,64 +1,88 @@
 """The compiled steps of one phase: gradients, the sum over replicas, the finite check, the update."""
 
 import contextlib
+import dataclasses
 
 import tensorflow as tf
 
 from ..errors import NonFiniteError
 from ..layers import Noise
 from . import schedules
+from .optimizers import FromKeras, Fused
+from .phases import Context, Phase, PlannedPhase
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingState:
+    """The variables of training beside the model's own.
+
+    Attributes:
+      step: int64, the counter of all steps.
+      average: shadows of the trainable weights that hold their moving average, or none.
+      optimizer: from `optimizers.build`.
+    """
+
+    step: tf.Variable
+    average: list
+    optimizer: Fused | FromKeras
 
 
 class Runner:
     """The compiled steps of one phase, and of those that continue it.
 
     Arguments:
-      model, phase, settings, strategy: as in `loop.train`.
-      step: the counter of all steps.
-      average: shadows of the weights, or none.
-      optimizer: from `optimizers.build`.
-      start: first step of the phase.
-      origin, length: first step and number of steps of the phases that share the optimiser.
+      context: of the run.
+      planned: the phase in its place.
+      state: the counter, the averages, the optimizer.
     """
 
-    def __init__(self, model, phase, settings, strategy, step, average, optimizer, start, origin, length):
-        self.model, self.phase, self.settings, self.strategy = model, phase, settings, strategy
-        self.step, self.average, self.optimizer = step, average, optimizer
-        self.start, self.origin = start, origin
-        # A schedule that restarts counts from the start of each phase, the others from that of the optimiser.
-        self._restarts = bool(phase.schedule.get("restarts", False))
+    def __init__(self, context: Context, planned: PlannedPhase, state: TrainingState):
+        self.context, self.planned = context, planned
+        self.step, self.average, self.optimizer = state.step, state.average, state.optimizer
+        # A schedule that restarts counts from the start of each phase, the others from that of the optimizer.
+        self._restarts = schedules.settings_of(planned.phase.schedule).restarts
+        counted = planned.own if self._restarts else planned.chain
         self._zero = tf.Variable(
-            start if self._restarts else origin,
+            counted.start,
             dtype=tf.int64,
             trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self.rate = schedules.build(phase.schedule, phase.steps if self._restarts else length)
-        self.variables = [v.value for v in phase.variables]
-        self.names: list = []
+        self.rate = schedules.build(planned.phase.schedule, counted.steps)
+        self.variables = [v.value for v in planned.phase.variables]
+        self.names: list[str] = []
         self.skipped = 0
         self._in_a_row = 0
+        self._build()
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that is run."""
+        return self.planned.phase
+
+    def _build(self) -> None:
         # A nested tf.function may not all-reduce, so it is there only for XLA, which is for one replica.
         compute = self._compute_gradients
-        self._gradients = tf.function(compute, jit_compile=True) if settings.jit else compute
+        self._gradients = tf.function(compute, jit_compile=True) if self.context.settings.jit else compute
         self.graph = tf.function(self._many_steps)
 
-    def go_on(self, phase, start: int) -> None:
-        """Takes up the next phase with the optimiser as it stands; the graph is built again only for new losses."""
-        anew = phase.losses != self.phase.losses or phase.observe != self.phase.observe
+    def go_on(self, planned: PlannedPhase) -> None:
+        """Takes up the next phase with the optimizer as it stands; the graph is built again only for new losses."""
+        before, phase = self.phase, planned.phase
+        anew = phase.losses != before.losses or phase.hooks.observe != before.hooks.observe
         if self._restarts:
-            anew = anew or phase.steps != self.phase.steps
+            anew = anew or phase.steps != before.steps
             self.rate = schedules.build(phase.schedule, phase.steps)
-            self._zero.assign(start)
-        self.phase, self.start = phase, start
+            self._zero.assign(planned.own.start)
+        self.planned = planned
         if anew:
-            compute = self._compute_gradients
-            self._gradients = tf.function(compute, jit_compile=True) if self.settings.jit else compute
-            self.graph = tf.function(self._many_steps)
+            self._build()
 
     def iterator(self, first: int):
         """An iterator over per-replica batches from the phase's step `first` on."""
-        stream = self.strategy.distribute_datasets_from_function(lambda context: self.phase.stream(first, context))
+        stream = self.context.strategy.distribute_datasets_from_function(
+            lambda context: self.phase.stream(first, context)
+        )
         return iter(stream)
 
     def call(self, iterator, count: int) -> dict:
@@ -75,7 +99,7 @@ class Runner:
         if bad:
             self._in_a_row = in_a_row
             self.skipped += bad
-            if self.settings.on_nonfinite == "stop" or self._in_a_row > self.settings.max_skipped:
+            if self.context.settings.on_nonfinite == "stop" or self._in_a_row > self.context.settings.max_skipped:
                 shown = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, last, strict=True))
                 raise NonFiniteError(
                     f"step {int(self.step.numpy()) + 1}: loss or gradient is not finite ({shown}); nothing of it was "
@@ -87,12 +111,12 @@ class Runner:
 
     def _many_steps(self, iterator, count, in_a_row):
         """Graph of many steps: (sums of losses over good steps, last losses, bad steps, bad steps in a row)."""
-        stop = self.settings.on_nonfinite == "stop"
+        stop = self.context.settings.on_nonfinite == "stop"
         # How many losses there are is known only once they are traced, inside the loop: one number stands for them
         # until the first step. (Tracing a step ahead of the loop instead would double the time to build the graph.)
         totals, last = tf.zeros([1]), tf.zeros([1])
         good, bad, done = tf.constant(True), tf.constant(0), tf.constant(0)
-        while done < count and (good or not stop) and in_a_row <= self.settings.max_skipped:
+        while done < count and (good or not stop) and in_a_row <= self.context.settings.max_skipped:
             tf.autograph.experimental.set_loop_options(
                 shape_invariants=[(totals, tf.TensorShape([None])), (last, tf.TensorShape([None]))]
             )
@@ -105,11 +129,11 @@ class Runner:
 
     def _step(self, batch):
         """One step on all replicas: ([losses], whether it was finite and so applied)."""
-        values, finite = self.strategy.run(self._replica_step, args=(batch,))
-        values = self.strategy.experimental_local_results(values)[0]
-        finite = self.strategy.experimental_local_results(finite)[0]
+        values, finite = self.context.strategy.run(self._replica_step, args=(batch,))
+        values = self.context.strategy.experimental_local_results(values)[0]
+        finite = self.context.strategy.experimental_local_results(finite)[0]
         # A stop must leave the counter at the last step that was applied.
-        move = tf.logical_or(finite, self.settings.on_nonfinite == "skip")
+        move = tf.logical_or(finite, self.context.settings.on_nonfinite == "skip")
         self.step.assign_add(tf.cast(move, tf.int64))
         return values, finite
 
@@ -131,7 +155,7 @@ class Runner:
 
             tf.cond(finite, apply, lambda: False)
         else:
-            # No conditional around a Keras optimiser (it all-reduces): it is given zeros instead.
+            # No conditional around a Keras optimizer (it all-reduces): it is given zeros instead.
             self._apply([tf.where(finite, g, tf.zeros_like(g)) for g in gradients], rate, step)
         return values, finite
 
@@ -154,7 +178,7 @@ class Runner:
                 chosen = [places[id(variable)] for variable in variables]
 
                 def apply(gradients=gradients, tensors=tensors, chosen=chosen):
-                    self.optimizer.apply(gradients, tensors, rate, step - self.origin, chosen)
+                    self.optimizer.apply(gradients, tensors, rate, step - self.planned.chain.start, chosen)
                     self._constrain({id(tensor) for tensor in tensors})
                     return True
 
@@ -177,7 +201,7 @@ class Runner:
     def _compute_gradients(self, batch, step, replica):
         """([losses], gradients): sums over this replica's rows, divided by the global batch."""
         with tf.GradientTape() as tape:
-            losses = self.phase.losses(batch, Noise(self.settings.seed, step, replica), True)
+            losses = self.phase.losses(batch, Noise(self.context.settings.seed, step, replica), True)
             means = {name: tf.reduce_sum(value) / self.phase.batch_size for name, value in losses.items()}
         gradients = tape.gradient(means["total"], self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         self.names = list(means)
@@ -185,13 +209,14 @@ class Runner:
 
     def _apply(self, gradients, rate, step):
         # Before the update what observes it takes down what it needs, and compares afterwards.
-        compare = self.phase.observe(gradients) if self.phase.observe else None
-        self.optimizer.apply(gradients, self.variables, rate, step - self.origin)
+        observe = self.phase.hooks.observe
+        compare = observe(gradients) if observe else None
+        self.optimizer.apply(gradients, self.variables, rate, step - self.planned.chain.start)
         self._constrain()
         if compare:
             compare()
-        decay = self.settings.ema_decay
-        for shadow, variable in zip(self.average, self.model.trainable_variables, strict=False):
+        decay = self.context.settings.ema_decay
+        for shadow, variable in zip(self.average, self.context.model.trainable_variables, strict=False):
             value = tf.convert_to_tensor(variable.value)
             change = (1.0 - decay) * (tf.convert_to_tensor(shadow) - value)
             tf.raw_ops.AssignSubVariableOp(resource=shadow.handle, value=change)
@@ -202,7 +227,7 @@ class Runner:
         if not self.average:
             yield
             return
-        variables = self.model.trainable_variables
+        variables = self.context.model.trainable_variables
         kept = [variable.numpy() for variable in variables]
         for variable, shadow in zip(variables, self.average, strict=True):
             variable.assign(shadow.numpy())

@@ -272,7 +272,7 @@ def test_phases_may_change_their_optimiser_between_runs_of_phases(tiny_npz, tmp_
         loop.Phase("b", 4, 10, model.losses, model.trainable_variables, None, {}, {}),
         loop.Phase("c", 5, 10, model.losses, model.trainable_variables, None, {}, {}, continues=True),
     ]
-    assert [loop._chain(phases, number) for number in range(3)] == [(0, 3), (3, 9), (3, 9)]
+    assert [planned.chain for planned in loop.plan(phases)] == [loop.Span(0, 3), loop.Span(3, 9), loop.Span(3, 9)]
 
 
 def test_history_is_plain_json(stream_npz, tmp_path):

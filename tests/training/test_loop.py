@@ -147,7 +147,7 @@ def _poisoned(config, workdir, bad_steps, strategy="one", optimizer="adam"):
 
     phase = dataclasses.replace(phases[0], losses=losses, optimizer={"name": optimizer})
     workdir.mkdir(exist_ok=True)
-    return model, lambda: loop.train(model, [phase], experiment.loop_settings(config), chosen, workdir)
+    return model, lambda: loop.train(loop.Context(model, experiment.loop_settings(config), chosen, workdir), [phase])
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
@@ -204,7 +204,7 @@ def _two_phases(config, workdir, log=None):
             phase, name="second", steps=18, optimizer={"name": "adadelta"}, variables=model.variables[:2]
         ),
     ]
-    return model, lambda: loop.train(model, phases, experiment.loop_settings(config), strategy, workdir)
+    return model, lambda: loop.train(loop.Context(model, experiment.loop_settings(config), strategy, workdir), phases)
 
 
 @pytest.mark.parametrize("stop_at", [8, 12, 20])
@@ -238,7 +238,7 @@ def _chained(config, workdir, optimizer: str, *, continues: bool, restarts: bool
         for k, steps in enumerate(lengths)
     ]  # fmt: skip
     workdir.mkdir()
-    loop.train(model, phases, experiment.loop_settings(config), strategy, workdir)
+    loop.train(loop.Context(model, experiment.loop_settings(config), strategy, workdir), phases)
     return model
 
 

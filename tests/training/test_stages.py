@@ -51,7 +51,7 @@ def run(config, folder, strategy: str = "one"):
     chosen = strategies.build(strategy)
     run_folder.open_run(folder, config)
     model, phases = experiment.build(config, pictures, chosen)
-    return model, loop.train(model, phases, experiment.loop_settings(config), chosen, folder)
+    return model, loop.train(loop.Context(model, experiment.loop_settings(config), chosen, folder), phases)
 
 
 def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path):
@@ -65,7 +65,7 @@ def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path)
     for number, (found, part) in enumerate(zip(by_stage.values(), parts, strict=True)):
         before = [other.get_weights() for other in parts]
         phase = found[0]
-        loop.train(model, found, experiment.loop_settings(config), strategy, tmp_path / phase.name)
+        loop.train(loop.Context(model, experiment.loop_settings(config), strategy, tmp_path / phase.name), found)
         for k, other in enumerate(parts):
             same = all(np.array_equal(a, b) for a, b in zip(before[k], other.get_weights(), strict=True))
             assert same == (k != number), phase.name

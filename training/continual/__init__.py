@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ... import models, pipelines
 from ...errors import UserError
-from ..loop import Phase
+from ..loop import Hooks, Phase
 from ..transfer import take
 from .fisher import dense_fisher, general_fisher
 from .objective import Objective
@@ -107,10 +107,12 @@ def build(config, stream: pipelines.Stream, strategy: tf.distribute.Strategy) ->
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
             continues=number > 0,
-            # One phase over everything is in its last task from the start.
-            begin=_begin(tasks, everything, objective, number if count > 1 else len(stream) - 1),
-            finish=_finish(everything, number),
-            observe=observe,
+            hooks=Hooks(
+                # One phase over everything is in its last task from the start.
+                begin=_begin(tasks, everything, objective, number if count > 1 else len(stream) - 1),
+                finish=_finish(everything, number),
+                observe=observe,
+            ),
         )
         for number in range(count)
     ]

@@ -1,0 +1,197 @@
+"""What a run is made of: its settings, its phases with their hooks, and where each phase lies among the steps."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import keras
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """The section `train` of a config: how long a run is and how the loop runs it.
+
+    Only `steps`, `epochs`, `batch_size` and `ema_decay` bear on what is learned.
+
+    Attributes:
+      steps: length of the run (of a task, where the run is a stream of tasks). Set this or `epochs`.
+      epochs: length of the run in passes over the data; 0 leaves it to `steps`.
+      batch_size: rows per step over all replicas.
+      steps_per_call: most steps in one graph call between two looks at signals; more is faster for tiny models.
+      log_every: steps between two lines of losses; 0 is never.
+      checkpoint_every: steps between two checkpoints; 0 is at the end of each phase only.
+      evaluate_every: steps between two evaluations; 0 is never.
+      picture_every: steps between two sets of pictures; 0 is never.
+      keep_checkpoints: how many of the latest checkpoints are kept.
+      ema_decay: decay of a moving average of the weights, kept beside them; 0 is none.
+      jit: XLA-compile the gradient function (one replica only).
+      on_nonfinite: "stop" at the first loss or gradient that is not finite, or "skip" such steps.
+      max_skipped: with "skip", how many skipped steps in a row are tolerated.
+
+    Example:
+      >>> TrainSettings(steps=100).batch_size
+      100
+    """
+
+    steps: int = 0
+    epochs: float = 0.0
+    batch_size: int = 100
+    steps_per_call: int = 50
+    log_every: int = 200
+    checkpoint_every: int = 2000
+    evaluate_every: int = 0
+    picture_every: int = 0
+    keep_checkpoints: int = 3
+    ema_decay: float = 0.0
+    jit: bool = False
+    on_nonfinite: str = "stop"
+    max_skipped: int = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopSettings(TrainSettings):
+    """The section `train` and the seed of the run: all that the loop goes by.
+
+    Attributes:
+      seed: keys all noise.
+    """
+
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Hooks:
+    """What a phase calls at its events; every hook may be None.
+
+    Attributes:
+      begin: () -> None, when the phase starts and again when it is resumed, after the weights were restored.
+      calibrate: () -> None, before every checkpoint.
+      finish: () -> None, once after the last step, before its checkpoint: what it changes is kept or done again.
+      observe: (gradients) -> None or a function, inside every applied step before the update; what it returns is
+        called after the update.
+    """
+
+    begin: Callable[[], None] | None = None
+    calibrate: Callable[[], None] | None = None
+    finish: Callable[[], None] | None = None
+    observe: Callable[[list], Callable[[], None] | None] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """Some steps of one objective on one stream with one optimizer.
+
+    Attributes:
+      name: for logs.
+      steps: how many.
+      batch_size: rows per step over all replicas.
+      losses: (batch, noise, training) -> dict of float32 [rows], "total" among them.
+      variables: Keras variables to train.
+      stream: (first step, input context) -> dataset whose elements are one replica's share of a batch.
+      optimizer: the config section of that name; see `optimizers.build`.
+      schedule: the config section of that name; see `schedules.ScheduleSettings`.
+      continues: whether the optimizer and the schedule go on from the phase before, which then trains the same
+        variables on the same batch size; where `losses` is the same function too, its graph is used again.
+      hooks: what is called at the phase's events.
+      constraints: ((variable, value -> admitted value), ...), held after every update.
+      parts: batch -> [(() -> losses, variables)], or None: the same objective in parts that share no weights, whose
+        gradients are computed and applied one after the other, so that memory holds those of one part only.
+    """
+
+    name: str
+    steps: int
+    batch_size: int
+    losses: Callable
+    variables: list
+    stream: Callable
+    optimizer: Mapping
+    schedule: Mapping
+    continues: bool = False
+    hooks: Hooks = Hooks()
+    constraints: tuple = ()
+    parts: Callable | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What all phases of a run share.
+
+    Attributes:
+      model: built inside `strategy.scope()`.
+      settings: how the loop runs.
+      strategy: from `strategies.build`.
+      workdir: the run folder, a path.
+      state: what else belongs to the run's state, kept in every checkpoint; or None.
+    """
+
+    model: keras.Model
+    settings: LoopSettings
+    strategy: tf.distribute.Strategy
+    workdir: object
+    state: tf.Module | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Consecutive steps of a run.
+
+    Attributes:
+      start: the first of them.
+      steps: how many.
+
+    Example:
+      >>> Span(3, 9).end
+      12
+    """
+
+    start: int
+    steps: int
+
+    @property
+    def end(self) -> int:
+        """The first step after them."""
+        return self.start + self.steps
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedPhase:
+    """A phase in its place.
+
+    Attributes:
+      phase: what is done.
+      number: its place among the phases, from 0.
+      own: its steps.
+      chain: the steps of all phases around it that share its optimizer and schedule.
+      shown: the steps that one progress bar counts: those of the chain's neighboring phases of the same name.
+    """
+
+    phase: Phase
+    number: int
+    own: Span
+    chain: Span
+    shown: Span
+
+
+def plan(phases: list[Phase]) -> list[PlannedPhase]:
+    """Puts phases one after the other, from step 0 on."""
+    planned, start = [], 0
+    for number, phase in enumerate(phases):
+        chain, shown = _around(phases, number, one_name=False), _around(phases, number, one_name=True)
+        planned.append(PlannedPhase(phase, number, Span(start, phase.steps), chain, shown))
+        start += phase.steps
+    return planned
+
+
+def _around(phases: list[Phase], number: int, one_name: bool) -> Span:
+    """The steps of the run of phases around `number` that share one optimizer, or a name too."""
+
+    def goes_on(later: int) -> bool:
+        return phases[later].continues and (not one_name or phases[later].name == phases[later - 1].name)
+
+    first = number
+    while first > 0 and goes_on(first):
+        first -= 1
+    last = number
+    while last + 1 < len(phases) and goes_on(last + 1):
+        last += 1
+    return Span(sum(phase.steps for phase in phases[:first]), sum(phase.steps for phase in phases[first : last + 1]))
