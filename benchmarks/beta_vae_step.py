@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 from reverie import models, pipelines
 from reverie.configs import scan_scenes
-from reverie.models.beta_vae import COLOURS
+from reverie.models.beta_vae import COLOR_SPACES
 from reverie.training import experiment, loop, run_folder, stages, strategies
 from throughput import matrix_product_gflops
 
@@ -51,7 +51,7 @@ def bare_step(settings, batch_size: int):
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(weights)
     tensors = [weight.value for weight in weights]
-    seen = COLOURS[settings.colours][0]
+    seen = COLOR_SPACES[settings.color_space][0]
 
     @tf.function
     def step(images):

@@ -1,9 +1,28 @@
-"""Every setting of the `data`, `train`, `optimizer` and `schedule` sections, once, with its meaning."""
+"""What every config starts from: all sections with all their settings, made from the dataclasses that state them.
+
+A config says what differs. Where a setting's default and meaning stand: `data` in `pipelines.data_settings()`, `train`
+in `training.phases.TrainSettings`, `schedule` in `training.schedules.ScheduleSettings`, `optimizer` in
+`training.optimizers`, `model` in the settings of its family (`models.family(NAME).settings`), `words` in
+`training.stages.WordsSettings`, `stages` in the family's `stages`, `transfer` in `training.transfer.TransferSettings`,
+`stream` and `continual` in `recipes.py`.
+"""
 
 import ml_collections
 
+from reverie import models
+from reverie.models import settings
+from reverie.training.phases import TrainSettings
+from reverie.training.schedules import ScheduleSettings
+from reverie.training.stages import WordsSettings
+from reverie.training.transfer import TransferSettings
 
-def get_config() -> ml_collections.ConfigDict:
+
+def get_config(family: str = "") -> ml_collections.ConfigDict:
+    """The sections that every run has.
+
+    Args:
+      family: whose `model` section is made; "" for none.
+    """
     config = ml_collections.ConfigDict()
     config.seed = 0  # Keys the initial weights, the order of examples and all noise.
 
@@ -23,30 +42,27 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.max_bad_fraction = 0.01  # Share of unusable files above which the run does not start.
     config.data.memory_gib = 4.0  # Larger sets are decoded while streaming.
 
-    config.train = ml_collections.ConfigDict()
-    config.train.steps = 0  # Set this or epochs.
-    config.train.epochs = 0.0
-    config.train.batch_size = 100  # Over all replicas.
-    config.train.steps_per_call = 50
-    config.train.log_every = 200
-    config.train.checkpoint_every = 2000
-    config.train.evaluate_every = 0
-    config.train.picture_every = 0
-    config.train.keep_checkpoints = 3
-    config.train.ema_decay = 0.0
-    config.train.jit = False
-    config.train.on_nonfinite = "stop"  # stop, skip
-    config.train.max_skipped = 10
-
+    config.train = ml_collections.ConfigDict(settings.section(TrainSettings))
     # The rule's own numbers stand beside its name; see training/optimizers.py for what each rule takes.
     config.optimizer = ml_collections.ConfigDict({"name": "adam"})
-    config.schedule = ml_collections.ConfigDict()
-    config.schedule.name = "constant"  # constant, cosine, linear, exponential, steps
-    config.schedule.rate = 1e-3  # Peak learning rate.
-    config.schedule.restarts = False  # Whether it starts again with each task of a stream.
-    config.schedule.warmup_steps = 0  # Linear rise from 0.
-    config.schedule.final_fraction = 0.0  # Last rate over peak: cosine, linear; a `decay_steps`' factor: exponential.
-    config.schedule.decay_steps = 0  # exponential only.
-    config.schedule.boundaries = ()  # steps only: where the rate is multiplied by `factor`.
-    config.schedule.factor = 0.1
+    config.schedule = ml_collections.ConfigDict(settings.section(ScheduleSettings))
+    if family:
+        config.model = ml_collections.ConfigDict(models.family(family).section())
+    return config
+
+
+def in_stages(family: str) -> ml_collections.ConfigDict:
+    """The sections of a run in stages: those that every run has, `words` and `stages`."""
+    config = get_config(family)
+    config.words = ml_collections.ConfigDict(settings.section(WordsSettings))
+    stages = {name: settings.section(kind) for name, kind in models.family(family).stages.items()}
+    # `start_from`: a run whose weights stand in for stages of 0 steps.
+    config.stages = ml_collections.ConfigDict({"start_from": "", **stages})
+    return config
+
+
+def on_pretrained(family: str) -> ml_collections.ConfigDict:
+    """The sections of a run on top of a pretrained network: those that every run has, and `transfer`."""
+    config = get_config(family)
+    config.transfer = ml_collections.ConfigDict(settings.section(TransferSettings))
     return config

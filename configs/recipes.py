@@ -32,7 +32,8 @@ _BASES = {
 
 def stream_config(kind: str, scenario: str, tasks: int, classes_per_task: int) -> ml_collections.ConfigDict:
     """The defaults with sections for a stream of tasks: every setting of them, once, with its meaning."""
-    config = defaults.get_config()
+    config = defaults.get_config("replay")
+    config.model.gating = 0.0
     config.stream = ml_collections.ConfigDict()
     config.stream.kind = kind  # split, permuted
     config.stream.scenario = scenario  # task, domain, class
@@ -59,24 +60,6 @@ def stream_config(kind: str, scenario: str, tasks: int, classes_per_task: int) -
     config.continual.evaluate_on = "test"  # test, validation: for the accuracies after each task.
     config.continual.evaluate_images = 0  # Most images a task for them; 0 is all.
 
-    config.model = ml_collections.ConfigDict()
-    config.model.family = "replay"
-    config.model.convolutions = ()
-    config.model.mean = ()
-    config.model.deviation = ()
-    config.model.hidden = (400, 400)
-    config.model.latents = 100
-    config.model.generator = True
-    config.model.feedback = True
-    config.model.conditional = True
-    config.model.modes = 1
-    config.model.gating = 0.0
-    config.model.gate_by = "class"  # class, task
-    config.model.internal = False
-    config.model.reconstruction = "bernoulli"  # bernoulli, squared
-    config.model.latent_units = 0
-    config.model.generative_weight = 1.0  # Of reconstruction and latent terms against classification.
-    config.model.task_gating = 0.0  # XdG's share of closed units.
     config.train.log_every = 500
     config.train.checkpoint_every = 0  # The end of each task is always kept.
     return config

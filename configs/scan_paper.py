@@ -24,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.vision.objective = "fixed"
     config.model.vision.precision = 1.0
     config.model.vision.beta = 53.0
-    config.model.vision.colours = "hsv"
+    config.model.vision.color_space = "hsv"
     config.stages.vision.unmix_at = ()  # As in the paper.
     config.model.recombination.hidden = 1024
     for stage, steps, rate in (

@@ -20,61 +20,34 @@ stages). Measured numbers and times: BUILD_NOTES.md, "Results".
 import ml_collections
 from reverie.configs import defaults
 
+_VISION = {
+    "channels": (16, 32, 64, 64),
+    "activation": "elu",
+    "precision": 200.0,  # Of a number of a pixel: a deviation of 0.07.
+    "objective": "annealed",
+    "beta_start": 100.0,
+    "beta": 10.0,  # Log-likelihood summed over pixels, divergence over latents.
+    "hold_steps": 5500,
+    "ramp_steps": 2000,
+    "color_space": "chroma",
+}
 VARIANTS = ("", "reverse", "entangled", "mixed", "features", "jmvae")
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     if variant not in VARIANTS:
         raise ValueError(f"variant is '{variant}'; expected one of {', '.join(VARIANTS[1:])}, or none")
-    config = defaults.get_config()
+    config = defaults.in_stages("scan")
     config.data.source = "scenes"  # 50,000 training scenes.
     config.data.image_shape = (64, 64, 3)
-
-    config.words = ml_collections.ConfigDict()
-    config.words.pairs = 1500  # Pictures with words; all others teach vision only.
-    config.words.held_out = 0.05  # Of the value pairs of every two attributes: never shown together in training.
-    config.words.held_out_seed = 0
-
-    config.model = ml_collections.ConfigDict()
-    config.model.family = "scan"
     config.model.image_shape = (64, 64, 3)
-    config.model.attributes = ()  # From the data.
-    config.model.view = "decoded"  # decoded, denoised
-    config.model.denoising = ml_collections.ConfigDict(
-        {"channels": (16, 32, 64, 64), "bottleneck": 100, "activation": "elu"}
-    )
-    config.model.vision = ml_collections.ConfigDict(
-        {
-            "channels": (16, 32, 64, 64),
-            "hidden": 256,
-            "latents": 32,
-            "activation": "elu",
-            "likelihood": "gaussian",  # gaussian, bernoulli, features
-            "precision": 200.0,  # Of a number of a pixel: a deviation of 0.07.
-            "objective": "annealed",  # fixed, annealed, capacity
-            "beta_start": 100.0,  # annealed only.
-            "beta": 10.0,  # Log-likelihood summed over pixels, divergence over latents.
-            "capacity": 25.0,  # capacity only.
-            "hold_steps": 5500,
-            "ramp_steps": 2000,
-            "colours": "chroma",  # rgb, hsv, chroma
-        }
-    )
-    config.model.symbols = ml_collections.ConfigDict(
-        {"hidden": 100, "beta": 1.0, "alignment": 10.0, "divergence": "forward"}
-    )
-    config.model.recombination = ml_collections.ConfigDict({"hidden": 1024, "conflicts": 0.25})
-
-    config.stages = ml_collections.ConfigDict()
-    config.stages.start_from = ""  # A run whose weights stand in for stages of 0 steps.
-    config.stages.denoising = ml_collections.ConfigDict({"steps": 0, "batch_size": 16, "rate": 1e-3})
-    config.stages.vision = ml_collections.ConfigDict({"steps": 8400, "batch_size": 64, "rate": 1e-3})
-    config.stages.vision.unmix_at = (1500, 3000, 4500)  # Steps after which latents are turned apart; () for never.
-    config.stages.symbols = ml_collections.ConfigDict({"steps": 10000, "batch_size": 100, "rate": 3e-3})
-    config.stages.operators = ml_collections.ConfigDict({"steps": 8000, "batch_size": 100, "rate": 3e-3})
+    config.model.denoising.channels = (16, 32, 64, 64)
+    config.model.vision.update(_VISION)
+    config.stages.denoising.batch_size = 16
+    config.stages.vision.update({"steps": 8400, "batch_size": 64, "unmix_at": (1500, 3000, 4500)})
+    config.stages.symbols.update({"steps": 10000, "rate": 3e-3})
+    config.stages.operators.update({"steps": 8000, "rate": 3e-3})
     config.train.log_every = 100
-    config.train.checkpoint_every = 2000
-    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
     config.schedule.name = "cosine"
     return _variant(config, variant)
 
@@ -93,12 +66,13 @@ def _variant(config, variant: str):
         config.model.vision.precision = 2000.0  # Of a feature; there are a hundred of them, not 12,288.
         config.stages.denoising.steps = 4000
     elif variant == "jmvae":
-        config.model.family = "jmvae"
-        del config.model["denoising"], config.model["recombination"], config.model["view"]
+        joint = defaults.in_stages("jmvae")
+        joint.data.update(config.data)
+        joint.train.update(config.train)
+        joint.schedule.name = config.schedule.name
+        joint.model.vision.update(config.model.vision)
         # Settings of its own, in which it does better than in those above.
-        config.model.vision.update({"objective": "fixed", "beta": 1.0, "precision": 50.0, "colours": "rgb"})
-        config.model.alpha = 1.0
-        config.model.words_weight = 1.0
-        joint = ml_collections.ConfigDict({"steps": 12000, "batch_size": 16, "rate": 1e-3})
-        config.stages = ml_collections.ConfigDict({"start_from": "", "joint": joint})
+        joint.model.vision.update({"objective": "fixed", "beta": 1.0, "precision": 50.0, "color_space": "rgb"})
+        joint.stages.joint.update({"steps": 12000, "batch_size": 16})
+        return joint
     return config

@@ -12,20 +12,16 @@ is the paper's control; with transfer.head_steps equal to train.steps the networ
 """
 
 import ml_collections
-from reverie.configs import sparse_small
+from reverie.configs import defaults, sparse_small
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = sparse_small.get_config()
+    config = defaults.on_pretrained("sparse_classifier")
+    network = sparse_small.get_config()
+    for name in ("data", "train", "schedule", "optimizer"):
+        config[name].update(network[name])
+    config.model.update({key: value for key, value in network.model.items() if key != "family"})
     config.data.source = "folder:pictures"
     config.data.resize = "crop"
     config.data.test_fraction = 0.5
-    config.model.family = "sparse_classifier"
-    config.model.heads = ml_collections.ConfigDict({"label": 10})
-    config.transfer = ml_collections.ConfigDict()
-    config.transfer.pretrained = ""
-    config.transfer.head_steps = 1000
-    config.transfer.rate = 1e-4
-    config.train.steps = 2000
-    config.train.batch_size = 100
     return config

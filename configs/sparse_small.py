@@ -15,35 +15,14 @@ from reverie.configs import defaults
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = defaults.get_config()
+    config = defaults.get_config("sparse")
     config.data.source = "frames:frames"
     config.data.image_shape = (64, 64, 3)
-    config.model = ml_collections.ConfigDict()
-    config.model.family = "sparse"
     config.model.image_shape = (64, 64, 3)
-    config.model.stages = 3
     config.model.field = 10
-    config.model.maps = 8
-    config.model.stride = 1
-    config.model.tile = 0
-    config.model.pool = 5
-    config.model.contrast = 5
-    config.model.sparsity = 0.1
-    config.model.epsilon = 1e-4
-    config.model.decoder = "untied"
-    config.model.initial_length = 0.1
-    config.model.unit_norm = True
-    config.model.between_stages = "none"
-    config.model.whitening = "zca"
-    config.model.block = 0
-    config.model.shards = 1
-    config.model.memory_saving = False
     config.train.steps = 2000
-    config.train.batch_size = 100
     config.train.steps_per_call = 10
     config.train.log_every = 50
     config.train.checkpoint_every = 500
-    config.optimizer = ml_collections.ConfigDict({"name": "adam"})
     config.schedule.name = "cosine"
-    config.schedule.rate = 1e-3
     return config

@@ -21,26 +21,9 @@ from reverie.configs import defaults
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = defaults.get_config()
-    config.data.source = "mnist_sample"
-    config.model = ml_collections.ConfigDict(
-        {
-            "family": "xcov",
-            "image_shape": (28, 28, 1),
-            "heads": {"label": 10},
-            "latents": 2,
-            "convolutions": (),
-            "encoder": (500, 500),
-            "decoder": (500, 500),
-            "activation": "relu",
-            "reconstruction_weight": 30.0,  # Mean squared error over pixels and rows.
-            "classification_weight": 10.0,  # Nats, mean over rows.
-            "covariance_weight": 10.0,  # C of the batch.
-            "covariance_on": "probabilities",
-        }
-    )
+    config = defaults.get_config("xcov")
+    config.model.reconstruction_weight = 30.0
     config.train.epochs = 40.0
-    config.train.batch_size = 100
     config.train.evaluate_every = 6000
     config.train.picture_every = 6000
     config.optimizer = ml_collections.ConfigDict({"name": "adadelta", "rho": 0.95, "epsilon": 1e-6})

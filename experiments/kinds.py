@@ -55,10 +55,12 @@ class Kind(Protocol):
     Attributes:
       name: as families name it in `kinds`.
       section: the config section that makes a run one of this kind; "" for plain runs.
+      fixed: settings that may not change when a run is resumed, though they may in other kinds.
     """
 
     name: str
     section: str
+    fixed: tuple[str, ...]
 
     def settle(self, config: ml_collections.ConfigDict) -> dict[str, pipelines.Images]:
         """Writes into the config what only the data says, and returns the splits that it had to read for that."""

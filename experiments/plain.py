@@ -26,6 +26,7 @@ class Plain:
 
     name = "plain"
     section = ""
+    fixed: tuple[str, ...] = ()
 
     def settle(self, config: ml_collections.ConfigDict) -> dict[str, pipelines.Images]:
         """Nothing: the settings say everything."""

@@ -31,6 +31,8 @@ class StreamOfTasks(Plain):
 
     name = "stream"
     section = "stream"
+    # train.steps is the length of each task: steps already done would belong to other tasks.
+    fixed = ("train.steps", "train.epochs")
 
     def model_section(self, config: ml_collections.ConfigDict) -> dict[str, Any]:
         return continual.model_settings(config)

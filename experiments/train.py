@@ -77,7 +77,7 @@ def run_training(
         set_deterministic()
     kind = kind_of(config)
     read = kind.settle(config)
-    folder = run_folder.open_run(workdir, config)
+    folder = run_folder.open_run(workdir, config, kind.fixed)
     prepared = kind.prepare(config, chosen, folder, read)
     description = run_folder.describe(folder, command, deterministic, chosen)
     run_folder.write_json(folder / "run.json", description)

@@ -8,15 +8,15 @@ import importlib
 
 _HOMES = {
     "images": ("batches", "dataset", "in_order", "read", "read_splits", "rows"),
-    "source": ("UNLABELLED", "Images"),
+    "source": ("UNLABELLED", "Images", "for_heads"),
     "streams": ("Stream", "StreamSettings"),
-    "symbols": ("Attribute", "Vocabulary"),
+    "symbols": ("OPERATORS", "Attribute", "Vocabulary"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "UNLABELLED", "Attribute", "Images", "Stream", "StreamSettings", "Vocabulary",
-    "batches", "dataset", "in_order", "read", "read_splits", "rows",
+    "OPERATORS", "UNLABELLED", "Attribute", "Images", "Stream", "StreamSettings", "Vocabulary",
+    "batches", "dataset", "for_heads", "in_order", "read", "read_splits", "rows",
 ]  # fmt: skip
 
 

@@ -13,10 +13,11 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
-from reverie import stream_runs
 from reverie.configs import defaults
 from reverie.pipelines.source import from_arrays
-from reverie.training import experiment, loop, run_folder, strategies
+from reverie.training import loop, run_folder, strategies
+
+from . import experiment
 
 
 def tiny_arrays(count: int = 60, side: int = 8, classes: int = 3, seed: int = 0) -> tuple:
@@ -132,11 +133,11 @@ def run_stream(config, workdir, strategy: str = "one"):
     """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
     chosen = strategies.build(strategy)
     folder = run_folder.open_run(workdir, config)
-    model, phases, facts, state, watch = stream_runs.prepare(config, chosen, folder)
-    run_folder.write_json(folder / "data.json", facts)
-    context = loop.Context(model, experiment.loop_settings(config), chosen, folder, state)
-    outcome = loop.train(context, phases, watch)
-    return model, outcome, run_folder.read_json(folder / "tasks.json"), state
+    made = experiment.prepare(config, chosen, folder)
+    run_folder.write_json(folder / "data.json", made.data)
+    context = loop.Context(made.model, experiment.loop_settings(config), chosen, folder, made.state)
+    outcome = loop.train(context, made.phases, made.watch)
+    return made.model, outcome, run_folder.read_json(folder / "tasks.json"), made.state
 
 
 def run(config, workdir, strategy: str = "one", **watched):

@@ -14,8 +14,9 @@ import numpy as np
 import PIL.Image
 import pytest
 from reverie.cli import main
-from reverie.training import experiment
 from reverie.training.checkpoints import weights_digest
+
+from . import experiment
 
 TINY = (
     "--config=xcov_mnist", "--config.model.encoder=(32,)", "--config.model.decoder=(32,)", "--config.train.epochs=0.0",

@@ -9,8 +9,8 @@ from reverie import cli, models
 from reverie.configs import scan_scenes
 from reverie.evaluation import scan as evaluation
 from reverie.export.graph_loader import GraphModel
-from reverie.training import experiment
 
+from . import experiment
 from .conftest import ATTRIBUTES, coloured_bars
 
 TINY = (

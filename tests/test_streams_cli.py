@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 from reverie import cli
-from reverie.training import experiment
 from reverie.training.checkpoints import weights_digest
 
+from . import experiment
 from .conftest import write_stream_npz
 
 SMALL = [
@@ -112,10 +112,10 @@ def test_compare_runs_what_is_missing_and_writes_the_table(tmp_path, capsys):
 
 
 def test_the_table_s_errors_are_standard_errors_over_seeds():
-    from reverie import comparison
+    from reverie.experiments import compare as comparison
 
     rows = [{"method": "a", "seed": k, "seconds": 1.0, "average_accuracy": v} for k, v in enumerate((0.8, 0.9, 0.7))]
-    summary = comparison.summarise([*rows, {"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5}])
+    summary = comparison.summarize([*rows, {"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5}])
     assert summary[0]["average_accuracy"] == pytest.approx((0.8, 0.1 / np.sqrt(3))) and summary[0]["runs"] == 3
     assert summary[1]["average_accuracy"] == (0.5, 0.0)
 

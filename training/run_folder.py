@@ -20,6 +20,7 @@ import ml_collections
 import tensorflow as tf
 from absl import logging
 
+from .. import models
 from ..errors import StorageError, UserError
 from . import checkpoints
 
@@ -58,8 +59,13 @@ def read_json(path) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
+def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] = ()) -> pathlib.Path:
     """Makes the run folder, or checks that a run with checkpoints there belongs to the same config.
+
+    Args:
+      workdir: the folder.
+      config: of the run.
+      fixed: settings that may not change on resume, of those that usually may.
 
     Raises:
       UserError: the folder cannot be written, or holds a run with other settings.
@@ -72,14 +78,12 @@ def open_run(workdir, config: ml_collections.ConfigDict) -> pathlib.Path:
         probe.unlink()
     except OSError as error:
         raise UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir") from None
-    old, new = read_json(folder / "config.json"), json.loads(config.to_json_best_effort())
+    old, new = _completed(read_json(folder / "config.json")), json.loads(config.to_json_best_effort())
     # A start that failed before its first checkpoint leaves nothing worth guarding.
     if old and checkpoints.latest(folder / "checkpoints"):
         before, after = flatten(old), flatten(new)
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-        # Of a stream, train.steps is the length of each task: steps already done would belong to other tasks.
-        free = set(_MAY_CHANGE) - ({"train.steps", "train.epochs"} if "stream" in new else set())
-        changed = [key for key in changed if key not in free]
+        changed = [key for key in changed if key not in set(_MAY_CHANGE) - set(fixed)]
         if changed:
             shown = ", ".join(f"{key}: {before.get(key)} -> {after.get(key)}" for key in changed[:5])
             raise UserError(
@@ -121,7 +125,15 @@ def load_config(workdir) -> ml_collections.ConfigDict:
     content = read_json(pathlib.Path(workdir) / "config.json")
     if not content:
         raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
-    return ml_collections.ConfigDict(content)
+    return ml_collections.ConfigDict(_completed(content))
+
+
+def _completed(content: dict) -> dict:
+    """A config as written at any time, its model's settings with today's names and every default."""
+    if "model" not in content:
+        return content
+    # To JSON and back: what is compared with another config must have its types.
+    return {**content, "model": json.loads(json.dumps(models.complete(content["model"])))}
 
 
 def flatten(content: dict, prefix: str = "") -> dict:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.layers import Noise
-from reverie.models.beta_vae import COLOURS, ENLARGED, BetaVAE, BetaVAEConfig
+from reverie.models.beta_vae import COLOR_SPACES, ENLARGED, BetaVAE, BetaVAEConfig
 from reverie.models.denoising import Denoising, DenoisingConfig
 
 SMALL = BetaVAEConfig(image_shape=(8, 8, 3), channels=(4, 4), hidden=12, latents=3, beta=2.0)
@@ -72,7 +72,7 @@ def test_beta_stays_at_its_start_for_as_long_as_asked(step, risen):
 
 
 def test_chroma_is_compared_as_half_the_squared_error_of_plane_and_value():
-    model, noise, data = BetaVAE(dataclasses.replace(SMALL, colours="chroma", precision=3.0)), Noise(0, 4), batch()
+    model, noise, data = BetaVAE(dataclasses.replace(SMALL, color_space="chroma", precision=3.0)), Noise(0, 4), batch()
     latents, _ = pieces(model, data["image"], noise)
     painted, seen = model.paint(latents).numpy().astype(np.float64), data["image"].numpy().astype(np.float64)
     plane = (seen @ np.exp(2j * np.pi * np.arange(3) / 3))[..., None]
@@ -81,9 +81,9 @@ def test_chroma_is_compared_as_half_the_squared_error_of_plane_and_value():
     np.testing.assert_allclose(model.losses(data, noise)["reconstruction"], expected, rtol=1e-3)
 
 
-@pytest.mark.parametrize("colours", ["hsv", "chroma"])
-def test_other_colours_are_seen_and_painted_but_pictures_are_rgb(colours):
-    model = BetaVAE(dataclasses.replace(SMALL, colours=colours))
+@pytest.mark.parametrize("color_space", ["hsv", "chroma"])
+def test_other_color_spaces_are_seen_and_painted_but_pictures_are_rgb(color_space):
+    model = BetaVAE(dataclasses.replace(SMALL, color_space=color_space))
     data = batch()
     decoded = model.reconstruct(data["image"]).numpy()
     assert decoded.shape == (5, 8, 8, 3) and decoded.min() >= 0.0 and decoded.max() <= 1.0
@@ -98,9 +98,9 @@ def test_other_colours_are_seen_and_painted_but_pictures_are_rgb(colours):
         ({"latents": 0}, "latents=0"),
         ({"precision": 0.0}, "precision=0"),
         ({"hold_steps": -1}, "hold_steps=-1"),
-        ({"colours": "lab"}, "colours is 'lab'; expected one of rgb, hsv, chroma"),
-        ({"colours": "chroma", "image_shape": (8, 8, 1)}, "images have 1 channel"),
-        ({"colours": "hsv", "image_shape": (8, 8, 1)}, "images have 1 channel"),
+        ({"color_space": "lab"}, "color_space is 'lab'; expected one of rgb, hsv, chroma"),
+        ({"color_space": "chroma", "image_shape": (8, 8, 1)}, "images have 1 channel"),
+        ({"color_space": "hsv", "image_shape": (8, 8, 1)}, "images have 1 channel"),
     ],
 )
 def test_settings_that_make_no_model_are_named(change, message):
@@ -117,17 +117,17 @@ def test_the_denoising_autoencoder_is_judged_by_the_whole_picture():
     np.testing.assert_allclose(model.losses(data, noise)["total"], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("colours", COLOURS)
-def test_the_way_back_to_red_green_and_blue_enlarges_errors_by_no_more_than_is_allowed_for(colours):
+@pytest.mark.parametrize("color_space", COLOR_SPACES)
+def test_the_way_back_to_red_green_and_blue_enlarges_errors_by_no_more_than_is_allowed_for(color_space):
     rng = np.random.default_rng(0)
     painted, error = rng.random((20_000, 3)), 1e-3
     # An error of that length in what says the hue, and as much in the rest.
     angle = rng.uniform(0, 2 * np.pi, 20_000)
-    if colours == "chroma":
+    if color_space == "chroma":
         moved = np.stack([np.cos(angle), np.sin(angle), rng.choice([-1, 1], 20_000)], axis=1)
     else:
         moved = np.eye(3)[rng.integers(0, 3, 20_000)]
-    back = COLOURS[colours][1]
+    back = COLOR_SPACES[color_space][1]
     first, second = (back(tf.constant(x, tf.float32)).numpy() for x in (painted, painted + error * moved))
     greatest = np.abs(first - second).max() / error
-    assert 0.8 * ENLARGED[colours] < greatest < 1.01 * ENLARGED[colours]
+    assert 0.8 * ENLARGED[color_space] < greatest < 1.01 * ENLARGED[color_space]

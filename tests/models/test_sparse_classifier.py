@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from reverie import cli, models
 from reverie.errors import UserError
-from reverie.training import experiment
+
+from .. import experiment
 
 SIZES = {"image_shape": (16, 16, 1), "field": 5, "maps": 2, "pool": 3, "contrast": 3, "stages": 1, "whitening": "none"}
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from reverie import cli
 from reverie.export.graph_loader import GraphModel
-from reverie.training import experiment
 
 from tests import clips
+
+from .. import experiment
 
 MODEL = {
     "image_shape": "(24,24,3)",

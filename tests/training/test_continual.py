@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.errors import UserError
-from reverie.training import checkpoints, continual, experiment, loop, strategies
+from reverie.training import checkpoints, continual, loop, strategies
 from reverie.training.records import read_metrics
 
+from .. import experiment
 from ..conftest import run, run_stream, tiny_arrays, tiny_config, tiny_stream_config, write_stream_npz
 
 # Every method, with scenarios that admit it; a few stand for all in the fast suite.

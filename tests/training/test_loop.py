@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.errors import NonFiniteError, StorageError, UserError
-from reverie.training import checkpoints, experiment, loop, strategies
+from reverie.training import checkpoints, loop, strategies
 from reverie.training.checkpoints import weights_digest
 from reverie.training.records import read_metrics
 
+from .. import experiment
 from ..conftest import run, tiny_config
 
 

@@ -5,8 +5,9 @@ import pytest
 import scipy.special
 import tensorflow as tf
 from reverie.layers import Noise
-from reverie.training import continual, experiment, strategies
+from reverie.training import continual, strategies
 
+from .. import experiment
 from ..conftest import tiny_stream_config
 
 

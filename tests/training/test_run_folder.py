@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.errors import StorageError, UserError
-from reverie.training import checkpoints, experiment, run_folder, strategies
+from reverie.training import checkpoints, run_folder, strategies
 
+from .. import experiment
 from ..conftest import run, tiny_config
 
 

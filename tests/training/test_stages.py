@@ -10,9 +10,12 @@ from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
 from reverie.layers import Noise
 from reverie.pipelines.source import from_arrays
-from reverie.training import checkpoints, experiment, loop, run_folder, stages, strategies
+from reverie.training import checkpoints, loop, run_folder, stages, strategies
 
+from .. import experiment
 from ..conftest import coloured_bars
+
+STAGES = ("denoising", "vision", "symbols", "operators")
 
 
 def tiny_scan(variant: str = "", **changes) -> ml_collections.ConfigDict:
@@ -59,7 +62,7 @@ def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path)
     stages.name_attributes(config, images())
     strategy = strategies.build("one")
     model, phases = experiment.build(config, images(), strategy)
-    by_stage = {name: [phase for phase in phases if phase.name == name] for name in stages.STAGES}
+    by_stage = {name: [phase for phase in phases if phase.name == name] for name in STAGES}
     assert [len(found) for found in by_stage.values()] == [1, 3, 1, 1]
     parts = [model.denoising, model.vision, model.symbols, model.recombination]
     for number, (found, part) in enumerate(zip(by_stage.values(), parts, strict=True)):
@@ -141,8 +144,8 @@ def test_a_stage_may_start_from_an_earlier_run(tmp_path):
     assert outcome.step == 40
     for a, b in zip(first.vision.get_weights(), second.vision.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert stages.trained(later, 40) == ("denoising", "vision", "symbols", "operators")
-    assert stages.trained(later, 20) == ("denoising", "vision", "symbols")
+    assert stages.trained(later, second, 40) == ("denoising", "vision", "symbols", "operators")
+    assert stages.trained(later, second, 20) == ("denoising", "vision", "symbols")
     config, restored, step = experiment.load(tmp_path / "words")
     assert step == 40 and config.model.attributes[0][0] == "colour"
     for a, b in zip(second.get_weights(), restored.get_weights(), strict=True):
@@ -158,7 +161,7 @@ def test_a_missing_earlier_stage_is_named(tmp_path):
     run(half, tmp_path / "half")
     with pytest.raises(UserError, match="whose stage vision is not trained"):
         run(tiny_scan(stages__vision__steps=0, stages__start_from=str(tmp_path / "half")), tmp_path / "c")
-    nothing = {f"stages__{stage}__steps": 0 for stage in stages.STAGES}
+    nothing = {f"stages__{stage}__steps": 0 for stage in STAGES}
     with pytest.raises(UserError, match="no stage has steps"):
         run(tiny_scan(**nothing), tmp_path / "d")
     with pytest.raises(UserError, match=r"set stages.<stage>.steps"):
@@ -198,7 +201,7 @@ def test_attributes_must_be_there_and_be_those_of_the_config():
 def test_the_joint_baseline_trains_on_all_pictures_and_the_same_words(tmp_path):
     config = tiny_scan("jmvae")
     model, outcome = run(config, tmp_path / "joint")
-    assert outcome.step == 30 and stages.trained(config, 30) == ("vision", "symbols")
+    assert outcome.step == 30 and stages.trained(config, model, 30) == ("vision", "symbols")
     rows = next(iter(experiment.build(config, images(), strategies.build("one"))[1][0].stream(0, None)))["label"]
     share = float(np.mean((rows.numpy() >= 0).any(axis=1)))
     assert 0.0 < share < 0.7
