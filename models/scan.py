@@ -12,7 +12,7 @@ Afterwards words become pictures (`symbols_to_images`), pictures words (`images_
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -193,7 +193,7 @@ def _normal(count, latents: int, seed):
     return tf.random.stateless_normal([count, latents], seed, alg="philox")
 
 
-def signatures(model, compose: Callable | None = None) -> dict:
+def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
     """Endpoints of a model that turns symbols into images and back, and composes them where it can."""
     shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
     enlarged = ENLARGED[model.config.vision.colours]
@@ -225,19 +225,41 @@ def signatures(model, compose: Callable | None = None) -> dict:
         return {**as_symbols(x, "symbols_a"), **operators, **as_symbols(x, "symbols_b", 1), **as_request(x)}
 
     ends = {
-        "encode": Signature(model.encode, images, as_images, lite=True),
-        "decode": Signature(model.decode, code, as_code, amplification=enlarged, lite=True),
-        "reconstruct": Signature(model.reconstruct, images, as_images, amplification=enlarged),
-        "generate": Signature(model.generate, request, as_request, amplification=enlarged),
+        "encode": Signature(
+            model.encode, images, as_images, lite=True, meaning="images to mean and log variance of their latents"
+        ),
+        "decode": Signature(
+            model.decode, code, as_code, amplification=enlarged, lite=True, meaning="latents to images"
+        ),
+        "reconstruct": Signature(
+            model.reconstruct,
+            images,
+            as_images,
+            amplification=enlarged,
+            meaning="images to the images decoded from their latents",
+        ),
+        "generate": Signature(
+            model.generate,
+            request,
+            as_request,
+            amplification=enlarged,
+            meaning="imagines anything; the same seed gives the same images",
+        ),
         "symbols_to_images": Signature(
             model.symbols_to_images,
             {**symbols_as("symbols"), **request},
             lambda x: {**as_symbols(x), **as_request(x)},
             {"symbols": (0, 1)},
             enlarged,
+            meaning="imagines what symbols name; what they leave open varies",
         ),
         # No LiteRT file: words turn over at sharp edges between latents, where weights of 8 bits are too coarse.
-        "images_to_symbols": Signature(model.images_to_symbols, images, as_images),
+        "images_to_symbols": Signature(
+            model.images_to_symbols,
+            images,
+            as_images,
+            meaning="images to the probability of every word and the likeliest value of every attribute",
+        ),
     }
     if compose:
         ends["compose"] = Signature(
@@ -246,8 +268,34 @@ def signatures(model, compose: Callable | None = None) -> dict:
             as_composition,
             {"symbols_a": (0, 1), "symbols_b": (0, 1), "operator": (0, OPERATORS - 1)},
             enlarged,
+            meaning="imagines two symbols composed by an operator, and says the composition in words",
         )
     return ends
+
+
+def legend(settings: Mapping) -> tuple[str, ...]:
+    """What the entries of a symbol and the operators mean, as lines of a model card.
+
+    Args:
+      settings: the `model` section of a config, of this family or of `jmvae`.
+
+    Returns:
+      Lines of Markdown; none for settings without attributes.
+
+    Example:
+      >>> legend({"attributes": [("color", ("red", "green"), "")]})[2]
+      '- `color`: red, green'
+    """
+    attributes = settings.get("attributes") or ()
+    if not attributes:
+        return ()
+    return (
+        "Entries of a symbol, in this order, 1 where named:",
+        "",
+        *(f"- `{name}`: {', '.join(values)}" for name, values, _ in attributes),
+        "",
+        "Operators: 0 AND, 1 IN COMMON, 2 IGNORE.",
+    )
 
 
 def build(settings: dict) -> Scan:
