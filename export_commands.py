@@ -28,6 +28,7 @@ def _export(values, _):
     needed(values, "workdir")
     from . import __version__, export, pipelines, stream_runs
     from .evaluation import report
+    from .models import scan
     from .pipelines import decoding
     from .training import experiment, run_folder
 
@@ -47,19 +48,23 @@ def _export(values, _):
 
         model.choose(sparse.chosen(evaluation))
     shape, resize, max_pixels = tuple(model.config.image_shape), config.data.resize, config.data.max_pixels
-    context = {
-        "reverie": __version__,
-        "config": run_folder.read_json(folder / "config.json"),
-        "step": step,
-        "evaluation": evaluation,
-        "environment": run_folder.environment(),
-        "classes": classes,  # Label k is the k-th: a stream numbers classes in the order it met them.
-    }
+    # Label k is the k-th class: a stream numbers classes in the order it met them.
+    meanings = ", ".join(f"{label} is {meaning}" for label, meaning in enumerate(classes))
+    legend = (f"Labels are numbered in the order of learning: {meanings}.",) if classes else ()
+    provenance = export.Provenance(
+        config=run_folder.read_json(folder / "config.json"),
+        step=step,
+        reverie=__version__,
+        evaluation=evaluation,
+        environment=run_folder.environment(),
+        classes=tuple(classes),
+        legend=(*legend, *scan.legend(config.model)),
+    )
     published = export.export(
         model,
         pathlib.Path(values.to or folder / "export") / (values.name or config.model.family),
         sample,
-        context,
+        provenance,
         max_batch=values.max_batch,
         lite_variants=() if values.lite in ("", "none") else tuple(values.lite.split(",")),
         with_warmup=values.warmup,
