@@ -8,7 +8,6 @@ in `training.phases.TrainSettings`, `schedule` in `training.schedules.ScheduleSe
 """
 
 import ml_collections
-
 from reverie import models
 from reverie.models import settings
 from reverie.training.phases import TrainSettings

@@ -7,6 +7,7 @@ import pathlib
 from .. import __version__, export, pipelines
 from ..evaluation import report
 from ..export import Provenance, Published
+from ..export import lite as lite_files
 from ..models import Capability
 from ..pipelines import decoding
 from ..training import run_folder
@@ -20,7 +21,7 @@ def publish(
     name: str = "",
     to: str | pathlib.Path = "",
     *,
-    lite: tuple[str, ...] = export.LITE_VARIANTS,
+    lite: tuple[str, ...] = lite_files.VARIANTS,
     max_batch: int = 1024,
     warmup: bool = True,
 ) -> Published:

@@ -1,7 +1,10 @@
 """SavedModel and LiteRT files: written, checked against Keras by the runtimes that will run them, published."""
 
-from .exporter import export
+from .exporter import Published, export
 from .graph_loader import GraphModel
 from .lite import LiteModel
+from .parity import Agreement
+from .provenance import Provenance
+from .serve_check import Finding
 
-__all__ = ["GraphModel", "LiteModel", "export"]
+__all__ = ["Agreement", "Finding", "GraphModel", "LiteModel", "Provenance", "Published", "export"]

@@ -1,79 +1,96 @@
 """What is said of a published version: metadata.json for programs, MODEL_CARD.md for people."""
 
 import hashlib
+import html
 import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from ..models.signature import Signature
+from .graph_loader import definitions
+from .parity import Agreement
+from .provenance import Provenance
 
 
-def metadata(model, folder, context: dict, parity: list, max_batch: int) -> dict:
+def metadata(
+    model,
+    folder,
+    signatures: dict[str, Signature],
+    provenance: Provenance,
+    agreements: Sequence[Agreement],
+    max_batch: int,
+) -> dict:
     """Everything a user of the files needs to know.
 
     Args:
       model: the Keras model.
-      folder: the version being built.
-      context: config, step, evaluation and environment of the run.
-      parity: entries of the gate.
+      folder: the version being built, its SavedModel written.
+      signatures: every endpoint of it by name.
+      provenance: of the run that trained the model.
+      agreements: what the gate measured.
       max_batch: limit built into the graph.
+
+    Returns:
+      The content of metadata.json: that of `Provenance.to_dict`, and of every signature the inputs and outputs
+      (name -> shape, -1 where any, and type), the limits, the meaning, and how many times it enlarges rounding.
     """
-    signatures = {}
-    for name, signature in model.signatures().items():
-        signatures[name] = {
-            "inputs": {
-                key: {"shape": [-1 if side is None else side for side in spec.shape], "dtype": spec.dtype.name}
-                for key, spec in signature.inputs.items()
-            },
-            "limits": {key: list(limits) for key, limits in signature.ranges.items()},
-        }
+    written = definitions(folder)
     variables = pathlib.Path(folder) / "variables" / "variables.data-00000-of-00001"
     return {
-        **context,
-        "signatures": signatures,
+        **provenance.to_dict(),
+        "signatures": {
+            name: {
+                "meaning": signature.meaning,
+                "inputs": {
+                    key: {"shape": [-1 if side is None else side for side in spec.shape], "dtype": spec.dtype.name}
+                    for key, spec in signature.inputs.items()
+                },
+                "outputs": _tensors(written[name].outputs),
+                "limits": {key: list(limits) for key, limits in signature.ranges.items()},
+                "amplification": signature.amplification,
+            }
+            for name, signature in signatures.items()
+        },
         "max_batch": max_batch,
         "images": "float32 in [0, 1]",
         "parameters": int(sum(v.shape.num_elements() for v in (variable.value for variable in model.variables))),
         # The graph file differs between two exports of the same weights; the variables do not.
         "variables_sha256": hashlib.sha256(variables.read_bytes()).hexdigest(),
-        "parity": parity,
+        "parity": [agreement.to_dict() for agreement in agreements],
     }
 
 
 def model_card(name: str, content: dict) -> str:
-    """The card as Markdown, from the metadata."""
+    """The card as Markdown.
+
+    Args:
+      name: of the model on the server.
+      content: from `metadata`.
+    """
     config, numbers = content["config"], content.get("evaluation") or {}
     lines = [
-        f"# {name}",
+        f"# {_plain(name)}",
         "",
         f"Family `{config['model']['family']}`, {content['parameters']:,} parameters, trained {content['step']:,} "
-        f"steps on `{config['data']['source']}` (seed {config['seed']}). Written by reverie {content['reverie']}.",
+        f"steps on `{_plain(config['data']['source'])}` (seed {config['seed']}). Written by reverie "
+        f"{content['reverie']}.",
         "",
         "## Use",
         "",
         f"Images are {content['images']}, at most {content['max_batch']} a request. Signatures:",
         "",
-        "| signature | inputs |",
-        "|---|---|",
+        "| signature | inputs | outputs | |",
+        "|---|---|---|---|",
     ]
     for signature, detail in content["signatures"].items():
-        inputs = ", ".join(f"`{key}` {value['dtype']} {value['shape']}" for key, value in detail["inputs"].items())
-        lines.append(f"| `{signature}` | {inputs} |")
-    vocabulary = [f"`{name}`: {', '.join(values)}" for name, values, _ in config["model"].get("attributes") or []]
-    meanings = [f"{label} is {meaning}" for label, meaning in enumerate(content.get("classes") or [])]
+        inputs, outputs = _listed(detail["inputs"]), _listed(detail["outputs"])
+        lines.append(f"| `{signature}` | {inputs} | {outputs} | {detail['meaning']} |")
+    lines.append("")
+    if content["legend"]:
+        lines += [*(_plain(line) for line in content["legend"]), ""]
     lines += [
-        "| `encode_bytes` | `image_bytes` string [-1]: PNG or JPEG files |",
-        "| `serving_default` | as `encode` |",
-        "",
-        *([f"Labels are numbered in the order of learning: {', '.join(meanings)}.", ""] if meanings else []),
-        *(
-            [
-                "Entries of a symbol, in this order, 1 where named:",
-                "",
-                *(f"- {line}" for line in vocabulary),
-                "",
-                "Operators: 0 AND, 1 IN COMMON, 2 IGNORE.",
-                "",
-            ]
-            if vocabulary
-            else []
-        ),
+        "A valid request of every signature, as REST takes it, is in `assets.extra/examples.json`. "
         "LiteRT files, if any, lie in `lite/`. A SavedModel is a program: load only files you trust.",
         "",
         "## Measured",
@@ -105,3 +122,19 @@ def model_card(name: str, content: dict) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _tensors(infos) -> dict[str, dict]:
+    return {
+        key: {"shape": [side.size for side in info.tensor_shape.dim], "dtype": tf.dtypes.as_dtype(info.dtype).name}
+        for key, info in sorted(infos.items())
+    }
+
+
+def _listed(tensors: dict[str, dict]) -> str:
+    return ", ".join(f"`{key}` {tensor['dtype']} {tensor['shape']}" for key, tensor in tensors.items())
+
+
+def _plain(text: str) -> str:
+    """A line of text that came from outside (names of folders, words of a table), which no page takes for markup."""
+    return html.escape(" ".join(str(text).split()), quote=False)

@@ -1,41 +1,69 @@
 """Export of a trained model: write, check, and only then publish."""
 
+import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Callable
 
 import numpy as np
 
 from ..errors import UserError
-from . import card, lite, parity, publish, saved_model, warmup
+from . import card, examples, lite, parity, publish, saved_model, warmup
+from .endpoints import endpoints
+from .provenance import Provenance
+
+
+@dataclasses.dataclass(frozen=True)
+class Published(os.PathLike):
+    """A published version; usable wherever a path is.
+
+    Attributes:
+      folder: base/<version>.
+      version: its number.
+      agreements: how far every output of every artifact lies from the Keras model.
+
+    Example:
+      >>> os.fspath(Published(pathlib.Path("export/xcov/3"), 3, ()))
+      'export/xcov/3'
+    """
+
+    folder: pathlib.Path
+    version: int
+    agreements: tuple[parity.Agreement, ...]
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
 
 
 def export(
     model,
     base,
     images: np.ndarray,
-    context: dict,
+    provenance: Provenance,
     *,
     max_batch: int = 1024,
-    lite_variants: tuple = lite.VARIANTS,
+    lite_variants: tuple[str, ...] = lite.VARIANTS,
     with_warmup: bool = True,
     from_bytes: Callable | None = None,
-) -> pathlib.Path:
-    """Publishes base/<next version>/ with a SavedModel, LiteRT files, warm-up requests, metadata and a card.
+) -> Published:
+    """Publishes base/<next version>/: a SavedModel, LiteRT files, warm-up and example requests, metadata and a card.
 
     Args:
-      model: answers the model protocol, weights trained.
+      model: answers `signatures()` (with `encode` among them) and `variables`, weights trained.
       base: folder of the model's versions, named as the server knows the model.
-      images: float32 [n, h, w, c] real images: they calibrate int8, feed the parity gate and the warm-up.
-      context: {"config", "step", "evaluation", "reverie", "environment"}, and "classes" where labels stand for
-        something, kept in the metadata.
+      images: float32 [n, h, w, c] real images: they calibrate int8, feed the parity gate, the warm-up and the examples.
+      provenance: of the run that trained the model, kept in the metadata.
       max_batch: greatest number of images a request, built into the graph.
       lite_variants: of `lite.VARIANTS`; empty for none.
       with_warmup: whether to write warm-up requests.
       from_bytes: string [n] -> images, for the signature `encode_bytes`.
 
     Returns:
-      The published folder.
+      The published version.
 
     Raises:
       ParityError: an artifact does not reproduce the Keras model; nothing was published.
@@ -49,22 +77,23 @@ def export(
     if with_warmup:
         warmup.protocol()
     name = pathlib.Path(base).name
-    signatures = model.signatures()
-    # Quantisation is calibrated on one part and judged on the other.
+    signatures = endpoints(model, from_bytes)
+    # Quantization is calibrated on one part and judged on the other.
     half = max(1, min(len(images) // 2, 500))
-    calibration = {key: signature.examples(images[:half]) for key, signature in signatures.items()}
     rows = images[half : half + min(max_batch, 64)]
     probes = {key: signature.examples(rows if len(rows) else images[:1]) for key, signature in signatures.items()}
     with publish.new_version(base) as draft:
-        saved_model.write(model, draft.folder, max_batch, from_bytes)
-        entries = parity.check_saved_model(model, draft.folder, probes)
+        saved_model.write(model, draft.folder, signatures, max_batch)
+        agreements = parity.check_saved_model(model, draft.folder, probes)
         if lite_variants:
+            calibration = {key: value.examples(images[:half]) for key, value in signatures.items() if value.lite}
             files = lite.write(model, draft.folder / "lite", calibration, tuple(lite_variants))
-            entries += parity.check_lite(model, files, probes)
+            agreements += parity.check_lite(model, files, probes)
+        examples.write(draft.folder, probes)
         if with_warmup:
             warmup.write(draft.folder, name, probes)
             warmup.replay(draft.folder)
-        content = card.metadata(model, draft.folder, context, entries, max_batch)
+        content = card.metadata(model, draft.folder, signatures, provenance, agreements, max_batch)
         (draft.folder / "metadata.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         (draft.folder / "MODEL_CARD.md").write_text(card.model_card(name, content), encoding="utf-8")
-    return draft.published
+    return Published(draft.published, int(draft.published.name), tuple(agreements))

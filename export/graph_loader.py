@@ -8,8 +8,10 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 
 
 class GraphModel:
@@ -19,12 +21,11 @@ class GraphModel:
       folder: one version's folder (holding saved_model.pb).
 
     Raises:
-      UserError: no SavedModel there.
+      UserError: no SavedModel there, or a damaged one.
     """
 
     def __init__(self, folder):
-        if not (pathlib.Path(folder) / "saved_model.pb").is_file():
-            raise UserError(f"{folder}: no SavedModel there (no saved_model.pb)")
+        _file(folder)
         self._graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=self._graph)
         logger, level = tf.get_logger(), tf.get_logger().level
@@ -32,12 +33,14 @@ class GraphModel:
         try:
             with self._graph.as_default():
                 loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(folder))
+        except (tf.errors.OpError, DecodeError, OSError, RuntimeError, ValueError, KeyError) as error:
+            self._session.close()
+            raise UserError(f"{folder}: the SavedModel cannot be loaded ({first_line(error)[:200]})") from error
         finally:
             logger.setLevel(level)
-        self.signatures = dict(loaded.signature_def)
-        self.signatures.pop("__saved_model_init_op", None)
+        self.signatures = served(loaded.signature_def)
 
-    def call(self, signature: str, **inputs) -> dict:
+    def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
         """Runs one signature.
 
         Args:
@@ -65,4 +68,36 @@ class GraphModel:
         return self._session.run(fetches, feeds)
 
     def close(self) -> None:
+        """Frees the session and its weights."""
         self._session.close()
+
+
+def definitions(folder) -> dict[str, meta_graph_pb2.SignatureDef]:
+    """Signature -> names, types and shapes of what goes in and comes out, read without loading the graph.
+
+    Args:
+      folder: one version's folder.
+
+    Raises:
+      UserError: no SavedModel there, or a damaged one.
+    """
+    try:
+        content = saved_model_pb2.SavedModel.FromString(_file(folder).read_bytes())
+    except (DecodeError, OSError) as error:
+        raise UserError(f"{folder}: the SavedModel cannot be read ({first_line(error)[:200]})") from error
+    graphs = [graph for graph in content.meta_graphs if "serve" in graph.meta_info_def.tags]
+    if not graphs:
+        raise UserError(f"{folder}: the SavedModel has nothing to serve (no graph with the tag 'serve')")
+    return served(graphs[0].signature_def)
+
+
+def served(signature_defs) -> dict[str, meta_graph_pb2.SignatureDef]:
+    """The signatures that answer requests: not those that TensorFlow keeps for itself."""
+    return {name: definition for name, definition in signature_defs.items() if not name.startswith("__saved_model")}
+
+
+def _file(folder) -> pathlib.Path:
+    path = pathlib.Path(folder) / "saved_model.pb"
+    if not path.is_file():
+        raise UserError(f"{folder}: no SavedModel there (no saved_model.pb)")
+    return path

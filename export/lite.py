@@ -17,7 +17,9 @@ from .saved_model import write_plain
 VARIANTS = ("float32", "float16", "dynamic", "int8")
 
 
-def write(model, folder, examples: dict, variants: tuple = VARIANTS) -> dict:
+def write(
+    model, folder, examples: dict[str, dict], variants: tuple[str, ...] = VARIANTS
+) -> dict[tuple[str, str], pathlib.Path]:
     """Converts every endpoint marked `lite`, in all variants but those that its signature excludes.
 
     Args:
@@ -29,6 +31,9 @@ def write(model, folder, examples: dict, variants: tuple = VARIANTS) -> dict:
 
     Returns:
       (signature, variant) -> path.
+
+    Raises:
+      UserError: an unknown variant.
     """
     unknown = set(variants) - set(VARIANTS)
     if unknown:
@@ -107,8 +112,8 @@ class LiteModel:
         self.inputs = self._runner.get_input_details()
         self.outputs = self._runner.get_output_details()
 
-    def call(self, **inputs) -> dict:
-        """Runs the signature on floats, quantising and dequantising where the file wants integers.
+    def call(self, **inputs) -> dict[str, np.ndarray]:
+        """Runs the signature on floats, quantizing and dequantizing where the file wants integers.
 
         Args:
           **inputs: float32 arrays by input name, any batch size.
@@ -116,11 +121,11 @@ class LiteModel:
         Returns:
           float32 arrays by output name.
         """
-        fed = {name: _quantised(value, self.inputs[name]) for name, value in inputs.items()}
-        return {name: _dequantised(value, self.outputs[name]) for name, value in self._runner(**fed).items()}
+        fed = {name: _quantized(value, self.inputs[name]) for name, value in inputs.items()}
+        return {name: _dequantized(value, self.outputs[name]) for name, value in self._runner(**fed).items()}
 
 
-def _quantised(value, detail) -> np.ndarray:
+def _quantized(value: np.ndarray, detail: dict) -> np.ndarray:
     value = np.asarray(value, np.float32)
     if detail["dtype"] != np.int8:
         return value
@@ -128,7 +133,7 @@ def _quantised(value, detail) -> np.ndarray:
     return np.clip(np.round(value / scale) + zero, -128, 127).astype(np.int8)
 
 
-def _dequantised(value, detail) -> np.ndarray:
+def _dequantized(value: np.ndarray, detail: dict) -> np.ndarray:
     if detail["dtype"] != np.int8:
         return value
     scale, zero = detail["quantization"]

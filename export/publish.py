@@ -10,14 +10,17 @@ import os
 import pathlib
 import shutil
 import uuid
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 from ..errors import StorageError, UserError, storage_cause
 
+_GREATEST = 2**63 - 1
+
 
 @contextlib.contextmanager
-def new_version(base):
+def new_version(base) -> Iterator["Draft"]:
     """A folder to build a version in; leaving the block publishes it, an exception discards it.
 
     Args:
@@ -56,16 +59,25 @@ class Draft:
         self.published: pathlib.Path | None = None
 
 
-def versions(base) -> list:
+def versions(base) -> list[int]:
     """Published versions, oldest first."""
-    base = pathlib.Path(base)
-    names = [entry.name for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else []
+    return _numbers(pathlib.Path(base), pathlib.Path.is_dir)
+
+
+def _numbers(base: pathlib.Path, admitted: Callable[[pathlib.Path], bool]) -> list[int]:
+    names = [entry.name for entry in base.iterdir() if admitted(entry)] if base.is_dir() else []
     return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
 def _rename(folder: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
     while True:
-        target = base / str(max(versions(base), default=0) + 1)
+        # Of files too: a name that is taken stays taken.
+        version = max(_numbers(base, lambda entry: True), default=0) + 1
+        if version > _GREATEST:
+            raise UserError(
+                f"{base}: holds version {version - 1}, the greatest that a server knows; remove or rename it"
+            )
+        target = base / str(version)
         try:
             # os.rename onto an existing folder that is not empty fails: two publishers never share a version.
             os.rename(folder, target)

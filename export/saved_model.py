@@ -6,59 +6,52 @@ from collections.abc import Callable
 import tensorflow as tf
 from keras.export import ExportArchive
 
+from ..models.signature import Signature
 from .guards import guarded, same_count
 
-DEFAULT_SIGNATURE = "encode"
 
-
-def write(model, folder, max_batch: int, from_bytes: Callable | None = None) -> None:
-    """Exports every signature of the model, `serving_default` (= encode), and `encode_bytes`.
+def write(model, folder, signatures: dict[str, Signature], max_batch: int) -> None:
+    """Exports endpoints of a model, each behind its limits.
 
     Only `ExportArchive` is used: a Keras 3 model held by a tf.Module exports without an error and then
-    serves, and converts to LiteRT, with uninitialised weights.
+    serves, and converts to LiteRT, with uninitialized weights.
 
     Args:
-      model: answers the model protocol.
+      model: answers the model protocol; its variables are saved.
       folder: a new folder.
+      signatures: name on the server -> endpoint, see `endpoints.endpoints`.
       max_batch: greatest number of images a request.
-      from_bytes: string [n] -> float32 images [n, h, w, c]; None leaves `encode_bytes` out.
     """
     archive = ExportArchive()
     archive.track(model)
-    signatures = model.signatures()
     for name, signature in signatures.items():
-        _add(archive, name, signature.function, signature.inputs, signature.ranges, max_batch)
-    default = signatures[DEFAULT_SIGNATURE]
-    _add(archive, "serving_default", default.function, default.inputs, default.ranges, max_batch)
-    if from_bytes is not None:
-        # REST carries binary strings as base64 only for inputs whose name ends in _bytes.
-        spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
-        _add(
-            archive, "encode_bytes", lambda image_bytes: default.function(from_bytes(image_bytes)), spec, {}, max_batch
-        )
+        _add(archive, name, signature, max_batch)
     archive.write_out(str(folder), verbose=False)
 
 
-def write_plain(model, folder, names: list) -> None:
+def write_plain(model, folder, names: list[str]) -> None:
     """Exports signatures without limits: what LiteRT converts (assertions have no operator there)."""
     archive = ExportArchive()
     archive.track(model)
+    signatures = model.signatures()
     for name in names:
-        signature = model.signatures()[name]
+        signature = signatures[name]
         archive.add_endpoint(name, _keyed(signature.function, signature.inputs), list(signature.inputs.values()))
     archive.write_out(str(pathlib.Path(folder)), verbose=False)
 
 
-def _add(archive, name: str, function: Callable, specs: dict, ranges: dict, max_batch: int) -> None:
+def _add(archive: ExportArchive, name: str, signature: Signature, max_batch: int) -> None:
+    specs = signature.inputs
+
     def endpoint(**inputs):
-        inputs = guarded(inputs, specs, ranges, max_batch)
+        inputs = guarded(inputs, specs, signature.ranges, max_batch)
         if "count" in inputs:
             columns = {
                 key: value for key, value in inputs.items() if specs[key].shape.rank and specs[key].shape[0] is None
             }
             with tf.control_dependencies(same_count(inputs["count"], columns)):
                 inputs["count"] = tf.identity(inputs["count"])
-        return function(**inputs)
+        return signature.function(**inputs)
 
     archive.add_endpoint(name, _keyed(endpoint, specs), list(specs.values()))
 

@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from ..errors import UserError
+from ..errors import ParityError, UserError, first_line
 from ..models.signature import first_rows
 from .graph_loader import GraphModel
 
@@ -27,13 +27,13 @@ def protocol() -> tuple:
     return predict_pb2, prediction_log_pb2
 
 
-def write(folder, name: str, examples: dict) -> int:
+def write(folder, name: str, examples: dict[str, dict]) -> int:
     """Writes the warm-up file of a SavedModel: every signature at two batch sizes.
 
     Args:
       folder: the SavedModel.
       name: the model's name as the server knows it.
-      examples: signature -> inputs by name, numpy.
+      examples: signature -> inputs by name, numpy; of every endpoint, `serving_default` and `encode_bytes` too.
 
     Returns:
       Number of requests (TensorFlow Serving accepts up to 1,000).
@@ -60,7 +60,14 @@ def write(folder, name: str, examples: dict) -> int:
 
 
 def replay(folder) -> int:
-    """Runs the warm-up file through the graph loader, as the server will, and returns how many requests ran."""
+    """Runs the warm-up file through the graph loader, as the server will, and returns how many requests ran.
+
+    Args:
+      folder: the SavedModel.
+
+    Raises:
+      ParityError: a request does not run.
+    """
     _, prediction_log_pb2 = protocol()
     graph = GraphModel(folder)
     count = 0
@@ -68,7 +75,12 @@ def replay(folder) -> int:
         for record in tf.data.TFRecordDataset(str(pathlib.Path(folder) / FILE)).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
             inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            graph.call(request.model_spec.signature_name, **inputs)
+            signature = request.model_spec.signature_name
+            try:
+                graph.call(signature, **inputs)
+            except tf.errors.OpError as error:
+                reason = first_line(error)[:200]
+                raise ParityError(f"warm-up, {signature}: does not run ({reason}); nothing was published") from error
             count += 1
     finally:
         graph.close()

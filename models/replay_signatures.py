@@ -6,7 +6,7 @@ import tensorflow as tf
 from .signature import Signature
 
 
-def of(model) -> dict:
+def of(model) -> dict[str, Signature]:
     """Endpoint -> `Signature` of a Replay model; without a generator, encode and classify only."""
     config = model.config
     images = {"images": tf.TensorSpec([None, *config.image_shape], tf.float32, name="images")}
@@ -23,8 +23,17 @@ def of(model) -> dict:
         return {"images": x, "task": np.int32(0)} if with_task else {"images": x}
 
     result = {
-        "encode": Signature(model.encode, images, as_images, lite=True),
-        "classify": Signature(model.classify, asked, as_asked, ranges, lite=not with_task),
+        "encode": Signature(
+            model.encode, images, as_images, lite=True, meaning="images to the features that the classifier sees"
+        ),
+        "classify": Signature(
+            model.classify,
+            asked,
+            as_asked,
+            ranges,
+            lite=not with_task,
+            meaning="images to the likeliest of the classes met so far and all probabilities",
+        ),
     }
     if not config.generator:
         return result
@@ -42,6 +51,14 @@ def of(model) -> dict:
             "class_ids": np.full([len(x)], -1, np.int32),
         }
 
-    result["generate"] = Signature(model.generate, request, as_request, {"class_ids": (-1, greatest)})
-    result["reconstruct"] = Signature(model.reconstruct, images, as_images)
+    result["generate"] = Signature(
+        model.generate,
+        request,
+        as_request,
+        {"class_ids": (-1, greatest)},
+        meaning="imagines images of classes, -1 draws one; the same seed gives the same images",
+    )
+    result["reconstruct"] = Signature(
+        model.reconstruct, images, as_images, meaning="images to the images decoded from their latents"
+    )
     return result

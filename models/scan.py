@@ -248,7 +248,7 @@ def _normal(count, latents: int, seed):
     return tf.random.stateless_normal([count, latents], seed, alg="philox")
 
 
-def signatures(model, compose: Callable | None = None) -> dict:
+def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
     """Endpoints of a model that turns symbols into images and back, and composes them where it can."""
     shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
     enlarged = ENLARGED[model.config.vision.color_space]
@@ -280,19 +280,41 @@ def signatures(model, compose: Callable | None = None) -> dict:
         return {**as_symbols(x, "symbols_a"), **operators, **as_symbols(x, "symbols_b", 1), **as_request(x)}
 
     ends = {
-        "encode": Signature(model.encode, images, as_images, lite=True),
-        "decode": Signature(model.decode, code, as_code, amplification=enlarged, lite=True),
-        "reconstruct": Signature(model.reconstruct, images, as_images, amplification=enlarged),
-        "generate": Signature(model.generate, request, as_request, amplification=enlarged),
+        "encode": Signature(
+            model.encode, images, as_images, lite=True, meaning="images to mean and log variance of their latents"
+        ),
+        "decode": Signature(
+            model.decode, code, as_code, amplification=enlarged, lite=True, meaning="latents to images"
+        ),
+        "reconstruct": Signature(
+            model.reconstruct,
+            images,
+            as_images,
+            amplification=enlarged,
+            meaning="images to the images decoded from their latents",
+        ),
+        "generate": Signature(
+            model.generate,
+            request,
+            as_request,
+            amplification=enlarged,
+            meaning="imagines anything; the same seed gives the same images",
+        ),
         "symbols_to_images": Signature(
             model.symbols_to_images,
             {**symbols_as("symbols"), **request},
             lambda x: {**as_symbols(x), **as_request(x)},
             {"symbols": (0, 1)},
             enlarged,
+            meaning="imagines what symbols name; what they leave open varies",
         ),
         # No LiteRT file: words turn over at sharp edges between latents, where weights of 8 bits are too coarse.
-        "images_to_symbols": Signature(model.images_to_symbols, images, as_images),
+        "images_to_symbols": Signature(
+            model.images_to_symbols,
+            images,
+            as_images,
+            meaning="images to the probability of every word and the likeliest value of every attribute",
+        ),
     }
     if compose:
         ends["compose"] = Signature(
@@ -301,6 +323,7 @@ def signatures(model, compose: Callable | None = None) -> dict:
             as_composition,
             {"symbols_a": (0, 1), "symbols_b": (0, 1), "operator": (0, OPERATORS - 1)},
             enlarged,
+            meaning="imagines two symbols composed by an operator, and says the composition in words",
         )
     return ends
 

@@ -9,31 +9,50 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A function of named tensors to named tensors, with what the exporter needs to guard and check it.
+    """A function of named tensors to named tensors, with what the exporter needs to guard, check and describe it.
+
+    Whatever sends a request of its own (warm-up, parity, `serve-check`, the example requests of a version) takes the
+    inputs from `examples`; nothing outside a family knows its names, but for two that mean the same everywhere:
+    `count`, how many rows to make, and `seed`.
 
     Attributes:
       function: called with one keyword argument per input, returns a dict of named tensors.
       inputs: input name -> TensorSpec, without limits; the exporter adds shape, finite and count checks.
-      examples: images float32 [n, height, width, channels] -> valid values for every input, as numpy.
+      examples: images float32 [n, height, width, channels] -> valid values for every input, as numpy; inputs whose
+        first dimension is open have n rows.
       ranges: input name -> (least, greatest) admitted value, integers only; the greatest of a vector input
         may be a list with one bound per column.
       amplification: how many times the function enlarges rounding errors of its input, 1 where it does not; the
         bounds of parity widen by it.
       not_as: LiteRT variants that do not answer for the model, and are not made.
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
+      meaning: one line for the model card: what goes in and what comes out.
     """
 
-    function: Callable[..., dict]
+    function: Callable[..., dict[str, tf.Tensor]]
     inputs: dict[str, tf.TensorSpec]
-    examples: Callable[..., dict]
+    examples: Callable[[np.ndarray], dict[str, np.ndarray]]
     ranges: dict[str, tuple] = dataclasses.field(default_factory=dict)
     amplification: float = 1.0
-    not_as: tuple = ()
+    not_as: tuple[str, ...] = ()
     lite: bool = False
+    meaning: str = ""
 
 
-def first_rows(inputs: dict, size: int) -> dict:
-    """The same request with at most `size` images; `inputs` as `Signature.examples` makes them."""
+def first_rows(inputs: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    """The same request with fewer rows.
+
+    Args:
+      inputs: as `Signature.examples` makes them.
+      size: the greatest number of rows; fewer where the request has fewer.
+
+    Returns:
+      Input name -> value; `seed` and scalars other than `count` as they were.
+
+    Example:
+      >>> first_rows({"count": np.int32(3), "label": np.array([4, 5, 6])}, 2)["label"].tolist()
+      [4, 5]
+    """
     rows = min([size, *(len(value) for name, value in inputs.items() if name != "seed" and np.ndim(value))])
     return {
         name: np.int32(rows) if name == "count" else value if name == "seed" or not np.ndim(value) else value[:rows]

@@ -320,23 +320,41 @@ class Sparse(keras.Model):
         """Endpoints for export."""
         image = tf.TensorSpec([None, *self.config.image_shape], tf.float32, name="images")
         index = tf.TensorSpec([None], tf.int32, name="index")
-        rows = np.linspace(0, self.units - 1, 5).astype(np.int32)
-        # Every normalisation divides small differences by small deviations: rounding grows from stage to stage.
+        # Every normalization divides small differences by small deviations: rounding grows from stage to stage.
         # With activations of 8 bits nothing of the answer is left (measured: error 0.98 of its deviation).
         not_whole = ("int8",) if self.config.contrast else ()
         amplification = 5.0**self.config.stages if self.config.contrast else 1.0
+
+        def as_images(x):
+            return {"images": x}
+
+        def as_neurons(x):
+            return {"images": x, "index": np.linspace(0, self.units - 1, len(x)).astype(np.int32)}
+
         return {
             "encode": Signature(
-                self.encode, {"images": image}, lambda x: {"images": x}, {}, amplification, not_whole, lite=True
+                self.encode,
+                {"images": image},
+                as_images,
+                amplification=amplification,
+                not_as=not_whole,
+                lite=True,
+                meaning="images to the responses of all neurons, and of those chosen for a concept",
             ),
             "neuron": Signature(
                 self.neuron,
                 {"images": image, "index": index},
-                lambda x: {"images": x, "index": rows},
+                as_neurons,
                 {"index": (0, self.units - 1)},
                 amplification,
+                meaning="images to the responses of the neurons asked for",
             ),
-            "reconstruct": Signature(self.reconstruct, {"images": image}, lambda x: {"images": x}),
+            "reconstruct": Signature(
+                self.reconstruct,
+                {"images": image},
+                as_images,
+                meaning="images to whitened images as the first stage sees them",
+            ),
         }
 
 

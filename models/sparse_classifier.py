@@ -97,7 +97,13 @@ class SparseClassifier(keras.Model):
         encode = self.network.signatures()["encode"]
         return {
             "encode": encode,
-            "classify": Signature(self.classify, encode.inputs, encode.examples, {}, encode.amplification),
+            "classify": Signature(
+                self.classify,
+                encode.inputs,
+                encode.examples,
+                amplification=encode.amplification,
+                meaning="images to the likeliest label and the probability of each, which do not sum to one",
+            ),
         }
 
     def call(self, images):

@@ -229,11 +229,25 @@ class XCov(keras.Model):
             return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32), "label": labels}
 
         return {
-            "encode": Signature(self.encode, images, as_images, lite=True),
-            "reconstruct": Signature(self.reconstruct, images, as_images),
-            "classify": Signature(self.classify, images, as_images),
-            "decode": Signature(lambda **c: {"images": self.decode(**c)}, code, as_code, lite=True),
-            "generate": Signature(self.generate, request, as_request, {"label": (-1, greatest)}),
+            "encode": Signature(
+                self.encode, images, as_images, lite=True, meaning="images to style (features) and class probabilities"
+            ),
+            "reconstruct": Signature(
+                self.reconstruct, images, as_images, meaning="images to the images decoded from their codes"
+            ),
+            "classify": Signature(
+                self.classify, images, as_images, meaning="images to the likeliest label and all probabilities"
+            ),
+            "decode": Signature(
+                lambda **c: {"images": self.decode(**c)}, code, as_code, lite=True, meaning="codes to images"
+            ),
+            "generate": Signature(
+                self.generate,
+                request,
+                as_request,
+                {"label": (-1, greatest)},
+                meaning="imagines images of labels, -1 draws one; the same seed gives the same images",
+            ),
         }
 
     def call(self, images):

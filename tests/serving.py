@@ -40,15 +40,65 @@ class Servable:
 
     def run(self, signature: str, inputs: dict) -> dict:
         """Feeds as the C++ session does: without Python's own check of shapes."""
-        definition = self.definitions[signature or "serving_default"]
+        signature = signature or "serving_default"
+        definition = self.definition(signature)
         if set(inputs) != set(definition.inputs):
-            raise tf.errors.InvalidArgumentError(None, None, f"expected inputs {sorted(definition.inputs)}")
+            raise _invalid(f"expected inputs {sorted(definition.inputs)}, got {sorted(inputs)}")
+        for name, value in inputs.items():
+            kind = tf.dtypes.as_dtype(definition.inputs[name].dtype)
+            if tf.dtypes.as_dtype("string" if value.dtype.kind in "OSU" else value.dtype) != kind:
+                raise _invalid(f"{name} has type {value.dtype}, expected {kind.name}")
         if signature not in self._callables:
             options = _callable_options(definition)
             with self._graph.as_default():
                 self._callables[signature] = self._session._make_callable_from_options(options)
         values = self._callables[signature](*(inputs[name] for name in sorted(definition.inputs)))
         return dict(zip(sorted(definition.outputs), values, strict=True))
+
+    def definition(self, signature: str):
+        """Of a signature by its name, "" for the default."""
+        signature = signature or "serving_default"
+        if signature not in self.definitions:
+            raise _invalid(f'Serving signature key "{signature}" not found.')
+        return self.definitions[signature]
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _invalid(message: str) -> tf.errors.InvalidArgumentError:
+    return tf.errors.InvalidArgumentError(None, None, message)
+
+
+def parsed(servable: Servable, content: bytes) -> tuple[str, dict]:
+    """(signature, inputs) of a REST body.
+
+    Raises:
+      tf.errors.InvalidArgumentError: bad JSON or base64, unknown signature or input, a value that is no tensor.
+    """
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise _invalid(f"JSON Parse error: {error}") from None
+    if not isinstance(body, dict) or not isinstance(body.get("inputs"), dict):
+        raise _invalid("Missing 'inputs' key")
+    signature = body.get("signature_name", "serving_default")
+    if not isinstance(signature, str):
+        raise _invalid("'signature_name' key must be a string value.")
+    known, inputs = servable.definition(signature).inputs, {}
+    for key, value in body["inputs"].items():
+        # Asked before it is read: a map of messages makes an entry of every name it is read by.
+        if key not in known:
+            raise _invalid(f"JSON object: has unexpected key: {key}")
+        kind = tf.dtypes.as_dtype(known[key].dtype)
+        try:
+            if kind == tf.string:
+                inputs[key] = np.array([base64.b64decode(item["b64"], validate=True) for item in value], object)
+            else:
+                inputs[key] = np.array(value, kind.as_numpy_dtype)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise _invalid(f"{key}: {error}") from None
+    return signature, inputs
 
 
 def _callable_options(definition):
@@ -67,13 +117,13 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):
         if request.model_spec.name != self._servable.name:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found: {request.model_spec.name}")
-        if request.model_spec.signature_name not in self._servable.definitions:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such signature")
-        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
         try:
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
             outputs = self._servable.run(request.model_spec.signature_name, inputs)
         except tf.errors.InvalidArgumentError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message[:500])
+        except (TypeError, ValueError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no tensor: {error}"[:500])
         response = predict_pb2.PredictResponse()
         for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
@@ -111,7 +161,9 @@ def _rest_handler(servable):
 
         def do_GET(self):
             if self.path == f"/v1/models/{servable.name}":
-                return self._answer(200, {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]})
+                return self._answer(
+                    200, {"model_version_status": [{"version": str(servable.version), "state": "AVAILABLE"}]}
+                )
             if self.path != f"/v1/models/{servable.name}/metadata":
                 return self._answer(404, {"error": "Malformed request"})
             message = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.definitions)
@@ -119,17 +171,11 @@ def _rest_handler(servable):
             return self._answer(200, {"metadata": {"signature_def": content}})
 
         def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            definition = servable.definitions[body.get("signature_name", "serving_default")]
-            inputs = {}
-            for key, value in body["inputs"].items():
-                kind = tf.dtypes.as_dtype(definition.inputs[key].dtype)
-                if kind == tf.string:
-                    inputs[key] = np.array([base64.b64decode(item["b64"]) for item in value], object)
-                else:
-                    inputs[key] = np.array(value, kind.as_numpy_dtype)
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path != f"/v1/models/{servable.name}:predict":
+                return self._answer(404, {"error": "Malformed request"})
             try:
-                outputs = servable.run(body.get("signature_name", ""), inputs)
+                outputs = servable.run(*parsed(servable, content))
             except tf.errors.InvalidArgumentError as error:
                 return self._answer(400, {"error": error.message[:500]})
             values = {key: value.tolist() for key, value in outputs.items()}
@@ -157,3 +203,4 @@ def serving(base, name: str):
         server.stop(None)
         rest.shutdown()
         rest.server_close()
+        servable.close()

@@ -1,3 +1,5 @@
+import pathlib
+
 import numpy as np
 import pytest
 from reverie import export
@@ -11,15 +13,16 @@ def real_images():
     return (tiny_arrays()[0] / 255.0).astype(np.float32)
 
 
-def publish(model, base, images, **options):
-    """Exports as the command line does."""
-    context = {"config": {"model": {"family": "xcov"}, "data": {"source": "tiny"}, "seed": 0}, "step": 1}
-    context |= {"reverie": "test", "evaluation": {"accuracy": 0.5}, "environment": {}}
+def publish(model, base, images, **options) -> pathlib.Path:
+    """Exports as the command line does; the version's folder."""
+    family, shape = pathlib.Path(base).name, images.shape[1:]
+    config = {"model": {"family": family}, "data": {"source": "tiny"}, "seed": 0}
+    provenance = export.Provenance(config, 1, "test", {"accuracy": 0.5})
 
     def from_bytes(contents):
-        return decoding.served_images(contents, (8, 8, 1), "stretch", 10_000)
+        return decoding.served_images(contents, shape, "stretch", 10_000)
 
-    return export.export(model, base, images, context, max_batch=32, from_bytes=from_bytes, **options)
+    return export.export(model, base, images, provenance, max_batch=32, from_bytes=from_bytes, **options).folder
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def test_a_version_holds_everything_and_says_what_it_is(published):
 
 
 def test_warm_up_requests_replay(published):
-    assert warmup.replay(published) == 5 * len(warmup.BATCH_SIZES)
+    assert warmup.replay(published) == 7 * len(warmup.BATCH_SIZES)
 
 
 def test_versions_count_up_and_are_never_overwritten(trained_model, real_images, tmp_path):
@@ -125,7 +125,7 @@ def test_a_lite_file_of_garbage_is_caught(trained_model, real_images, tmp_path, 
     assert _nothing_published(tmp_path / "m")
 
 
-def test_a_quantised_file_that_is_wrong_on_average_is_caught(trained_model, real_images, tmp_path, monkeypatch):
+def test_a_quantized_file_that_is_wrong_on_average_is_caught(trained_model, real_images, tmp_path, monkeypatch):
     original = lite_module.LiteModel.call
     monkeypatch.setattr(
         parity.LiteModel,
