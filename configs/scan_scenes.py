@@ -31,48 +31,54 @@ _VISION = {
     "ramp_steps": 2000,
     "color_space": "chroma",
 }
-VARIANTS = ("", "reverse", "entangled", "mixed", "features", "jmvae")
+# What a variant changes.
+_CHANGES = {
+    "reverse": {"model.symbols.divergence": "reverse"},
+    "entangled": {"model.vision.objective": "fixed", "model.vision.beta": 1.0, "stages.vision.unmix_at": ()},
+    "mixed": {"stages.vision.unmix_at": ()},
+    # Precision of a feature; there are a hundred of them, not 12,288.
+    "features": {
+        "model.vision.likelihood": "features",
+        "model.vision.precision": 2000.0,
+        "stages.denoising.steps": 4000,
+    },
+}
+VARIANTS = ("", *_CHANGES, "jmvae")
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     if variant not in VARIANTS:
         raise ValueError(f"variant is '{variant}'; expected one of {', '.join(VARIANTS[1:])}, or none")
+    if variant in _CHANGES or not variant:
+        return _scan(_CHANGES.get(variant, {}))
+    return _jmvae()
+
+
+def _scan(changes: dict) -> ml_collections.ConfigDict:
     config = defaults.in_stages("scan")
-    config.data.source = "scenes"  # 50,000 training scenes.
-    config.data.image_shape = (64, 64, 3)
-    config.model.image_shape = (64, 64, 3)
+    _common(config)
     config.model.denoising.channels = (16, 32, 64, 64)
-    config.model.vision.update(_VISION)
     config.stages.denoising.batch_size = 16
     config.stages.vision.update({"steps": 8400, "batch_size": 64, "unmix_at": (1500, 3000, 4500)})
     config.stages.symbols.update({"steps": 10000, "rate": 3e-3})
     config.stages.operators.update({"steps": 8000, "rate": 3e-3})
+    config.update_from_flattened_dict(changes)
+    return config
+
+
+def _jmvae() -> ml_collections.ConfigDict:
+    config = defaults.in_stages("jmvae")
+    _common(config)
+    # Settings of its own, in which it does better than in SCAN's.
+    config.model.vision.update({"objective": "fixed", "beta": 1.0, "precision": 50.0, "color_space": "rgb"})
+    config.stages.joint.update({"steps": 12000, "batch_size": 16})
+    return config
+
+
+def _common(config: ml_collections.ConfigDict) -> None:
+    config.data.source = "scenes"  # 50,000 training scenes.
+    config.data.image_shape = (64, 64, 3)
+    config.model.image_shape = (64, 64, 3)
+    config.model.vision.update(_VISION)
     config.train.log_every = 100
     config.schedule.name = "cosine"
-    return _variant(config, variant)
-
-
-def _variant(config, variant: str):
-    if variant == "reverse":
-        config.model.symbols.divergence = "reverse"
-    elif variant == "entangled":
-        config.model.vision.objective = "fixed"
-        config.model.vision.beta = 1.0
-        config.stages.vision.unmix_at = ()
-    elif variant == "mixed":
-        config.stages.vision.unmix_at = ()
-    elif variant == "features":
-        config.model.vision.likelihood = "features"
-        config.model.vision.precision = 2000.0  # Of a feature; there are a hundred of them, not 12,288.
-        config.stages.denoising.steps = 4000
-    elif variant == "jmvae":
-        joint = defaults.in_stages("jmvae")
-        joint.data.update(config.data)
-        joint.train.update(config.train)
-        joint.schedule.name = config.schedule.name
-        joint.model.vision.update(config.model.vision)
-        # Settings of its own, in which it does better than in those above.
-        joint.model.vision.update({"objective": "fixed", "beta": 1.0, "precision": 50.0, "color_space": "rgb"})
-        joint.stages.joint.update({"steps": 12000, "batch_size": 16})
-        return joint
-    return config

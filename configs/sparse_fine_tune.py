@@ -20,7 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
     network = sparse_small.get_config()
     for name in ("data", "train", "schedule", "optimizer"):
         config[name].update(network[name])
-    config.model.update({key: value for key, value in network.model.items() if key != "family"})
+    config.model.update({**network.model, "family": config.model.family})
     config.data.source = "folder:pictures"
     config.data.resize = "crop"
     config.data.test_fraction = 0.5

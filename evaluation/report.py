@@ -6,8 +6,10 @@ import html
 import json
 import pathlib
 
+from .. import models
 from ..errors import StorageError, UserError
 from . import pictures
+from .contract import of_family
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
@@ -20,21 +22,6 @@ figcaption{color:#555;font-size:.9rem}.key{display:flex;gap:2.2rem;flex-wrap:wra
 .curves{display:flex;flex-wrap:wrap;gap:1rem}.curves img{width:32rem}details{margin:.4rem 0}summary{cursor:pointer}
 p.note{color:#555}
 """
-
-# The numbers shown large at the top, where a run has them, with what they mean.
-_HEADLINES = {
-    "accuracy": "test accuracy",
-    "average_accuracy": "average test accuracy after the last task",
-    "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
-    "generated_recognised": "imagined images recognised as the class asked for",
-    "probe": "class read linearly off the style code (chance is best)",
-    "clamped_recognised": "decodings recognised as their clamped class",
-    "symbols_to_images": "imagined pictures with every named attribute as asked",
-    "images_to_symbols": "attributes of real pictures named rightly",
-    "operators_held_out": "compositions never shown together, imagined as asked",
-    "reconstruction": "mean squared reconstruction error",
-}
-
 
 def write(workdir) -> pathlib.Path:
     """Writes `report.html` into a run folder and returns its path.
@@ -51,7 +38,7 @@ def write(workdir) -> pathlib.Path:
     body = [
         f"<h1>{html.escape(config['model']['family'])} &middot; {html.escape(folder.resolve().name)}</h1>",
         f"<p class=note>{html.escape(_summary(config, run))}</p>",
-        _headlines(numbers),
+        _headlines(config, numbers),
         _pictures(folder),
         _curves(folder),
         _table("Numbers", numbers, "Measured by <code>reverie evaluate</code> on the test images."),
@@ -100,14 +87,23 @@ def _summary(config: dict, run: dict) -> str:
     return ", ".join(parts)
 
 
-def _headlines(numbers: dict) -> str:
+def _headlines(config: dict, numbers: dict) -> str:
+    """The numbers that the family's evaluation names first, large, with what they mean."""
+    family = config["model"]["family"]
+    # A page is written for any run folder; without the plugin that registers its family, without these.
+    headlines = of_family(models.family(family)).HEADLINES if family in models.families() else {}
     tiles = []
-    for name, meaning in _HEADLINES.items():
+    for name, meaning in headlines.items():
         if name in numbers:
             value = numbers[name]
-            shown = f"{value:.4f}" if name == "reconstruction" else f"{100 * value:.2f} %"
+            shown = f"{100 * value:.2f} %" if _is_share(name) else f"{value:.4f}"
             tiles.append(f"<div>{shown}<span>{meaning}</span></div>")
     return f"<div class=key>{''.join(tiles)}</div>" if tiles else ""
+
+
+def _is_share(name: str) -> bool:
+    """Whether a number is a share, to be shown in per cent; errors are not."""
+    return not name.startswith(("reconstruction", "missed"))
 
 
 def _pictures(folder: pathlib.Path) -> str:

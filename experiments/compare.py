@@ -103,7 +103,7 @@ def compare(
     if jobs < 1 or len(set(seeds)) != len(seeds) or len(set(methods)) != len(methods):
         raise UserError("expected at least one job, and no seed or method twice")
     usual = make_config(path)
-    if kind_of(usual).section != "stream":
+    if kind_of(usual).name != "stream":
         raise UserError("compare needs a config of a stream of tasks, as --config=replay_split_mnist")
     scenario = scenario or usual.stream.scenario
     folder = pathlib.Path(workdir)

@@ -26,8 +26,9 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pi
       UserError: it cannot be read, has no such split, or does not fit the model.
     """
     sets = pipelines.read_splits(splits=splits, **config.data.to_dict())
+    family = models.family(config.model.family)
     # Where the model's shape follows from the data's (streams), the data's is the one to hold.
-    shape = tuple(config.model.get("image_shape", config.data.image_shape))
+    shape = family.image_shape(config.model) or tuple(config.data.image_shape)
     for split in splits:
         if split not in sets and split != "validation":
             raise UserError(f"{config.data.source}: has no {split} images; set data.{split}_fraction to hold some out")
@@ -37,7 +38,7 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pi
                 f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
                 "set --config.data.image_shape and --config.model.image_shape alike"
             )
-    heads = models.family(config.model.family).heads(config.model)
+    heads = family.heads(config.model)
     return {split: pipelines.for_heads(images, heads) for split, images in sets.items()} if heads else sets
 
 

@@ -226,6 +226,10 @@ class Family:
         """
         return dict(sorted(dict(content["heads"]).items())) if "heads" in self._names() else {}
 
+    def image_shape(self, content: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """(height, width, channels) of a `model` section; None where it follows from other sections."""
+        return tuple(content["image_shape"]) if "image_shape" in self._names() else None
+
     def sized(self, images: Any, classes: Mapping[str, int] | None = None) -> dict[str, Any]:
         """What of the `model` section a set of images says by itself: their shape and, where it has heads, theirs.
 

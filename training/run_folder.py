@@ -130,7 +130,7 @@ def load_config(workdir) -> ml_collections.ConfigDict:
 
 def _completed(content: dict) -> dict:
     """A config as written at any time, its model's settings with today's names and every default."""
-    if "model" not in content:
+    if not content:
         return content
     # To JSON and back: what is compared with another config must have its types.
     return {**content, "model": json.loads(json.dumps(models.complete(content["model"])))}

@@ -253,10 +253,9 @@ def _take_earlier(config, model, wanted: list[str]) -> None:
 def _check_trained(folder: str, known: list[str], needed: list[str]) -> None:
     """Refuses a run that has not come as far as the stages needed."""
     other, done = run_folder.load_config(folder), checkpoints.saved_step(f"{folder}/checkpoints")
-    theirs = other.get("stages", None)
-    if theirs is None or not done:
+    if not models.family(other.model.family).stages or not done:
         raise UserError(f"stages.start_from is {folder}, which holds no trained run in stages")
-    end = 0
+    theirs, end = other.stages, 0
     for name in known:
         steps = int(theirs[name].steps) if name in theirs else 0
         end += steps

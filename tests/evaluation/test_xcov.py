@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from reverie.evaluation import report, xcov
+from reverie.evaluation import EvaluationData, report, xcov
 from reverie.evaluation.codes import first_images, over
 from reverie.evaluation.judge import Judge
 from reverie.models.xcov import XCov, XCovConfig
@@ -40,7 +40,7 @@ def test_the_judge_learns_real_images_and_says_how_well(judge, test_images):
 
 
 def test_all_numbers_are_there_and_in_range(trained_model, train_images, test_images):
-    numbers = xcov.evaluate(trained_model, train_images, test_images, judge_steps=150)
+    numbers = xcov.evaluate(trained_model, EvaluationData(train_images, test_images), judge_steps=150)
     assert numbers["test_images"] == 100 and numbers["train_images"] == 300
     assert numbers["accuracy"] > 0.9
     for name in ("probe", "probe_quadratic", "judge_accuracy", "clamped_recognised", "generated_recognised", "chance"):
@@ -85,20 +85,21 @@ def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
 
     tf.keras.utils.set_random_seed(0)
     model = XCov(XCovConfig(image_shape=(8, 8, 1), heads={"row": 3, "parity": 2}, encoder=(8,), decoder=(8,)))
-    numbers = xcov.evaluate(model, two(train_images), two(test_images), judge_steps=20)
+    numbers = xcov.evaluate(model, EvaluationData(two(train_images), two(test_images)), judge_steps=20)
     assert {"accuracy_row", "accuracy_parity", "probe_row", "clamped_recognised_parity"} <= set(numbers)
-    assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions"} <= set(xcov.draw(model, two(test_images)))
+    drawn = xcov.draw(model, EvaluationData(two(train_images), two(test_images)), numbers)
+    assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions"} <= set(drawn)
 
 
 def test_images_without_labels_are_evaluated_as_far_as_they_go(trained_model, test_images):
     unlabelled = dataclasses.replace(test_images, labels=np.full(len(test_images), -1, np.int32))
-    numbers = xcov.evaluate(trained_model, unlabelled, unlabelled)
+    numbers = xcov.evaluate(trained_model, EvaluationData(unlabelled, unlabelled))
     assert numbers["reconstruction"] > 0 and "accuracy" not in numbers and "probe" not in numbers
-    assert "swaps" in xcov.draw(trained_model, unlabelled)
+    assert "swaps" in xcov.draw(trained_model, EvaluationData(unlabelled, unlabelled), {})
 
 
 def test_every_picture_has_pixels_and_a_caption(trained_model, test_images):
-    drawn = xcov.draw(trained_model, test_images)
+    drawn = xcov.draw(trained_model, EvaluationData(test_images, test_images), {})
     assert {"reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents"} == set(
         drawn
     )
