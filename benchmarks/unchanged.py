@@ -37,6 +37,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -172,7 +173,7 @@ class Side:
         )  # fmt: skip
         if pathlib.Path(found.stdout.strip()).parent != link:
             lines = (found.stdout + found.stderr).strip().splitlines() or ["nothing"]
-            raise SystemExit(f"{self.name}: expected to import {link}, but found {lines[-1]}")
+            _refuse(f"{self.name}: expected to import {link}, but found {lines[-1]}")
 
     def environment(self) -> dict:
         kept = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
@@ -216,8 +217,13 @@ def _end(process: subprocess.Popen, expected: int, log: pathlib.Path) -> None:
 def _git(*arguments) -> str:
     done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+        _refuse(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(f"unchanged: {reason}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _check_out(revision: str, tree: pathlib.Path) -> None:
@@ -612,7 +618,7 @@ def main() -> int:
         parser.error(f"--only: no case '{unknown[0]}'; expected some of {', '.join(case.name for case in CASES)}")
     if "sparse_classifier" in asked and "sparse" not in asked:
         asked.append("sparse")  # It starts from the filters of that run.
-    revision = _git("rev-parse", "--verify", "--quiet", f"{options.before}^{{commit}}")
+    revision = _git("rev-parse", "--verify", f"{options.before}^{{commit}}")
     began, cases = time.monotonic(), [case for case in CASES if case.name in asked]
     work = (options.work or pathlib.Path(tempfile.mkdtemp(prefix="unchanged-"))).resolve()
     place = hashlib.sha256(f"{sys.executable} {sys.version} {tf.__version__} {_processor()}".encode()).hexdigest()
