@@ -273,11 +273,12 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
     return ends
 
 
-def legend(settings: Mapping) -> tuple[str, ...]:
+def legend(settings: Mapping, operators: bool = True) -> tuple[str, ...]:
     """What the entries of a symbol and the operators mean, as lines of a model card.
 
     Args:
       settings: the `model` section of a config, of this family or of `jmvae`.
+      operators: whether the model composes symbols.
 
     Returns:
       Lines of Markdown; none for settings without attributes.
@@ -293,8 +294,7 @@ def legend(settings: Mapping) -> tuple[str, ...]:
         "Entries of a symbol, in this order, 1 where named:",
         "",
         *(f"- `{name}`: {', '.join(values)}" for name, values, _ in attributes),
-        "",
-        "Operators: 0 AND, 1 IN COMMON, 2 IGNORE.",
+        *(("", "Operators: 0 AND, 1 IN COMMON, 2 IGNORE.") if operators else ()),
     )
 
 

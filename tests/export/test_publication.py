@@ -22,6 +22,7 @@ from reverie.export import (
 )
 from reverie.export import export as export_function
 from reverie.export import lite as lite_module
+from reverie.pipelines import decoding
 
 from .conftest import publish as export
 
@@ -81,6 +82,17 @@ def test_the_card_says_what_labels_mean_and_takes_no_name_for_markup(published):
 
 def test_warm_up_requests_replay(published):
     assert warmup.replay(published) == 7 * len(warmup.BATCH_SIZES)
+
+
+def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, real_images, tmp_path):
+    provenance = Provenance({"model": {"family": "xcov"}, "data": {"source": "tiny"}, "seed": 0}, 1, "test")
+
+    def from_bytes(contents):
+        return decoding.served_images(contents, (8, 8, 1), "none", max_pixels=10)
+
+    with pytest.raises(ParityError, match=r"warm-up, encode_bytes: does not run \(.*larger than 10 pixels"):
+        export_function(trained_model, tmp_path / "m", real_images, provenance, lite_variants=(), from_bytes=from_bytes)
+    assert _nothing_published(tmp_path / "m")
 
 
 def test_versions_count_up_and_are_never_overwritten(trained_model, real_images, tmp_path):
