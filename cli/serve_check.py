@@ -1,13 +1,15 @@
 """The verb `serve-check`: real requests to a TensorFlow Serving address."""
 
+import pathlib
+
 from ..errors import ParityError
-from .command import Command, integer, string
+from .command import Command, integer, needed, string
 
 
 def _define(values, _):
     string("grpc", "", "host:port of the gRPC API.", values)
     string("rest", "", "http://host:port of the REST API.", values)
-    string("name", "xcov", "The model's name on the server.", values)
+    string("name", "", "The model's name on the server; that of --saved_model's folder by default.", values)
     string("saved_model", "", "Folder of the version being served, to compare numbers with.", values)
     integer("requests", 20, "Timed requests.", values)
 
@@ -15,7 +17,10 @@ def _define(values, _):
 def _run(values, _):
     from .. import experiments
 
-    findings = experiments.serve_check(values.name, values.grpc, values.rest, values.saved_model, values.requests)
+    name = values.name or pathlib.Path(values.saved_model).absolute().parent.name
+    if not values.saved_model:
+        needed(values, "name")
+    findings = experiments.serve_check(name, values.grpc, values.rest, values.saved_model, values.requests)
     for finding in findings:
         print(f"{'ok  ' if finding.passed else 'FAIL'} {finding.check}: {finding.detail}")
     failed = sum(not finding.passed for finding in findings)

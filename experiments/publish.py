@@ -56,8 +56,8 @@ def publish(
         step=run.step,
         evaluation=evaluation,
         environment=run_folder.environment(),
-        classes=sample.classes,  # Label k is the k-th: a stream numbers classes in the order it met them.
-        legend=legend_of(run, model),
+        classes=tuple(sample.classes),  # Label k is the k-th: a stream numbers classes in the order it met them.
+        legend=legend_of(run, model, sample.classes),
     )
     published = export.export(
         model,
@@ -78,9 +78,11 @@ def publish(
     return published
 
 
-def legend_of(run: Run, model) -> tuple[str, ...]:
+def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
     """Lines for the model card that say what the model's inputs and outputs stand for."""
-    lines = run.family.legend(model.config)
+    meanings = ", ".join(f"{label} is {meaning}" for label, meaning in enumerate(classes))
+    order = (f"Labels are numbered in the order of learning: {meanings}.",) if classes else ()
+    lines = (*order, *run.family.legend(model.config))
     if "compose" in model.signatures():
         named = ", ".join(f"{number} {name}" for number, name in enumerate(pipelines.OPERATORS))
         lines = (*lines, "", f"Operators: {named}.")

@@ -13,6 +13,8 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from ..errors import UserError, first_line
 
+_FAILED = "assertion failed:"
+
 
 class GraphModel:
     """A loaded SavedModel.
@@ -89,6 +91,14 @@ def definitions(folder) -> dict[str, meta_graph_pb2.SignatureDef]:
     if not graphs:
         raise UserError(f"{folder}: the SavedModel has nothing to serve (no graph with the tag 'serve')")
     return served(graphs[0].signature_def)
+
+
+def reason(error: Exception) -> str:
+    """What a graph objected to, in a line: the first failed assertion, else the first line that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Graph execution error", "Detected at"))] or lines
+    assertions = [line[line.index(_FAILED) :] for line in lines if _FAILED in line]
+    return (assertions or lines or [type(error).__name__])[0][:200]
 
 
 def served(signature_defs) -> dict[str, meta_graph_pb2.SignatureDef]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ParityError, UserError, first_line
 from ..models.signature import first_rows
-from .graph_loader import GraphModel
+from .graph_loader import GraphModel, reason
 from .lite import LiteModel
 
 # Greatest absolute difference, in units of the larger of 1 and the largest magnitude of the reference.
@@ -162,7 +162,7 @@ def _run(call: Callable[[], dict], artifact: str, signature: str) -> dict:
     except UserError:
         raise
     except Exception as error:
-        raise ParityError(f"{artifact}, {signature}: does not run ({first_line(error)[:200]})") from error
+        raise ParityError(f"{artifact}, {signature}: does not run ({reason(error)})") from error
 
 
 def _compare(artifact: str, signature: str, expected: dict, actual: dict, bound_of: Callable) -> list[Agreement]:

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from ..errors import UserError, first_line
+from ..errors import UserError
 from ..models.signature import first_rows
 from . import examples
 from .endpoints import DEFAULT_SIGNATURE, png
-from .graph_loader import GraphModel
+from .graph_loader import GraphModel, reason
 from .serving_clients import GrpcClient, RequestError, RestClient
 
 _TOLERANCE = 1e-5
@@ -200,7 +200,7 @@ def _against(check_name: str, answer: dict, local: _Local | None, signature: str
     try:
         expected = local.call(signature, inputs)
     except (UserError, ValueError, tf.errors.OpError) as error:
-        return Finding(check_name, False, f"the local SavedModel refuses the request ({first_line(error)[:200]})")
+        return Finding(check_name, False, f"the local SavedModel refuses the request ({reason(error)})")
     return _same(check_name, answer, expected, local.widening(signature))
 
 

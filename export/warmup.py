@@ -4,9 +4,9 @@ import pathlib
 
 import tensorflow as tf
 
-from ..errors import ParityError, UserError, first_line
+from ..errors import ParityError, UserError
 from ..models.signature import first_rows
-from .graph_loader import GraphModel
+from .graph_loader import GraphModel, reason
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 BATCH_SIZES = (1, 16)
@@ -79,8 +79,8 @@ def replay(folder) -> int:
             try:
                 graph.call(signature, **inputs)
             except tf.errors.OpError as error:
-                reason = first_line(error)[:200]
-                raise ParityError(f"warm-up, {signature}: does not run ({reason}); nothing was published") from error
+                message = f"warm-up, {signature}: does not run ({reason(error)}); nothing was published"
+                raise ParityError(message) from error
             count += 1
     finally:
         graph.close()

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import sys
 import threading
 
@@ -8,8 +9,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.errors import ParityError, StorageError, UserError
-from reverie.export import GraphModel, parity, publish, saved_model, warmup
+from reverie.export import (
+    GraphModel,
+    Provenance,
+    card,
+    examples,
+    graph_loader,
+    parity,
+    publish,
+    saved_model,
+    warmup,
+)
+from reverie.export import export as export_function
 from reverie.export import lite as lite_module
+from reverie.pipelines import decoding
 
 from .conftest import publish as export
 
@@ -25,12 +38,61 @@ def test_a_version_holds_everything_and_says_what_it_is(published):
     assert {entry["artifact"] for entry in metadata["parity"]} == {
         "saved_model", *(f"{s}_{v}.tflite" for s in ("encode", "decode") for v in lite_module.VARIANTS)
     }  # fmt: skip
+    assert metadata["signatures"]["reconstruct"]["outputs"] == {"images": {"shape": [-1, 8, 8, 1], "dtype": "float32"}}
+    assert list(metadata["signatures"]["encode_bytes"]["outputs"]) == ["features", "probabilities"]
     card = (published / "MODEL_CARD.md").read_text()
     assert "| `encode_bytes` |" in card and "| accuracy | 0.5 |" in card
 
 
+def test_example_requests_are_bodies_of_rest_that_the_graph_answers(published, real_images):
+    bodies = json.loads((published / examples.FILE).read_text())
+    names = {"encode", "reconstruct", "classify", "decode", "generate", "serving_default", "encode_bytes"}
+    assert set(bodies) == names and all(body["signature_name"] == name for name, body in bodies.items())
+    assert bodies["generate"]["inputs"] == {"count": 3, "seed": [1, 2], "label": [0, 0, 0]}
+    graph, read = GraphModel(published), examples.read(published)
+    for name, inputs in read.items():
+        assert all(np.all(np.isfinite(value)) for value in graph.call(name, **inputs).values())
+    # The pixels come back as they were, and the files hold the same pixels.
+    np.testing.assert_array_equal(read["encode"]["images"], real_images[30:33])
+    assert [file[:8] for file in read["encode_bytes"]["image_bytes"]] == [b"\x89PNG\r\n\x1a\n"] * 3
+    of_files, of_pixels = (graph.call(name, **read[name]) for name in ("encode_bytes", "encode"))
+    np.testing.assert_allclose(of_files["features"], of_pixels["features"], atol=1e-5)
+
+
+def test_damaged_files_of_a_version_are_told_in_one_line(published, tmp_path):
+    shutil.copytree(published, tmp_path / "1")
+    (tmp_path / "1" / examples.FILE).write_text('{"encode": {"inputs": {"imag')
+    with pytest.raises(UserError, match=r"examples.json: no example requests can be read"):
+        examples.read(tmp_path / "1")
+    (tmp_path / "1" / examples.FILE).unlink()
+    assert examples.read(tmp_path / "1") == {}
+    whole = (tmp_path / "1" / "saved_model.pb").read_bytes()
+    (tmp_path / "1" / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
+    for reader in (GraphModel, graph_loader.definitions):
+        with pytest.raises(UserError, match="the SavedModel cannot be"):
+            reader(tmp_path / "1")
+
+
+def test_the_card_says_what_labels_mean_and_takes_no_name_for_markup(published):
+    content = json.loads((published / "metadata.json").read_text())
+    content["legend"] = ["Labels:", "", "- 0 is <img src=x>", "- 1 is R&B"]
+    lines = card.model_card("m", content).splitlines()
+    assert lines[lines.index("Labels:") + 1 :][:3] == ["", "- 0 is &lt;img src=x&gt;", "- 1 is R&amp;B"]
+
+
 def test_warm_up_requests_replay(published):
     assert warmup.replay(published) == 7 * len(warmup.BATCH_SIZES)
+
+
+def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, real_images, tmp_path):
+    provenance = Provenance({"model": {"family": "xcov"}, "data": {"source": "tiny"}, "seed": 0}, 1, "test")
+
+    def from_bytes(contents):
+        return decoding.served_images(contents, (8, 8, 1), "none", max_pixels=10)
+
+    with pytest.raises(ParityError, match=r"warm-up, encode_bytes: does not run \(.*larger than 10 pixels"):
+        export_function(trained_model, tmp_path / "m", real_images, provenance, lite_variants=(), from_bytes=from_bytes)
+    assert _nothing_published(tmp_path / "m")
 
 
 def test_versions_count_up_and_are_never_overwritten(trained_model, real_images, tmp_path):
@@ -41,6 +103,29 @@ def test_versions_count_up_and_are_never_overwritten(trained_model, real_images,
     assert export(trained_model, tmp_path / "m", real_images, **options).name == "8"
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
     assert publish.versions(tmp_path / "m") == [1, 7, 8]
+
+
+def test_a_published_version_is_a_path_with_a_number_and_its_agreements(trained_model, real_images, tmp_path):
+    provenance = Provenance({"model": {"family": "xcov"}, "data": {"source": "tiny"}, "seed": 0}, 1, "test")
+    version = export_function(
+        trained_model, tmp_path / "m", real_images, provenance, lite_variants=(), with_warmup=False
+    )
+    assert (version.version, os.fspath(version), str(version)) == (1, *[str(tmp_path / "m" / "1")] * 2)
+    kept = json.loads((version.folder / "metadata.json").read_text())
+    assert kept["parity"] == [agreement.to_dict() for agreement in version.agreements]
+    assert set(kept["parity"][0]) == {"artifact", "signature", "output", "difference", "bound"}
+    assert (kept["step"], kept["reverie"], kept["evaluation"], kept["classes"]) == (1, "test", None, [])
+
+
+def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_versions(tmp_path):
+    (tmp_path / "1").touch()
+    with publish.new_version(tmp_path) as draft:
+        (draft.folder / "part").touch()
+    assert draft.published.name == "2" and publish.versions(tmp_path) == [2]
+    (tmp_path / str(2**63 - 1)).mkdir()
+    with pytest.raises(UserError, match="the greatest that a server knows"), publish.new_version(tmp_path):
+        pass
+    assert publish.versions(tmp_path) == [2, 2**63 - 1]
 
 
 def test_a_poller_never_sees_a_half_written_version(tmp_path):
