@@ -39,10 +39,10 @@ def family(name: str | None) -> Family:
     """
     if name not in _FAMILIES:
         close = difflib.get_close_matches(str(name), _FAMILIES, n=1)
-        nearest = f" (nearest: {close[0]})" if close else ""
+        nearest = f"; nearest: {close[0]}" if close else ""
         raise UserError(
-            f"model.family is '{name}'{nearest}; expected one of {', '.join(families())}, or load the file that "
-            "registers it with --plugins"
+            f"model.family is '{name}'; expected one of {', '.join(families())} (or one that a file given with "
+            f"--plugins registers){nearest}"
         )
     return _FAMILIES[name]
 

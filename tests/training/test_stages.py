@@ -104,7 +104,7 @@ def test_latents_are_unmixed_at_their_steps_and_the_stage_goes_on_as_one(monkeyp
         turned.append(mean.shape)
         vision.heads.mean.bias.assign_add(np.full([5], 100.0, np.float32))  # Whatever it changes is kept.
 
-    monkeypatch.setattr(stages, "unmix", unmix)
+    monkeypatch.setattr(scan, "unmix", unmix)
     model, outcome = run(tiny_scan(stages__vision__unmix_at=(7, 20, 30, 4000)), tmp_path / "run")
     assert outcome.step == 80
     # Those at the stage's end and beyond do not happen.
