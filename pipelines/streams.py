@@ -1,4 +1,4 @@
-"""Streams of tasks over any labelled image set: what continual learning learns from, one task after another.
+"""Streams of tasks over any labeled image set: what continual learning learns from, one task after another.
 
 Two protocols, three scenarios (van de Ven and Tolias 2019, arXiv 1904.07734):
 
@@ -23,7 +23,7 @@ import hashlib
 import numpy as np
 
 from ..errors import UserError
-from .source import Images
+from .image_set import Images
 
 KINDS = ("split", "permuted")
 SCENARIOS = ("task", "domain", "class")

@@ -5,7 +5,6 @@ all attributes; to a person it is a phrase, `white wall, red hat`. Higgins et al
 """
 
 import dataclasses
-import difflib
 import itertools
 import re
 import zlib
@@ -13,6 +12,7 @@ import zlib
 import numpy as np
 
 from ..errors import UserError
+from .nearest import nearest
 
 OPERATORS = ("AND", "IN COMMON", "IGNORE")
 
@@ -39,9 +39,9 @@ class Attribute:
 def attributes_of(images) -> tuple:
     """The attributes of an image set with named label columns.
 
-    A column `wall_colour` makes phrases like "white wall". Where one attribute is called what another one is the
-    colour of (`object` and `object_colour`), its values are nouns: "red hat" says both. Values without names are
-    numbered.
+    A column `wall_colour` (or `wall_color`, `wall_hue`) makes phrases like "white wall". Where one attribute is called
+    what another one is the color of (`object` and `object_colour`), its values are nouns: "red hat" says both. Values
+    without names are numbered.
 
     Args:
       images: `Images`.
@@ -118,7 +118,7 @@ class Vocabulary:
             number = self._number(name)
             values = self.attributes[number].values
             if value not in values:
-                raise UserError(f"{name} has no value '{value}'{_nearest(str(value), values)}")
+                raise UserError(f"{name} has no value '{value}'{nearest(str(value), values)}")
             row[number] = values.index(value)
         return row
 
@@ -221,7 +221,7 @@ class Vocabulary:
             return found[0]
         if len(found) > 1:
             raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value")
-        raise UserError(f"'{term}' is not known{_nearest(term, self.phrases())}")
+        raise UserError(f"'{term}' is not known{nearest(term, self.phrases())}")
 
     def phrases(self) -> list:
         """Every phrase that a single term may be."""
@@ -237,7 +237,7 @@ class Vocabulary:
 
     def _number(self, name: str) -> int:
         if name not in self.names:
-            raise UserError(f"no attribute '{name}'{_nearest(name, self.names)}")
+            raise UserError(f"no attribute '{name}'{nearest(name, self.names)}")
         return self.names.index(name)
 
 
@@ -304,12 +304,6 @@ def holds_pair(khot, table) -> np.ndarray:
     """Which rows of float [n, size] name both values of a held-out pair: bool [n]."""
     khot = np.asarray(khot, np.float32)
     return np.einsum("ni,ij,nj->n", khot, table.astype(np.float32), khot) > 0
-
-
-def _nearest(word: str, known) -> str:
-    """What to say of an unknown word."""
-    close = difflib.get_close_matches(word, list(known), n=4, cutoff=0.5)
-    return f"; nearest: {', '.join(close)}" if close else f"; expected one of {', '.join(list(known)[:20])}"
 
 
 def _is_number(value: str) -> bool:

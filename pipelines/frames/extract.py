@@ -1,6 +1,6 @@
 """The job that turns a collection of videos into shards of frames, on one machine.
 
-Stopped anywhere and started again it goes on with the first unfinished shard, and ends in the same bytes as a job
+Stopped anywhere and started again it resumes with the first unfinished shard, and ends in the same bytes as a job
 that was never stopped: what is drawn depends on the seed and the file alone, and shards are closed in order.
 """
 
@@ -121,7 +121,7 @@ def open_job(job: Job) -> tuple:
 
 
 def run(job: Job) -> dict:
-    """Runs a job to its end, or goes on with it; returns the manifest.
+    """Runs a job to its end, or resumes it; returns the manifest.
 
     Raises:
       UserError: nothing found, another job in the folder, or more bad videos than `max_bad_fraction`.

@@ -91,8 +91,8 @@ def detector():
         raise UserError("finding faces needs OpenCV 4: pip install 'reverie[faces]'") from None
 
     def fires(image) -> bool:
-        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-        return len(cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))) > 0
+        gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+        return len(cascade.detectMultiScale(gray, 1.1, 5, minSize=(24, 24))) > 0
 
     return fires
 

@@ -68,7 +68,7 @@ def shard_name(number: int, shards: int) -> str:
 
 
 def record(path: str, number: int, frame, size: int) -> bytes:
-    """One frame as a serialised tf.train.Example."""
+    """One frame as a serialized tf.train.Example."""
 
     def text(value):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
@@ -107,7 +107,9 @@ def write(folder: str, name: str, records: list, tally: Tally, fingerprints: lis
         }
         write_json(folder, f"{name}.json", note)
     except (tf.errors.OpError, OSError) as error:
-        raise StorageError(f"{path} could not be written: {storage_cause(error)}; what is there counts") from None
+        raise StorageError(
+            f"{path} could not be written: {storage_cause(error)}; finished shards are kept, rerun to resume"
+        ) from None
     return note
 
 

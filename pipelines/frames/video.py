@@ -129,7 +129,7 @@ def encode(image: np.ndarray, settings: VideoSettings) -> bytes:
 
 
 def square(frame, pixel_ratio: float, size: int) -> np.ndarray:
-    """A decoded frame as its viewer sees it, cut to the centred square and resized by area.
+    """A decoded frame as its viewer sees it, cut to the centered square and resized by area.
 
     Args:
       frame: `av.VideoFrame`; its rotation is applied, which decoders leave to the player.

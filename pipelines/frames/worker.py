@@ -46,11 +46,11 @@ def take(path: str, settings: video.VideoSettings) -> tuple:
 def _frame(picture: video.Picture, settings: video.VideoSettings) -> Frame:
     import imagehash
 
-    grey = PIL.Image.fromarray(picture.image).convert("L")
-    bits = imagehash.phash(grey).hash.ravel()
+    gray = PIL.Image.fromarray(picture.image).convert("L")
+    bits = imagehash.phash(gray).hash.ravel()
     content = video.encode(picture.image, settings)
     fingerprint = int.from_bytes(np.packbits(bits).tobytes(), "big")
-    return Frame(picture.seconds, content, float(np.mean(grey)), fingerprint)
+    return Frame(picture.seconds, content, float(np.mean(gray)), fingerprint)
 
 
 def send(stream, message: dict, parts: tuple = ()) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from reverie import pipelines
 from reverie.errors import UserError
 from reverie.pipelines import streams
-from reverie.pipelines.source import from_arrays
+from reverie.pipelines.image_set import from_arrays
 from reverie.pipelines.streams import StreamSettings
 
 from ..conftest import tiny_arrays

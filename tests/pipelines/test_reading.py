@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reverie import pipelines
 from reverie.errors import UserError
-from reverie.pipelines.images import batches, parse_source
-from reverie.pipelines.source import for_heads, from_arrays
+from reverie.pipelines import batches, for_heads, from_arrays, parse_source
 
 
 def _indices(dataset, count: int) -> list:
@@ -117,7 +116,7 @@ def test_settings_that_cannot_be_used_name_the_value_and_the_remedy(call, messag
         call()
 
 
-def test_paths_are_recognised_by_what_they_are(tmp_path):
+def test_paths_are_recognized_by_what_they_are(tmp_path):
     assert parse_source(str(tmp_path)) == ("folder", str(tmp_path))
     (tmp_path / "train-images-idx3-ubyte").touch()
     assert parse_source(str(tmp_path)) == ("idx", str(tmp_path))
