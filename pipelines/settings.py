@@ -2,6 +2,7 @@
 
 import dataclasses
 import numbers
+import operator
 from typing import Any
 
 from ..errors import UserError
@@ -67,9 +68,12 @@ def request_for(source: Source, settings: dict[str, Any]) -> Request:
 
 
 def _shape(value) -> tuple[int, int, int] | None:
-    if value is None or len(value) == 0:
+    if value is None:
         return None
-    return tuple(int(side) for side in value)  # A config that was read from JSON has lists.
+    try:
+        return tuple(operator.index(side) for side in value) or None  # A config that was read from JSON has lists.
+    except TypeError:
+        raise UserError(f"image_shape is {value!r}; expected (height, width, channels), as (64, 64, 3)") from None
 
 
 def _check_type(name: str, value, default) -> None:

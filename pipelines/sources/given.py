@@ -256,7 +256,8 @@ def _columns(labels: Any, head_names) -> dict[str, Any]:
         return {str(name): values for name, values in labels.items()}
     if hasattr(labels, "columns") and hasattr(labels, "to_dict"):  # A DataFrame, of pandas or the like.
         return {str(name): list(labels[name]) for name in labels.columns}
-    array = np.asarray(labels)
+    # A list becomes no array of strings for the sake of one string in it.
+    array = np.array(labels, dtype=object) if isinstance(labels, list | tuple) else np.asarray(labels)
     if array.ndim not in (1, 2):
         raise UserError(f"labels have shape {array.shape}; expected [n] or [n, heads]")
     if array.ndim == 1 or array.shape[1] == 1:
