@@ -20,6 +20,11 @@ def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor
 
     Raises:
       tf.errors.InvalidArgumentError: not an image, or (with "none") not of that size.
+
+    Example:
+      >>> file = tf.io.encode_png(tf.zeros([8, 24, 3], tf.uint8))
+      >>> decode(file, (4, 4, 1), "crop").shape
+      TensorShape([4, 4, 1])
     """
     height, width, channels = shape
     image = tf.io.decode_image(contents, channels=channels, expand_animations=False)
@@ -28,7 +33,19 @@ def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor
 
 
 def fit(image: tf.Tensor, height: int, width: int, resize: str) -> tf.Tensor:
-    """Brings uint8 [h, w, c] to uint8 [height, width, c]; see `decode`."""
+    """Brings an image to another size; see `decode`.
+
+    Args:
+      image: uint8 [h, w, channels].
+      height, width: of the result.
+      resize: "none", "stretch" or "crop".
+
+    Returns:
+      uint8 [height, width, channels].
+
+    Raises:
+      UserError: another `resize`.
+    """
     if resize not in RESIZE_MODES:
         raise UserError(f"resize is '{resize}'; expected one of {', '.join(RESIZE_MODES)}")
     if resize == "none":
@@ -50,7 +67,7 @@ def _center_window(image: tf.Tensor, aspect: float) -> tf.Tensor:
 
 
 def to_unit(image: tf.Tensor) -> tf.Tensor:
-    """uint8 0..255 to float32 0..1; floats pass unchanged."""
+    """Pixels of any kind to float32: uint8 0..255 becomes 0..1, floats pass unchanged."""
     return tf.cast(image, tf.float32) / 255.0 if image.dtype == tf.uint8 else image
 
 

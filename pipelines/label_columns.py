@@ -50,7 +50,7 @@ def numbered(name: str, values: Iterable[Any]) -> Column:
       Column(labels=array([ 1, -1,  0], dtype=int32), names=('black', 'brown'))
     """
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu":
-        return Column(values.astype(np.int32), ())
+        return _whole(name, values)
     # Not by way of an array, which would make strings of all that stands beside a string.
     items = [_plain(value) for value in values]
     present = [item for item in items if item is not None]
@@ -60,10 +60,17 @@ def numbered(name: str, values: Iterable[Any]) -> Column:
         return Column(_coded(items, {value: number for number, value in enumerate(names)}), names)
     if types == {bool}:
         return Column(_coded(items, {False: 0, True: 1}), ("no", "yes"))
-    if types <= {int, float} and all(item == round(item) for item in present):
-        return Column(np.asarray([UNLABELED if item is None else int(item) for item in items], np.int32), ())
+    if types <= {int, float} and all(float(item).is_integer() for item in present):
+        return _whole(name, np.asarray([UNLABELED if item is None else int(item) for item in items]))
     found = ", ".join(sorted(kind.__name__ for kind in types))
     raise UserError(f"labels '{name}': are of type {found}; expected whole numbers, strings, or True and False")
+
+
+def _whole(name: str, labels: np.ndarray) -> Column:
+    largest = int(labels.max()) if labels.size else 0
+    if largest > np.iinfo(np.int32).max:
+        raise UserError(f"labels '{name}': the largest is {largest}; expected class numbers 0, 1, 2, ...")
+    return Column(labels.astype(np.int32), ())
 
 
 def _coded(items: list, numbers: dict) -> np.ndarray:

@@ -4,7 +4,7 @@ from reverie import pipelines
 from reverie.errors import UserError
 
 
-def test_an_npz_without_labels_is_unlabelled(tmp_path):
+def test_an_npz_without_labels_is_unlabeled(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=np.zeros([4, 2, 2], np.uint8))
     assert pipelines.read(str(tmp_path / "x.npz")).labels.tolist() == [-1] * 4
 
