@@ -82,9 +82,9 @@ def _run(values, positional):
 
 
 def _build(values, rest):
-    from ..pipelines import prepared
+    from ..pipelines.sources import tfds
 
-    print(prepared.build(rest[0], values.data_dir))
+    print(tfds.prepare(rest[0], values.data_dir))
 
 
 def _check(values, rest):

@@ -10,6 +10,7 @@ in `training.phases.TrainSettings`, `schedule` in `training.schedules.ScheduleSe
 import ml_collections
 from reverie import models
 from reverie.models import settings
+from reverie.pipelines import data_settings
 from reverie.training.phases import TrainSettings
 from reverie.training.schedules import ScheduleSettings
 from reverie.training.stages import WordsSettings
@@ -25,22 +26,7 @@ def get_config(family: str = "") -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0  # Keys the initial weights, the order of examples and all noise.
 
-    config.data = ml_collections.ConfigDict()
-    config.data.source = "mnist_sample"  # See pipelines/images.py for the kinds of sources.
-    config.data.image_shape = (28, 28, 1)
-    config.data.resize = "none"  # none, stretch, crop
-    config.data.data_dir = ""  # Where TFDS sets were prepared.
-    config.data.label_key = "label"  # The TFDS feature with the label.
-    config.data.attributes = False  # Of TFDS sets: all named attributes (as of shapes3d, celeb_a) instead of one label.
-    config.data.validation_fraction = 0.0  # Held out of "train" where the source has no validation split.
-    config.data.test_fraction = 0.1  # Likewise for folders and .npz files without test images.
-    config.data.holdout_seed = 0
-    config.data.fold = 0  # TFD's official fold.
-    config.data.max_pixels = 40_000_000  # Width * height of one file, checked before decoding.
-    config.data.max_file_mib = 64.0
-    config.data.max_bad_fraction = 0.01  # Share of unusable files above which the run does not start.
-    config.data.memory_gib = 4.0  # Larger sets are decoded while streaming.
-
+    config.data = ml_collections.ConfigDict({name: option.default for name, option in data_settings().items()})
     config.train = ml_collections.ConfigDict(settings.section(TrainSettings))
     # The rule's own numbers stand beside its name; see training/optimizers.py for what each rule takes.
     config.optimizer = ml_collections.ConfigDict({"name": "adam"})

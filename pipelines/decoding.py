@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 from ..errors import UserError
-
-RESIZE_MODES = ("none", "stretch", "crop")
+from .sources.contract import RESIZE_MODES
 
 
 def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor:
@@ -12,15 +11,20 @@ def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor
 
     Args:
       contents: string scalar, the file's bytes.
-      shape: (height, width, channels) of the result; channels 1 converts colour to grey, 3 the reverse.
+      shape: (height, width, channels) of the result; channels 1 converts color to gray, 3 the reverse.
       resize: "none" fails on any other size, "stretch" resizes both sides, "crop" first cuts the largest
-        centred window of the wanted proportions. Sizes change by area averaging (it does not alias).
+        centered window of the wanted proportions. Sizes change by area averaging (it does not alias).
 
     Returns:
       uint8 [height, width, channels].
 
     Raises:
       tf.errors.InvalidArgumentError: not an image, or (with "none") not of that size.
+
+    Example:
+      >>> file = tf.io.encode_png(tf.zeros([8, 24, 3], tf.uint8))
+      >>> decode(file, (4, 4, 1), "crop").shape
+      TensorShape([4, 4, 1])
     """
     height, width, channels = shape
     image = tf.io.decode_image(contents, channels=channels, expand_animations=False)
@@ -29,19 +33,31 @@ def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor
 
 
 def fit(image: tf.Tensor, height: int, width: int, resize: str) -> tf.Tensor:
-    """Brings uint8 [h, w, c] to uint8 [height, width, c]; see `decode`."""
+    """Brings an image to another size; see `decode`.
+
+    Args:
+      image: uint8 [h, w, channels].
+      height, width: of the result.
+      resize: "none", "stretch" or "crop".
+
+    Returns:
+      uint8 [height, width, channels].
+
+    Raises:
+      UserError: another `resize`.
+    """
     if resize not in RESIZE_MODES:
         raise UserError(f"resize is '{resize}'; expected one of {', '.join(RESIZE_MODES)}")
     if resize == "none":
         return tf.ensure_shape(image, [height, width, image.shape[-1]])
     if resize == "crop":
-        image = _centre_window(image, width / height)
+        image = _center_window(image, width / height)
     image = tf.image.resize(image[None], [height, width], method="area")[0]
     return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)
 
 
-def _centre_window(image: tf.Tensor, aspect: float) -> tf.Tensor:
-    """The largest centred window whose width over height is `aspect`."""
+def _center_window(image: tf.Tensor, aspect: float) -> tf.Tensor:
+    """The largest centered window whose width over height is `aspect`."""
     h, w = tf.shape(image)[0], tf.shape(image)[1]
     window_w = tf.minimum(w, tf.cast(tf.round(tf.cast(h, tf.float32) * aspect), tf.int32))
     window_h = tf.minimum(h, tf.cast(tf.round(tf.cast(w, tf.float32) / aspect), tf.int32))
@@ -51,7 +67,7 @@ def _centre_window(image: tf.Tensor, aspect: float) -> tf.Tensor:
 
 
 def to_unit(image: tf.Tensor) -> tf.Tensor:
-    """uint8 0..255 to float32 0..1; floats pass unchanged."""
+    """Pixels of any kind to float32: uint8 0..255 becomes 0..1, floats pass unchanged."""
     return tf.cast(image, tf.float32) / 255.0 if image.dtype == tf.uint8 else image
 
 

@@ -2,75 +2,30 @@
 
 import collections
 import concurrent.futures
-import dataclasses
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import PIL.Image
-import tensorflow as tf
 from tqdm import tqdm
 
 from ..errors import UserError
-from . import decoding
-from .source import Images, Skipped
+from .budget import Budget
+from .image_set import Images, Skipped
+from .sources.contract import Request
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
 _FORMATS = ("PNG", "JPEG", "BMP")
 
 
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """What is accepted of files that come from outside.
-
-    Attributes:
-      max_pixels: largest width * height, read from the header before anything is decoded.
-      max_file_mib: largest file, in MiB.
-      max_bad_fraction: share of unusable files above which the job stops.
-      memory_gib: decoded sets up to this size are kept as pixels; larger ones are decoded while streaming.
-    """
-
-    max_pixels: int = 40_000_000
-    max_file_mib: float = 64.0
-    max_bad_fraction: float = 0.01
-    memory_gib: float = 4.0
-
-
-class _Unusable(Exception):
-    """Why one file is skipped; the message is the reason that is counted."""
-
-
-def check_header(path: str, budget: Budget) -> None:
-    """Refuses a file by its size or header alone.
-
-    Raises:
-      _Unusable: empty, too many bytes, not an image of a known format, too many pixels.
-    """
-    size = os.path.getsize(path)
-    if size == 0:
-        raise _Unusable("empty file")
-    if size > budget.max_file_mib * 2**20:
-        raise _Unusable(f"over {budget.max_file_mib:g} MiB")
-    try:
-        # Pillow's own alarm against bombs comes as an error above 179 million pixels: also a refusal.
-        with PIL.Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-    except PIL.Image.DecompressionBombError:
-        raise _Unusable(f"over {budget.max_pixels} pixels") from None
-    except (OSError, SyntaxError, ValueError):
-        raise _Unusable("not a PNG, JPEG or BMP image") from None
-    if width * height > budget.max_pixels:
-        raise _Unusable(f"over {budget.max_pixels} pixels")
-
-
 def read_files(
     name: str,
     root: str,
-    paths: list,
+    paths: Sequence[str],
     labels: np.ndarray,
-    shape: tuple,
-    resize: str,
-    budget: Budget,
-    **fields,
+    request: Request,
+    **fields: Any,
 ) -> Images:
     """Tries every file, counts the unusable ones by reason, and returns the rest.
 
@@ -82,14 +37,17 @@ def read_files(
       root: folder that the paths lie below; an image is known by its path from there.
       paths: files to try.
       labels: int32 [n] or [n, heads], one row a path.
-      shape: (height, width, channels) wanted.
-      resize: see `decoding.decode`.
-      budget: limits on each file and on their number.
+      request: the shape wanted, how files are brought to it, and the budget for unusable ones.
       **fields: passed on to `Images`.
 
     Raises:
       UserError: no file is usable, or more than `budget.max_bad_fraction` are not.
     """
+    import tensorflow as tf  # Here, so that sources can be listed without it.
+
+    from . import decoding
+
+    shape, resize, budget = request.image_shape, request.resize, request.budget
     keep_pixels = len(paths) * int(np.prod(shape)) <= budget.memory_gib * 2**30
     pixels = np.empty((len(paths), *shape), np.uint8) if keep_pixels else None
     usable = np.zeros(len(paths), bool)
@@ -131,3 +89,30 @@ def read_files(
     content = {"pixels": pixels[good]} if pixels is not None else {"paths": np.asarray(paths)[good]}
     fields["keys"] = np.asarray([os.path.relpath(paths[row], root) for row in good])
     return Images(name=name, shape=shape, labels=labels[good], resize=resize, skipped=skipped, **content, **fields)
+
+
+class _Unusable(Exception):
+    """Why one file is skipped; the message is the reason that is counted."""
+
+
+def check_header(path: str, budget: Budget) -> None:
+    """Refuses a file by its size or header alone.
+
+    Raises:
+      _Unusable: empty, too many bytes, not an image of a known format, too many pixels.
+    """
+    size = os.path.getsize(path)
+    if size == 0:
+        raise _Unusable("empty file")
+    if size > budget.max_file_mib * 2**20:
+        raise _Unusable(f"over {budget.max_file_mib:g} MiB")
+    try:
+        # Pillow's own alarm against bombs comes as an error above 179 million pixels: also a refusal.
+        with PIL.Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+    except PIL.Image.DecompressionBombError:
+        raise _Unusable(f"over {budget.max_pixels} pixels") from None
+    except (OSError, SyntaxError, ValueError):
+        raise _Unusable("not a PNG, JPEG or BMP image") from None
+    if width * height > budget.max_pixels:
+        raise _Unusable(f"over {budget.max_pixels} pixels")

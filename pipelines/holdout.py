@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from .source import Images
+from .image_set import Images
 
 
 def split_of(key: str, seed: int, validation: float, test: float) -> str:
@@ -18,6 +18,10 @@ def split_of(key: str, seed: int, validation: float, test: float) -> str:
       key: what the image is known by.
       seed: another seed gives another partition.
       validation, test: shares of the two; the rest is "train".
+
+    Example:
+      >>> split_of("a/001.png", 0, 0.0, 0.0)
+      'train'
     """
     digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
     position = int.from_bytes(digest[:6], "big") / 2**48
@@ -27,7 +31,13 @@ def split_of(key: str, seed: int, validation: float, test: float) -> str:
 
 
 def carve(train: Images, split: str, validation: float, test: float, seed: int) -> Images:
-    """One of the disjoint parts that a training set is divided into."""
+    """One of the disjoint parts that a training set is divided into.
+
+    Args:
+      train: the whole set; an image is known by its key, or by its row's number where it has none.
+      split: "train", "validation" or "test".
+      validation, test, seed: see `split_of`.
+    """
     if not validation and not test and split == "train":
         return train
     keys = range(len(train)) if train.keys is None else train.keys

@@ -22,6 +22,10 @@ def permutation(epoch: tf.Tensor, size: int, seed: int) -> tf.Tensor:
 
     Returns:
       int64 [size], each of 0..size-1 once.
+
+    Example:
+      >>> sorted(permutation(tf.constant(0, tf.int64), 4, seed=1).numpy().tolist())
+      [0, 1, 2, 3]
     """
     key = tf.stack([tf.cast(seed, tf.int64), epoch])
     return tf.random.experimental.stateless_shuffle(tf.range(size, dtype=tf.int64), key, alg="philox")
@@ -39,6 +43,10 @@ def index_batches(size: int, batch_size: int, seed: int, start_step: int = 0, sh
 
     Returns:
       Dataset of int64 [batch_size].
+
+    Example:
+      >>> [batch.numpy().tolist() for batch in index_batches(3, 2, seed=0, shuffle=False).take(3)]
+      [[0, 1], [2, 0], [1, 2]]
     """
     first = start_step * batch_size
     first_epoch, offset = first // size, first % size

@@ -1,4 +1,4 @@
-"""Streams of tasks over any labelled image set: what continual learning learns from, one task after another.
+"""Streams of tasks over any labeled image set: what continual learning learns from, one task after another.
 
 Two protocols, three scenarios (van de Ven and Tolias 2019, arXiv 1904.07734):
 
@@ -19,11 +19,12 @@ place within the task, 0..C-1, under `domain`). `class_order` says which origina
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..errors import UserError
-from .source import Images
+from .image_set import Images
 
 KINDS = ("split", "permuted")
 SCENARIOS = ("task", "domain", "class")
@@ -99,8 +100,8 @@ class Stream:
     """
 
     settings: StreamSettings
-    tasks: tuple
-    class_order: tuple
+    tasks: tuple[Images, ...]
+    class_order: tuple[int, ...]
     base: Images
     seed: int
 
@@ -115,7 +116,7 @@ class Stream:
         labels = np.concatenate([images.labels for images in first])
         return _permuted(self.base, labels, np.concatenate([images.permutations for images in first]))
 
-    def names(self) -> list:
+    def names(self) -> list[str]:
         """Names of the classes in the order met, their original numbers where they have no names."""
         known = next(iter(self.base.class_names.values()), ()) if self.base.class_names else ()
         return [known[label] if label < len(known) else str(label) for label in self.class_order]
@@ -135,7 +136,7 @@ class Stream:
         }
 
 
-def build(settings: StreamSettings, seed: int, sets: dict) -> dict:
+def build(settings: StreamSettings, seed: int, sets: Mapping[str, Images]) -> dict[str, Stream]:
     """The streams of several splits of one set, with the same classes and permutations in the same order.
 
     Args:
@@ -149,6 +150,13 @@ def build(settings: StreamSettings, seed: int, sets: dict) -> dict:
     Raises:
       UserError: labels missing, more tasks than classes, labels asked for that the set has not, a class without
         images.
+
+    Example:
+      >>> from reverie.pipelines import from_arrays
+      >>> images = from_arrays("blank", np.zeros([8, 4, 4], np.uint8), np.arange(8) % 4)
+      >>> settings = StreamSettings("split", "class", tasks=2, classes_per_task=2)
+      >>> [task.labels.tolist() for task in build(settings, 0, {"train": images})["train"].tasks]
+      [[0, 1, 0, 1], [2, 3, 2, 3]]
     """
     train = sets["train"]
     for images in sets.values():

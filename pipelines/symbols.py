@@ -5,14 +5,16 @@ all attributes; to a person it is a phrase, `white wall, red hat`. Higgins et al
 """
 
 import dataclasses
-import difflib
 import itertools
 import re
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..errors import UserError
+from .image_set import Images
+from .nearest import nearest
 
 OPERATORS = ("AND", "IN COMMON", "IGNORE")
 
@@ -28,7 +30,7 @@ class Attribute:
     """
 
     name: str
-    values: tuple
+    values: tuple[str, ...]
     noun: str = ""
 
     @property
@@ -36,18 +38,28 @@ class Attribute:
         return self.values == ("no", "yes")
 
 
-def attributes_of(images) -> tuple:
+def attributes_of(images: Images) -> tuple[Attribute, ...]:
     """The attributes of an image set with named label columns.
 
-    A column `wall_colour` makes phrases like "white wall". Where one attribute is called what another one is the
-    colour of (`object` and `object_colour`), its values are nouns: "red hat" says both. Values without names are
-    numbered.
+    A column `wall_colour` (or `wall_color`, `wall_hue`) makes phrases like "white wall". Where one attribute is called
+    what another one is the color of (`object` and `object_colour`), its values are nouns: "red hat" says both. Values
+    without names are numbered.
 
     Args:
-      images: `Images`.
+      images: a set with one column of labels an attribute.
+
+    Returns:
+      One `Attribute` a column, in the order of the columns.
 
     Raises:
       UserError: no labels to name anything by.
+
+    Example:
+      >>> from reverie.pipelines import from_arrays
+      >>> names = {"wall_color": ("red", "white")}
+      >>> fields = {"head_names": tuple(names), "class_names": names}
+      >>> attributes_of(from_arrays("walls", np.zeros([2, 4, 4], np.uint8), [0, 1], **fields))
+      (Attribute(name='wall_color', values=('red', 'white'), noun='wall'),)
     """
     columns = images.labels.reshape(len(images), -1)
     if columns.shape[1] != len(images.head_names) or (columns < 0).all():
@@ -65,10 +77,20 @@ class Vocabulary:
     """All attributes of a data set, in the order of its label columns.
 
     Attributes:
-      attributes: `Attribute`s.
+      attributes: one a label column.
+
+    Raises:
+      UserError: none, one with fewer than two values, or with two values of one name.
+
+    Example:
+      >>> words = Vocabulary((Attribute("wall_color", ("red", "white"), "wall"), Attribute("object", ("hat", "bag"))))
+      >>> words.parse("white wall, hat")
+      {'wall_color': 'white', 'object': 'hat'}
+      >>> words.encode({"object": "hat"})
+      array([0., 0., 1., 0.], dtype=float32)
     """
 
-    attributes: tuple
+    attributes: tuple[Attribute, ...]
 
     def __post_init__(self):
         if not self.attributes or min(len(attribute.values) for attribute in self.attributes) < 2:
@@ -80,11 +102,11 @@ class Vocabulary:
                 raise UserError(f"attribute {attribute.name}: has values of the same name {attribute.values}")
 
     @property
-    def names(self) -> tuple:
+    def names(self) -> tuple[str, ...]:
         return tuple(attribute.name for attribute in self.attributes)
 
     @property
-    def sizes(self) -> tuple:
+    def sizes(self) -> tuple[int, ...]:
         """Number of values of each attribute."""
         return tuple(len(attribute.values) for attribute in self.attributes)
 
@@ -103,7 +125,7 @@ class Vocabulary:
 
     # ---- vectors
 
-    def encode(self, symbol: dict) -> np.ndarray:
+    def encode(self, symbol: Mapping[str, str]) -> np.ndarray:
         """{attribute: value} as float32 [size].
 
         Raises:
@@ -111,14 +133,14 @@ class Vocabulary:
         """
         return self.khot(self.labels(symbol))
 
-    def labels(self, symbol: dict) -> np.ndarray:
+    def labels(self, symbol: Mapping[str, str]) -> np.ndarray:
         """{attribute: value} as int32 [attributes], -1 where unnamed."""
         row = np.full(len(self.attributes), -1, np.int32)
         for name, value in symbol.items():
             number = self._number(name)
             values = self.attributes[number].values
             if value not in values:
-                raise UserError(f"{name} has no value '{value}'{_nearest(str(value), values)}")
+                raise UserError(f"{name} has no value '{value}'{nearest(str(value), values)}")
             row[number] = values.index(value)
         return row
 
@@ -128,7 +150,7 @@ class Vocabulary:
         parts = [labels[..., k, None] == np.arange(size) for k, size in enumerate(self.sizes)]
         return np.concatenate(parts, axis=-1).astype(np.float32)
 
-    def decode(self, khot) -> dict:
+    def decode(self, khot: np.ndarray) -> dict[str, str]:
         """float [size] as {attribute: value}.
 
         Raises:
@@ -147,14 +169,14 @@ class Vocabulary:
                 symbol[attribute.name] = attribute.values[named[0]]
         return symbol
 
-    def subsets(self, symbol: dict) -> list:
+    def subsets(self, symbol: Mapping[str, str]) -> list[dict[str, str]]:
         """All symbols that name some of what this one names, without the empty one, smallest first."""
         items = list(symbol.items())
         return [dict(part) for size in range(1, len(items) + 1) for part in itertools.combinations(items, size)]
 
     # ---- words
 
-    def phrase(self, symbol: dict) -> str:
+    def phrase(self, symbol: Mapping[str, str]) -> str:
         """ "white wall, red hat"; "anything" for the empty symbol."""
         left, words = {name: symbol[name] for name in self.names if name in symbol}, []
         for name in list(left):
@@ -172,7 +194,7 @@ class Vocabulary:
                 words.append(value)
         return ", ".join(words) or "anything"
 
-    def parse(self, text: str) -> dict:
+    def parse(self, text: str) -> dict[str, str]:
         """ "white wall, red hat" as {attribute: value}; `name=value` says the same of any attribute.
 
         Raises:
@@ -221,9 +243,9 @@ class Vocabulary:
             return found[0]
         if len(found) > 1:
             raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value")
-        raise UserError(f"'{term}' is not known{_nearest(term, self.phrases())}")
+        raise UserError(f"'{term}' is not known{nearest(term, self.phrases())}")
 
-    def phrases(self) -> list:
+    def phrases(self) -> list[str]:
         """Every phrase that a single term may be."""
         found = []
         for attribute in self.attributes:
@@ -237,20 +259,24 @@ class Vocabulary:
 
     def _number(self, name: str) -> int:
         if name not in self.names:
-            raise UserError(f"no attribute '{name}'{_nearest(name, self.names)}")
+            raise UserError(f"no attribute '{name}'{nearest(name, self.names)}")
         return self.names.index(name)
 
 
 # ---- operations
 
 
-def combine(first: dict, operator: str, second: dict) -> dict:
+def combine(first: Mapping[str, str], operator: str, second: Mapping[str, str]) -> dict[str, str]:
     """One of the three operations on symbols {attribute: value}.
 
     AND names what either names; IN COMMON what both name alike; IGNORE what the first names and the second does not.
 
     Raises:
       UserError: unknown operator; AND of symbols that contradict each other; nothing left (an empty symbol).
+
+    Example:
+      >>> combine({"wall": "white", "object": "hat"}, "IGNORE", {"object": "hat"})
+      {'wall': 'white'}
     """
     if operator == "AND":
         for name in first.keys() & second.keys():
@@ -282,6 +308,7 @@ def held_out(vocabulary: Vocabulary, share: float, seed: int) -> np.ndarray:
     Returns:
       bool [size, size], symmetric: True where two values of different attributes are held out. Whether a pair is
       depends on its names and the seed alone; every pair of attributes with any value pairs to spare gives one up.
+      The names are hashed as the data spells them: another spelling would hold out other pairs.
 
     Raises:
       UserError: another share.
@@ -300,16 +327,18 @@ def held_out(vocabulary: Vocabulary, share: float, seed: int) -> np.ndarray:
     return table
 
 
-def holds_pair(khot, table) -> np.ndarray:
-    """Which rows of float [n, size] name both values of a held-out pair: bool [n]."""
+def holds_pair(khot: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Which symbols name both values of a held-out pair.
+
+    Args:
+      khot: float [n, size].
+      table: bool [size, size], as `held_out` returns it.
+
+    Returns:
+      bool [n].
+    """
     khot = np.asarray(khot, np.float32)
     return np.einsum("ni,ij,nj->n", khot, table.astype(np.float32), khot) > 0
-
-
-def _nearest(word: str, known) -> str:
-    """What to say of an unknown word."""
-    close = difflib.get_close_matches(word, list(known), n=4, cutoff=0.5)
-    return f"; nearest: {', '.join(close)}" if close else f"; expected one of {', '.join(list(known)[:20])}"
 
 
 def _is_number(value: str) -> bool:

@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(
 )
 
 from reverie.configs import defaults
-from reverie.pipelines.source import from_arrays
+from reverie.pipelines import from_arrays
 from reverie.training import loop, run_folder, strategies
 
 from . import experiment

@@ -5,17 +5,23 @@ in one place is which of two near-duplicates goes: the fingerprints of all frame
 and judged in the order of the videos, as on one machine. The shards come out the same, byte for byte.
 """
 
-import collections
+from typing import NamedTuple
 
 from ...errors import UserError
 from . import extract, shards
-from .extract import Job, Judge, ShardInProgress
+from .extract import FrameFilter, Job, ShardInProgress
 from .pool import Pool
+from .shards import Manifest
 
-Look = collections.namedtuple("Look", "luma fingerprint")  # What the judge needs of a frame.
+
+class Look(NamedTuple):
+    """What the filter needs of a frame; see `worker.Frame`."""
+
+    luma: float
+    fingerprint: int
 
 
-def run(job: Job, options=None) -> dict:
+def run(job: Job, options=None) -> Manifest:
     """Runs a job as a pipeline and returns the manifest.
 
     Args:
@@ -46,8 +52,8 @@ def run(job: Job, options=None) -> dict:
             self._pool.__exit__()
 
     def judged(_, looks):
-        judge = Judge(job)
-        return {number: judge.verdicts(frames) for number, frames in sorted(looks, key=lambda item: item[0])}
+        kept = FrameFilter(job)
+        return {number: kept.verdicts(frames) for number, frames in sorted(looks, key=lambda item: item[0])}
 
     def written(element, verdicts):
         number, answers = element

@@ -1,6 +1,6 @@
 """The job that turns a collection of videos into shards of frames, on one machine.
 
-Stopped anywhere and started again it goes on with the first unfinished shard, and ends in the same bytes as a job
+Stopped anywhere and started again it resumes with the first unfinished shard, and ends in the same bytes as a job
 that was never stopped: what is drawn depends on the seed and the file alone, and shards are closed in order.
 """
 
@@ -9,6 +9,7 @@ import glob
 import hashlib
 import os
 import posixpath
+from typing import NamedTuple
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -17,7 +18,7 @@ from ...errors import StorageError, UserError, storage_cause
 from . import shards
 from .near_duplicates import NearDuplicates
 from .pool import Answer, Pool
-from .shards import Tally
+from .shards import Manifest, Tally
 from .video import VideoSettings
 
 # Small jobs still get about so many shards: shards are what splits and hosts divide.
@@ -58,7 +59,7 @@ class Job:
         return {**dataclasses.asdict(self.video), "least_luma": self.least_luma, "distance": self.distance}
 
 
-def find(patterns: tuple) -> list:
+def find(patterns: tuple[str, ...]) -> list[str]:
     """The files that patterns, folders or names stand for, sorted, each once.
 
     Raises:
@@ -83,8 +84,20 @@ def find(patterns: tuple) -> list:
     return files
 
 
-def open_job(job: Job) -> tuple:
-    """(videos, videos per shard) of a new job, or of the one that is under way in `job.out`.
+class Plan(NamedTuple):
+    """What a job works through.
+
+    Attributes:
+      videos: paths, in order.
+      per_shard: videos in each shard.
+    """
+
+    videos: list[str]
+    per_shard: int
+
+
+def open_job(job: Job) -> Plan:
+    """The plan of a new job, or of the one that is under way in `job.out`.
 
     Raises:
       UserError: another job is there; nothing found.
@@ -106,7 +119,7 @@ def open_job(job: Job) -> tuple:
             raise UserError(
                 f"{job.out}: --videos now stands for other files than when the job started; use a new --out"
             )
-        return videos, earlier["videos_per_shard"]
+        return Plan(videos, earlier["videos_per_shard"])
     videos = find(job.videos)
     per_shard = job.videos_per_shard or min(_MOST_VIDEOS, max(1, -(-len(videos) // _LEAST_SHARDS)))
     facts = {"settings": job.fixed, "videos_per_shard": per_shard, "videos_sha256": _digest(videos)}
@@ -117,11 +130,11 @@ def open_job(job: Job) -> tuple:
         shards.write_json(job.out, "job.json", facts)
     except (tf.errors.OpError, OSError) as error:
         raise StorageError(f"{job.out} could not be written: {storage_cause(error)}") from None
-    return videos, per_shard
+    return Plan(videos, per_shard)
 
 
-def run(job: Job) -> dict:
-    """Runs a job to its end, or goes on with it; returns the manifest.
+def run(job: Job) -> Manifest:
+    """Runs a job to its end, or resumes it; returns the manifest.
 
     Raises:
       UserError: nothing found, another job in the folder, or more bad videos than `max_bad_fraction`.
@@ -129,11 +142,11 @@ def run(job: Job) -> dict:
     """
     videos, per_shard = open_job(job)
     count = -(-len(videos) // per_shard)
-    total, judge, notes = Tally(), Judge(job), []
+    total, kept, notes = Tally(), FrameFilter(job), []
     while len(notes) < count and (note := shards.note(job.out, shards.shard_name(len(notes), count))):
         total.add(shards.tally_of(note))
         for fingerprint in note["fingerprints"]:
-            judge.seen.add(int(fingerprint, 16))
+            kept.seen.add(int(fingerprint, 16))
         notes.append(note)
     rest = range(len(notes) * per_shard, len(videos))
     if rest:
@@ -141,7 +154,7 @@ def run(job: Job) -> dict:
         with progress, Pool(min(job.workers or os.cpu_count() or 1, len(rest)), job.video, job.seconds) as pool:
             closing = ShardInProgress(job)
             for number, answer in zip(rest, pool.map(videos[k] for k in rest), strict=True):
-                closing.take(number, answer, judge.verdicts(answer.frames))
+                closing.take(number, answer, kept.verdicts(answer.frames))
                 progress.update()
                 if number + 1 == len(videos) or (number + 1) % per_shard == 0:
                     notes.append(closing.close(shards.shard_name(len(notes), count)))
@@ -152,7 +165,7 @@ def run(job: Job) -> dict:
     return finish(job, total, notes)
 
 
-class Judge:
+class FrameFilter:
     """Which frames are kept, asked in the order of the videos.
 
     Arguments:
@@ -163,7 +176,7 @@ class Judge:
         self._least_luma = job.least_luma
         self.seen = NearDuplicates(job.distance)
 
-    def verdicts(self, frames) -> list:
+    def verdicts(self, frames) -> list[str]:
         """What becomes of each of one video's frames: "kept", "near_black" or "near_duplicates".
 
         Args:
@@ -210,7 +223,7 @@ class ShardInProgress:
         return shards.write(self._job.out, name, self._records, self._tally, self._fingerprints)
 
 
-def finish(job: Job, total: Tally, notes: list) -> dict:
+def finish(job: Job, total: Tally, notes: list) -> Manifest:
     """Writes and returns the manifest.
 
     Raises:
@@ -218,7 +231,7 @@ def finish(job: Job, total: Tally, notes: list) -> dict:
     """
     if not total.frames:
         raise UserError(f"{job.out}: no frame was kept; {total.summary()}, {total.near_black} frames near-black")
-    manifest = {
+    manifest: Manifest = {
         **dataclasses.asdict(total),
         "settings": job.fixed,
         "shards": [{key: note[key] for key in ("file", "frames", "bytes", "sha256")} for note in notes],

@@ -6,6 +6,7 @@ and fires now and then at nothing, so both numbers are estimates.
 """
 
 import posixpath
+from typing import TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -13,10 +14,19 @@ from tqdm import tqdm
 
 from ...errors import UserError
 from . import shards
-from .shards import Tally
+from .shards import Manifest, Tally
 
 
-def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) -> dict:
+class Share(TypedDict):
+    """How many of `patches` random patches show a face, as a number and as a share with its standard error."""
+
+    patches: int
+    with_face: int
+    share: float
+    standard_error: float
+
+
+def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) -> Share:
     """Share of random patches in which the detector fires.
 
     Args:
@@ -24,9 +34,6 @@ def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) ->
       patches: how many, spread evenly over the frames.
       side: of a patch, in pixels.
       seed: keys their places.
-
-    Returns:
-      {"patches", "with_face", "share", "standard_error"}.
 
     Raises:
       UserError: OpenCV missing, no extraction there, patches larger than the frames.
@@ -48,7 +55,7 @@ def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) ->
     return {"patches": patches, "with_face": int(hits), "share": rate, "standard_error": error}
 
 
-def without_faces(folder: str, out: str) -> dict:
+def without_faces(folder: str, out: str) -> Manifest:
     """Writes the frames in which the detector does not fire as an extraction of its own; returns its manifest.
 
     Raises:
@@ -91,8 +98,8 @@ def detector():
         raise UserError("finding faces needs OpenCV 4: pip install 'reverie[faces]'") from None
 
     def fires(image) -> bool:
-        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-        return len(cascade.detectMultiScale(grey, 1.1, 5, minSize=(24, 24))) > 0
+        gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+        return len(cascade.detectMultiScale(gray, 1.1, 5, minSize=(24, 24))) > 0
 
     return fires
 

@@ -4,7 +4,7 @@ import itertools
 
 
 class NearDuplicates:
-    """The 64-bit fingerprints seen so far, asked for neighbours within a Hamming distance.
+    """The 64-bit fingerprints seen so far, asked for neighbors within a Hamming distance.
 
     Two hashes that differ in at most d bits agree in at least one of d + 1 bands of bits, so only hashes that share
     a band are compared.

@@ -13,12 +13,40 @@ import dataclasses
 import hashlib
 import json
 import posixpath
+from typing import TypedDict
 
 import tensorflow as tf
 
 from ...errors import StorageError, UserError, storage_cause
 
 _NAMED = 10  # How many unusable files are listed by name.
+
+
+class ShardEntry(TypedDict):
+    """A shard in the manifest: its file, how many frames are in it, its length and its checksum."""
+
+    file: str
+    frames: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(TypedDict, total=False):
+    """What is in the folder of a finished job: the sums of `Tally`, the settings, and the shards.
+
+    `with_face_removed` is there where `faces.without_faces` made the folder.
+    """
+
+    videos: int
+    frames: int
+    reasons: dict[str, int]
+    first: list[list[str]]
+    decoded_whole: int
+    near_black: int
+    near_duplicates: int
+    settings: dict
+    shards: list[ShardEntry]
+    with_face_removed: int
 
 
 @dataclasses.dataclass
@@ -68,7 +96,7 @@ def shard_name(number: int, shards: int) -> str:
 
 
 def record(path: str, number: int, frame, size: int) -> bytes:
-    """One frame as a serialised tf.train.Example."""
+    """One frame as a serialized tf.train.Example."""
 
     def text(value):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
@@ -107,7 +135,9 @@ def write(folder: str, name: str, records: list, tally: Tally, fingerprints: lis
         }
         write_json(folder, f"{name}.json", note)
     except (tf.errors.OpError, OSError) as error:
-        raise StorageError(f"{path} could not be written: {storage_cause(error)}; what is there counts") from None
+        raise StorageError(
+            f"{path} could not be written: {storage_cause(error)}; finished shards are kept, rerun to resume"
+        ) from None
     return note
 
 
@@ -143,7 +173,7 @@ def tally_of(found: dict) -> Tally:
     return Tally(**{field.name: found[field.name] for field in dataclasses.fields(Tally)})
 
 
-def manifest(folder: str) -> dict:
+def manifest(folder: str) -> Manifest:
     """The manifest of a finished job.
 
     Raises:

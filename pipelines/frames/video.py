@@ -15,6 +15,7 @@ import io
 import math
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -86,15 +87,24 @@ class Picture:
     image: np.ndarray
 
 
-def sample(path: str, settings: VideoSettings) -> tuple:
+class Sample(NamedTuple):
+    """What was drawn from a video.
+
+    Attributes:
+      pictures: in order of time.
+      whole: whether the file had to be decoded from its start.
+    """
+
+    pictures: list[Picture]
+    whole: bool
+
+
+def sample(path: str, settings: VideoSettings) -> Sample:
     """Draws the frames of one video.
 
     Args:
       path: local, or anything with a scheme that `tf.io.gfile` reads.
       settings: see `VideoSettings`.
-
-    Returns:
-      (pictures in order of time, whether the file had to be decoded from its start).
 
     Raises:
       Unusable: no frame can be had of it; says why.
@@ -117,7 +127,7 @@ def sample(path: str, settings: VideoSettings) -> tuple:
             if not found:
                 raise Unusable("no frame could be decoded")
             ratio = float(stream.sample_aspect_ratio or 1.0)
-            return [Picture(seconds, square(frame, ratio, settings.size)) for seconds, frame in found], whole
+            return Sample([Picture(seconds, square(frame, ratio, settings.size)) for seconds, frame in found], whole)
 
 
 def encode(image: np.ndarray, settings: VideoSettings) -> bytes:
@@ -129,7 +139,7 @@ def encode(image: np.ndarray, settings: VideoSettings) -> bytes:
 
 
 def square(frame, pixel_ratio: float, size: int) -> np.ndarray:
-    """A decoded frame as its viewer sees it, cut to the centred square and resized by area.
+    """A decoded frame as its viewer sees it, cut to the centered square and resized by area.
 
     Args:
       frame: `av.VideoFrame`; its rotation is applied, which decoders leave to the player.

@@ -9,6 +9,7 @@ import json
 import os
 import struct
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -33,24 +34,48 @@ class Frame:
     fingerprint: int
 
 
-def take(path: str, settings: video.VideoSettings) -> tuple:
-    """([Frame], whether the file had to be decoded from its start).
+class Taken(NamedTuple):
+    """What was taken of a video.
+
+    Attributes:
+      frames: in order of time.
+      whole: whether the file had to be decoded from its start.
+    """
+
+    frames: list[Frame]
+    whole: bool
+
+
+class Message(NamedTuple):
+    """What goes between a process and `pool`.
+
+    Attributes:
+      content: the JSON object.
+      parts: the bytes that follow it.
+    """
+
+    content: dict
+    parts: list[bytes]
+
+
+def take(path: str, settings: video.VideoSettings) -> Taken:
+    """The frames of one video.
 
     Raises:
       video.Unusable: no frame can be had of it.
     """
     pictures, whole = video.sample(path, settings)
-    return [_frame(picture, settings) for picture in pictures], whole
+    return Taken([_frame(picture, settings) for picture in pictures], whole)
 
 
 def _frame(picture: video.Picture, settings: video.VideoSettings) -> Frame:
     import imagehash
 
-    grey = PIL.Image.fromarray(picture.image).convert("L")
-    bits = imagehash.phash(grey).hash.ravel()
+    gray = PIL.Image.fromarray(picture.image).convert("L")
+    bits = imagehash.phash(gray).hash.ravel()
     content = video.encode(picture.image, settings)
     fingerprint = int.from_bytes(np.packbits(bits).tobytes(), "big")
-    return Frame(picture.seconds, content, float(np.mean(grey)), fingerprint)
+    return Frame(picture.seconds, content, float(np.mean(gray)), fingerprint)
 
 
 def send(stream, message: dict, parts: tuple = ()) -> None:
@@ -60,13 +85,13 @@ def send(stream, message: dict, parts: tuple = ()) -> None:
     stream.flush()
 
 
-def receive(stream) -> tuple | None:
-    """(message, parts) of one message, or None at the end."""
+def receive(stream) -> Message | None:
+    """One message, or None at the end."""
     length = stream.read(4)
     if len(length) < 4:
         return None
     message = json.loads(stream.read(struct.unpack(">I", length)[0]))
-    return message, [stream.read(size) for size in message.pop("lengths")]
+    return Message(message, [stream.read(size) for size in message.pop("lengths")])
 
 
 def main() -> None:
@@ -74,11 +99,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a library prints must not end up between the messages.
     requests = sys.stdin.buffer
-    settings = video.VideoSettings(**receive(requests)[0])
+    settings = video.VideoSettings(**receive(requests).content)
     send(answers, {"ready": True})
     while (request := receive(requests)) is not None:
         try:
-            frames, whole = take(request[0]["path"], settings)
+            frames, whole = take(request.content["path"], settings)
         except video.Unusable as unusable:
             send(answers, {"reason": str(unusable)})
             continue

@@ -2,7 +2,7 @@
 
 A box seen from inside needs no ray tracing: the *inverse* depth of a plane is linear in screen coordinates, and the
 surface seen at a pixel is the one of greatest inverse depth. So every edge of the room is a straight line whose
-distance from a pixel's centre is known exactly, and edges are smoothed by how much of the pixel lies on either side.
+distance from a pixel's center is known exactly, and edges are smoothed by how much of the pixel lies on either side.
 """
 
 import math
@@ -10,30 +10,28 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from .factors import palette
+from .factors import SIDE, palette
 from .things import draw_thing
-
-SIDE = 64
 
 _HALF_VIEW = 0.75  # Tangent of half the angle of view.
 _PITCH = 0.08  # How far the camera looks down, radians.
-_EYE, _HEIGHT = 1.1, 3.0  # Of the camera and of the ceiling above the floor, metres.
+_EYE, _HEIGHT = 1.1, 3.0  # Of the camera and of the ceiling above the floor, meters.
 _HALF_WIDTH, _FAR = 2.6, 4.2  # Side walls and back wall from the camera.
-_SKIRTING = 0.17  # Height of the skirting board, which parts a wall from a floor of the same colour.
+_SKIRTING = 0.17  # Height of the skirting board, which parts a wall from a floor of the same color.
 
 _FLOOR, _CEILING, _LEFT, _RIGHT, _BACK = range(5)
 _SURFACES = 5
-# Light on each surface, so that corners show on walls of one colour.
+# Light on each surface, so that corners show on walls of one color.
 _SHADE = np.asarray([0.75, 0.95, 0.78, 0.89, 1.0], np.float32)
-_CEILING_COLOUR = np.asarray([0.86, 0.86, 0.84], np.float32)
-_SKIRTING_COLOUR = np.asarray([0.30, 0.28, 0.27], np.float32)
+_CEILING_COLOR = np.asarray([0.86, 0.86, 0.84], np.float32)
+_SKIRTING_COLOR = np.asarray([0.30, 0.28, 0.27], np.float32)
 
 
 def render(labels, nuisances, side: int = SIDE) -> tf.Tensor:
     """Pictures of scenes.
 
     Args:
-      labels: int [n, 4], see `factors.draw`.
+      labels: int [n, 4], see `factors.sample`.
       nuisances: float [n, 4], likewise.
       side: of the pictures in pixels.
 
@@ -41,7 +39,7 @@ def render(labels, nuisances, side: int = SIDE) -> tf.Tensor:
       uint8 [n, side, side, 3].
     """
     labels, nuisances = tf.convert_to_tensor(labels), tf.cast(nuisances, tf.float32)
-    colours = tf.gather(tf.constant(palette()), labels[:, :3])  # [n, 3, rgb]
+    colors = tf.gather(tf.constant(palette()), labels[:, :3])  # [n, 3, rgb]
     yaw, bearing, distance, light = tf.unstack(nuisances, axis=-1)
     pixel = 2.0 * _HALF_VIEW / side
     line = (tf.range(side, dtype=tf.float32) + 0.5) * pixel - _HALF_VIEW
@@ -50,17 +48,17 @@ def render(labels, nuisances, side: int = SIDE) -> tf.Tensor:
     planes = _inverse_depths(yaw)  # [n, surfaces, 3]
     share = _coverage(planes, right, up, pixel)
     depth_inverse = tf.reduce_max(_evaluate(planes, right, up), axis=1)  # [n, side, side]
-    wall = colours[:, 0]
-    surfaces = tf.stack([colours[:, 1], tf.broadcast_to(_CEILING_COLOUR, tf.shape(wall)), wall, wall, wall], axis=1)
+    wall = colors[:, 0]
+    surfaces = tf.stack([colors[:, 1], tf.broadcast_to(_CEILING_COLOR, tf.shape(wall)), wall, wall, wall], axis=1)
     picture = tf.einsum("nshw,nsc->nhwc", share, surfaces * _SHADE[:, None])
 
     walls = share[:, _LEFT] + share[:, _RIGHT] + share[:, _BACK]
     skirting = walls * _skirting(depth_inverse, up, pixel)
-    picture += skirting[..., None] * (tf.constant(_SKIRTING_COLOUR) - picture)
+    picture += skirting[..., None] * (tf.constant(_SKIRTING_COLOR) - picture)
     falloff = 0.80 + 0.20 * tf.minimum(1.6 * depth_inverse, 1.0)
 
     place = _stand(bearing, distance)
-    thing, opaque, shadow = draw_thing(labels[:, 3], colours[:, 2], place, right, up, pixel)
+    thing, opaque, shadow = draw_thing(labels[:, 3], colors[:, 2], place, right, up, pixel)
     picture *= (falloff * (1.0 - shadow))[..., None]
     picture += opaque[..., None] * (thing - picture)
     return tf.cast(tf.round(255.0 * tf.clip_by_value(picture * light[:, None, None, None], 0.0, 1.0)), tf.uint8)
@@ -113,7 +111,7 @@ def _skirting(depth_inverse, up, pixel: float) -> tf.Tensor:
 
 
 def _stand(bearing, distance) -> tuple:
-    """(u, v, scale) on the screen of the foot of something that stands on the floor; scale is of one metre there."""
+    """(u, v, scale) on the screen of the foot of something that stands on the floor; scale is of one meter there."""
     cos_p, sin_p = math.cos(_PITCH), math.sin(_PITCH)
     across, ahead = distance * tf.sin(bearing), distance * tf.cos(bearing)
     depth = _EYE * sin_p + ahead * cos_p

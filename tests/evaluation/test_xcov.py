@@ -7,7 +7,7 @@ from reverie.evaluation import EvaluationData, report, xcov
 from reverie.evaluation.codes import first_images, over
 from reverie.evaluation.judge import Judge
 from reverie.models.xcov import XCov, XCovConfig
-from reverie.pipelines.source import from_arrays
+from reverie.pipelines import from_arrays
 
 from ..conftest import tiny_arrays
 

@@ -155,7 +155,7 @@ def test_neurons_are_numbered_row_column_map_and_chosen_ones_come_by_themselves(
         row, place, number = model.place(int(unit))
         np.testing.assert_allclose(responses[:, column], top[:, row, place, number], atol=1e-6)
     assert set(model.encode(images)) == {"features"}
-    model.choose({"dots": {"index": 7, "threshold": 0.25, "polarity": -1}})
+    model.choose({"dots_index": 7, "dots_threshold": 0.25, "dots_polarity": -1, "dots_neuron": 0.9})
     np.testing.assert_allclose(model.encode(images)["neurons"][:, 0], -(responses[:, 1] - 0.25), atol=1e-6)
     assert math.prod(model.output_shape_) == model.units
 

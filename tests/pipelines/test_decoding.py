@@ -7,9 +7,9 @@ import tensorflow as tf
 from reverie.pipelines import decoding
 
 
-def encoded(width: int, height: int, kind: str, colour: bool = False) -> bytes:
+def encoded(width: int, height: int, kind: str, color: bool = False) -> bytes:
     rng = np.random.default_rng(width)
-    shape = (height, width, 3) if colour else (height, width)
+    shape = (height, width, 3) if color else (height, width)
     stream = io.BytesIO()
     PIL.Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(stream, kind)
     return stream.getvalue()
@@ -40,8 +40,8 @@ def test_served_images_over_the_cap_are_refused():
         decoding.served_images(tf.constant([encoded(8, 8, "PNG")]), (8, 8, 1), "none", 63)
 
 
-def test_grey_is_asked_of_colour_files_and_colour_of_grey_ones():
-    grey = decoding.decode(tf.constant(encoded(5, 5, "PNG", colour=True)), (5, 5, 1))
-    assert grey.shape == (5, 5, 1)
-    colour = decoding.decode(tf.constant(encoded(5, 5, "PNG")), (5, 5, 3))
-    np.testing.assert_array_equal(colour[..., 0], colour[..., 2])
+def test_gray_is_asked_of_color_files_and_color_of_gray_ones():
+    gray = decoding.decode(tf.constant(encoded(5, 5, "PNG", color=True)), (5, 5, 1))
+    assert gray.shape == (5, 5, 1)
+    color = decoding.decode(tf.constant(encoded(5, 5, "PNG")), (5, 5, 3))
+    np.testing.assert_array_equal(color[..., 0], color[..., 2])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from reverie import pipelines
 from reverie.errors import UserError
 from reverie.pipelines import streams
-from reverie.pipelines.source import from_arrays
+from reverie.pipelines.image_set import from_arrays
 from reverie.pipelines.streams import StreamSettings
 
 from ..conftest import tiny_arrays
@@ -136,9 +136,9 @@ class TestBadInputIsOneClearLine:
 
     def test_missing_labels(self):
         images, labels = tiny_arrays()
-        unlabelled = from_arrays("pictures", images, np.where(np.arange(60) < 4, -1, labels.astype(int)))
+        unlabeled = from_arrays("pictures", images, np.where(np.arange(60) < 4, -1, labels.astype(int)))
         with pytest.raises(UserError, match="pictures: 4 of 60 images have no label"):
-            streams.build(StreamSettings("split", "class", 1, 2), 0, {"train": unlabelled})
+            streams.build(StreamSettings("split", "class", 1, 2), 0, {"train": unlabeled})
 
     def test_several_label_columns(self):
         images, labels = tiny_arrays()

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reverie.errors import UserError
+from reverie.pipelines.image_set import from_arrays
 from reverie.pipelines.scenes.factors import ATTRIBUTES
-from reverie.pipelines.source import from_arrays
 from reverie.pipelines.symbols import OPERATORS, Attribute, Vocabulary, attributes_of, combine, held_out, holds_pair
 
 

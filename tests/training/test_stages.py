@@ -9,7 +9,8 @@ from reverie.configs import scan_scenes
 from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
 from reverie.layers import Noise
-from reverie.pipelines.source import from_arrays
+from reverie.models import scan
+from reverie.pipelines import from_arrays
 from reverie.training import checkpoints, loop, run_folder, stages, strategies
 
 from .. import experiment

@@ -117,7 +117,7 @@ def test_bad_files_are_counted_by_reason_named_and_bounded(tmp_path):
     assert manifest["decoded_whole"] >= 1  # The file without a duration.
     with pytest.raises(UserError, match=r"3 of 9 videos gave no frame.*max_bad_fraction=0.2 of 12"):
         extract.run(_job(tmp_path / "odd", tmp_path / "out2", video={"frames": 1}, max_bad_fraction=0.2, workers=1))
-    # What was done stays: with a larger budget the same folder is gone on with.
+    # What was done stays: with a larger budget the same folder is resumed.
     assert extract.run(_job(tmp_path / "odd", tmp_path / "out2", video={"frames": 1}, max_bad_fraction=0.99))["frames"]
 
 

@@ -1,4 +1,4 @@
-"""Neighbours by bands of bits against comparing every pair."""
+"""Neighbors by bands of bits against comparing every pair."""
 
 import numpy as np
 import PIL.Image
@@ -9,12 +9,12 @@ from reverie.pipelines.frames.video import Picture, VideoSettings
 
 
 @pytest.mark.parametrize("distance", [-1, 0, 1, 4, 10])
-def test_finds_exactly_the_neighbours_within_the_distance(distance):
+def test_finds_exactly_the_neighbors_within_the_distance(distance):
     rng = np.random.default_rng(distance + 1)
     known, duplicates = [], NearDuplicates(distance)
     for _ in range(400):
         value = int(rng.integers(0, 2**63))
-        if known and rng.random() < 0.5:  # A neighbour of a known one, up to twice the distance away.
+        if known and rng.random() < 0.5:  # A neighbor of a known one, up to twice the distance away.
             value = known[int(rng.integers(len(known)))]
             for bit in rng.choice(64, int(rng.integers(0, 2 * max(distance, 1) + 1)), replace=False):
                 value ^= 1 << int(bit)

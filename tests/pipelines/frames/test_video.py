@@ -116,7 +116,7 @@ def test_wide_pixels_are_stretched_before_the_square_is_cut(tmp_path):
     assert np.all(image[:28] < 60) and np.all(image[36:] > 190)
 
 
-def test_the_square_is_the_centre_resized_by_area(tmp_path):
+def test_the_square_is_the_center_resized_by_area(tmp_path):
     image = _sample(clips.write(tmp_path / "a.mp4", frames=1, draw=lambda n: clips.bars(0b10110010)), size=32)[0][
         0
     ].image
@@ -181,7 +181,7 @@ def test_settings_out_of_range_are_refused():
 
 
 def test_passing_over_frames_that_no_other_needs_changes_no_picture(tmp_path, monkeypatch):
-    # Bidirectional frames (every second one here) are such frames; each frame is of its own grey.
+    # Bidirectional frames (every second one here) are such frames; each frame is of its own gray.
     path = tmp_path / "b.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)

@@ -26,7 +26,7 @@ def _faces(folder, split, **options):
     return images.pixels[:, 0, 0, 0].tolist(), images.labels.tolist()
 
 
-def test_labels_start_at_zero_and_unlabelled_stays_minus_one(folder):
+def test_labels_start_at_zero_and_unlabeled_stays_minus_one(folder):
     assert _faces(folder, "train") == ([0, 1, 2, 3, 8, 9], [0, 1, 6, 3, -1, -1])
 
 

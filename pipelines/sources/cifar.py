@@ -6,8 +6,9 @@ import pickle
 
 import numpy as np
 
-from ..errors import UserError, first_line
-from .source import Images, from_arrays
+from ...errors import UserError, first_line
+from ..image_set import Images, from_arrays
+from .contract import Request, Source
 
 # file names of each split, the key of the labels, the meta file and its key of class names
 _LAYOUTS = {
@@ -26,6 +27,28 @@ _ALLOWED = {
     ("numpy._core.multiarray", "_reconstruct"),
     ("_codecs", "encode"),
 }
+
+
+class Cifar(Source):
+    """`cifar10:DIR` or `cifar100:DIR`, a folder of the unpacked files.
+
+    Arguments:
+      kind: "cifar10", or "cifar100" with its fine labels.
+    """
+
+    summary = "the authors' Python files, unpacked"
+
+    def __init__(self, kind: str):
+        self.kind, self.forms = kind, (f"{kind}:DIR",)
+
+    def splits(self, place: str, request: Request) -> tuple[str, ...]:
+        return ("train", "test")
+
+    def read(self, place: str, split: str, request: Request) -> Images:
+        return read_cifar(self.kind, place, split)
+
+
+SOURCES = (Cifar("cifar10"), Cifar("cifar100"))
 
 
 def read_cifar(kind: str, folder: str, split: str) -> Images:

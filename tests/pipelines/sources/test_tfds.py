@@ -2,8 +2,8 @@ import pytest
 import tensorflow_datasets as tfds
 from reverie import pipelines
 from reverie.errors import UserError
-from reverie.pipelines import prepared, symbols
-from reverie.pipelines.files import Budget
+from reverie.pipelines import Request, symbols
+from reverie.pipelines.sources import tfds as prepared
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def test_unknown_names_and_features_are_refused(data_dir):
     with pytest.raises(UserError, match="no_such_set"):
         pipelines.read("tfds:no_such_set", data_dir=data_dir, image_shape=(28, 28, 1))
     with pytest.raises(UserError, match="expected 'image' and 'mood'"):
-        prepared.read_prepared("dummy_mnist", "train", data_dir, (28, 28, 1), "none", Budget(), "mood")
+        pipelines.read("tfds:dummy_mnist", data_dir=data_dir, image_shape=(28, 28, 1), label_key="mood")
     with pytest.raises(UserError, match=r"not 9x9x1.*resize=crop"):
         pipelines.read("tfds:dummy_mnist", data_dir=data_dir, image_shape=(9, 9, 1))
 
 
 def test_building_a_prepared_set_is_done_at_once(data_dir):
-    assert prepared.build("dummy_mnist", data_dir).startswith(data_dir)
+    assert prepared.prepare("dummy_mnist", data_dir).startswith(data_dir)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,8 @@ def test_building_a_prepared_set_is_done_at_once(data_dir):
 def test_sets_with_attributes_give_a_column_each(monkeypatch, name, shape, columns, values):
     monkeypatch.setattr(prepared, "_prepared", prepared._builder)  # The mock below stands in for files on disk.
     with tfds.testing.mock_data(num_examples=6):
-        images = prepared.read_prepared(name, "train", "", shape, "stretch", Budget(), attributes=True)
+        options = {"data_dir": "", "label_key": "label", "attributes": True}
+        images = prepared.read_prepared(name, "train", Request(shape, "stretch", options=options))
     assert images.labels.shape == (6, columns) and len(images.head_names) == columns
     vocabulary = pipelines.Vocabulary(symbols.attributes_of(images))
     sizes = dict(zip(vocabulary.names, vocabulary.sizes, strict=True))

@@ -3,7 +3,7 @@ import PIL.Image
 import pytest
 from reverie import pipelines
 from reverie.errors import UserError
-from reverie.pipelines.multipie import CAMERA_YAW, CAMERAS, parse_name
+from reverie.pipelines.sources.multipie import CAMERA_YAW, CAMERAS, parse_name
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from reverie.pipelines.multipie import CAMERA_YAW, CAMERAS, parse_name
 )
 def test_names_are_parsed_with_and_without_suffix(name, expected):
     parsed = parse_name(name)
-    assert (tuple(parsed.values()) if parsed else None) == expected
+    assert (tuple(parsed) if parsed else None) == expected
 
 
 def test_cameras_are_in_the_order_of_their_yaw():

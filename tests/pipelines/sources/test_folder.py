@@ -31,7 +31,7 @@ def read(folder, split="train", **options):
     return pipelines.read(f"folder:{folder}", split, image_shape=SHAPE, **{"test_fraction": 0.0, **options})
 
 
-def test_a_flat_folder_is_unlabelled_and_class_folders_are_classes(tmp_path):
+def test_a_flat_folder_is_unlabeled_and_class_folders_are_classes(tmp_path):
     save(tmp_path / "flat" / "a.png", 1)
     save(tmp_path / "flat" / "b.jpg", 2)
     assert read(tmp_path / "flat").labels.tolist() == [-1, -1]

@@ -1,15 +1,18 @@
-"""`Images`: what every reader returns. Labelled pictures that can be asked for by index."""
+"""`Images`: what every source gives. Labeled pictures that can be asked for by index."""
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from ..errors import UserError
 
-UNLABELLED = -1
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+UNLABELED = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Skipped:
     """
 
     total: int = 0
-    reasons: dict = dataclasses.field(default_factory=dict)
-    first: tuple = ()
+    reasons: dict[str, int] = dataclasses.field(default_factory=dict)
+    first: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -44,7 +47,7 @@ class Images:
     Attributes:
       name: where the pictures came from, for messages and reports.
       shape: (height, width, channels) of every picture that a consumer will see.
-      labels: int32 [n], or [n, heads] for several label columns; -1 marks an unlabelled row.
+      labels: int32 [n], or [n, heads] for several label columns; -1 marks an unlabeled row.
       pixels: uint8 [n, height, width, channels], or float32 in [0, 1] of that shape.
       encoded: object array [n] of PNG/JPEG/BMP bytes, decoded while streaming.
       paths: string array [n] of image files, read and decoded while streaming.
@@ -63,7 +66,7 @@ class Images:
     """
 
     name: str
-    shape: tuple
+    shape: tuple[int, int, int]
     labels: np.ndarray
     pixels: np.ndarray | None = None
     encoded: np.ndarray | None = None
@@ -72,23 +75,32 @@ class Images:
     drawn: Callable | None = None
     keys: np.ndarray | None = None
     resize: str = "none"
-    head_names: tuple = ("label",)
-    class_names: dict = dataclasses.field(default_factory=dict)
+    head_names: tuple[str, ...] = ("label",)
+    class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     skipped: Skipped = Skipped()
     nuisances: np.ndarray | None = None
-    nuisance_names: tuple = ()
+    nuisance_names: tuple[str, ...] = ()
     permutations: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @functools.cached_property
-    def content(self) -> tf.Tensor:
+    def content(self) -> "tf.Tensor":
         """Pixels, encoded files or paths as one tensor, made once: every stream over the set shares it."""
+        import tensorflow as tf  # Here, so that sources can be listed without it.
+
         return tf.convert_to_tensor(next(part for part in (self.pixels, self.encoded, self.paths) if part is not None))
 
-    def take(self, indices) -> "Images":
-        """The pictures at `indices` (int array), in that order."""
+    def take(self, indices: np.ndarray) -> "Images":
+        """The pictures at some rows.
+
+        Args:
+          indices: int [k].
+
+        Returns:
+          k pictures in the order of `indices`, with their labels, keys and nuisances.
+        """
 
         def pick(column):
             return None if column is None else column[indices]
@@ -97,7 +109,7 @@ class Images:
         return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in columns})
 
 
-def from_arrays(name: str, images, labels, **fields) -> Images:
+def from_arrays(name: str, images, labels, **fields: Any) -> Images:
     """Checks a pair of arrays and wraps them.
 
     Args:
@@ -108,6 +120,11 @@ def from_arrays(name: str, images, labels, **fields) -> Images:
 
     Raises:
       UserError: wrong rank, type or range, unequal lengths, non-finite pixels.
+
+    Example:
+      >>> images = from_arrays("blank", np.zeros([3, 8, 8], np.uint8), [0, 1, 1])
+      >>> len(images), images.shape
+      (3, (8, 8, 1))
     """
     images = np.asarray(images)
     if images.ndim == 3:
@@ -120,7 +137,7 @@ def from_arrays(name: str, images, labels, **fields) -> Images:
         raise UserError(f"{name}: holds no images")
     if images.dtype != np.uint8:
         images = _unit_floats(name, images)
-    labels = np.full(len(images), UNLABELLED, np.int32) if labels is None else np.asarray(labels)
+    labels = np.full(len(images), UNLABELED, np.int32) if labels is None else np.asarray(labels)
     if len(labels) != len(images):
         raise UserError(f"{name}: {len(images)} images but {len(labels)} labels")
     whole = np.issubdtype(labels.dtype, np.integer) or (
@@ -152,7 +169,7 @@ def _unit_floats(name: str, images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32)
 
 
-def for_heads(images: Images, heads: dict) -> Images:
+def for_heads(images: Images, heads: Mapping[str, int]) -> Images:
     """The set with one label column a head of the model, in the model's order; refuses labels beyond it.
 
     Columns are matched by name; a set with a single label column serves a model with a single head of any name.
@@ -163,6 +180,11 @@ def for_heads(images: Images, heads: dict) -> Images:
 
     Raises:
       UserError: a head without a column, or a label outside -1..classes-1.
+
+    Example:
+      >>> images = from_arrays("blank", np.zeros([2, 8, 8], np.uint8), [0, 1])
+      >>> for_heads(images, {"digit": 2}).head_names
+      ('digit',)
     """
     columns = images.labels.reshape(len(images), -1)
     if len(heads) == 1 and columns.shape[1] == 1:
@@ -176,11 +198,11 @@ def for_heads(images: Images, heads: dict) -> Images:
             )
         picked = columns[:, [images.head_names.index(head) for head in heads]]
     for column, (head, classes) in zip(picked.T, heads.items(), strict=True):
-        wrong = np.flatnonzero((column < UNLABELLED) | (column >= classes))
+        wrong = np.flatnonzero((column < UNLABELED) | (column >= classes))
         if wrong.size:
             raise UserError(
                 f"{images.name}: label {column[wrong[0]]} of image {wrong[0]} is out of range for head '{head}': "
-                f"expected 0..{classes - 1}, or -1 for unlabelled ({wrong.size} such labels)"
+                f"expected 0..{classes - 1}, or -1 for unlabeled ({wrong.size} such labels)"
             )
     names = dict(zip(heads, images.class_names.values(), strict=False)) if len(heads) == 1 else images.class_names
     labels = picked[:, 0] if len(heads) == 1 else picked

@@ -1,64 +1,77 @@
-"""Reader of prepared TensorFlow Datasets, and the command that prepares one. Nothing downloads unless asked."""
+"""TensorFlow Datasets that are already on disk, and `prepare`, which puts one there. Nothing downloads unless asked."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from ..errors import UserError, first_line
-from . import decoding
-from .files import Budget
-from .source import UNLABELLED, Images
+from ...errors import UserError, first_line
+from ..image_set import UNLABELED, Images
+from .contract import Option, Request, Source
 
 
-def prepared_splits(name: str, data_dir: str) -> tuple:
-    """The splits of a prepared data set."""
-    return tuple(_prepared(name, data_dir).info.splits)
+class Tfds(Source):
+    """`tfds:NAME`, as TFDS writes it: "mnist", "cifar100", "name/config:version"."""
+
+    kind = "tfds"
+    summary = "a TensorFlow Datasets set that is already prepared (`reverie data build NAME`)"
+    forms = ("tfds:NAME",)
+    needs_shape = True
+    options = {
+        "data_dir": Option("", "Where TFDS sets were prepared; empty is TFDS's own folder."),
+        "label_key": Option("label", "The TFDS feature with the label."),
+        "attributes": Option(
+            False, "Of TFDS sets: all named attributes (as of shapes3d, celeb_a) instead of one label."
+        ),
+    }
+
+    def splits(self, place: str, request: Request) -> tuple[str, ...]:
+        return tuple(_prepared(place, request.options["data_dir"]).info.splits)
+
+    def read(self, place: str, split: str, request: Request) -> Images:
+        return read_prepared(place, split, request)
 
 
-def read_prepared(
-    name: str,
-    split: str,
-    data_dir: str,
-    shape: tuple,
-    resize: str,
-    budget: Budget,
-    label_key: str = "label",
-    attributes: bool = False,
-) -> Images:
+SOURCES = (Tfds(),)
+
+
+def read_prepared(name: str, split: str, request: Request) -> Images:
     """Loads one split of a data set that is already on disk.
 
     Args:
-      name: as TFDS writes it: "mnist", "cifar100", "name/config:version".
+      name: see `Tfds`.
       split: "train", "validation" or "test".
-      data_dir: the folder given to `reverie data build`; "" is TFDS's own default.
-      shape: (height, width, channels) wanted.
-      resize: see `decoding.decode`.
-      budget: within `memory_gib` the set is kept as pixels, else as encoded bytes.
-      label_key: the feature that holds the label.
-      attributes: take every named attribute instead; see `_attribute_columns`.
+      request: within its `memory_gib` the set is kept as pixels, else as encoded bytes; with the option `attributes`
+        there is a label column for each named attribute.
 
     Raises:
       UserError: unknown name, not prepared, or without an image and that label.
     """
-    builder = _prepared(name, data_dir)
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    from .. import decoding
+
+    label_key, attributes = request.options["label_key"], request.options["attributes"]
+    shape, resize = request.image_shape, request.resize
+    builder = _prepared(name, request.options["data_dir"])
     features = builder.info.features
     columns = _attribute_columns(features) if attributes else {}
     if attributes and not columns:
         raise UserError(f"data set '{name}' has no attributes (features {list(features)}); expected whole-number ones")
     if "image" not in features or (not attributes and label_key not in features):
         raise UserError(f"data set '{name}' has the features {list(features)}; expected 'image' and '{label_key}'")
-    import tensorflow_datasets as tfds
-
     dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
 
     def label_of(row):
-        return [int(value(row)) for value, _ in columns.values()] if attributes else row[label_key]
+        return [int(column.value(row)) for column in columns.values()] if attributes else row[label_key]
 
     rows = [(row["image"], label_of(row)) for row in dataset.as_numpy_iterator()]
     labels = np.asarray([label for _, label in rows])
     if not np.issubdtype(labels.dtype, np.integer):
-        labels = np.full(len(rows), UNLABELLED)
+        labels = np.full(len(rows), UNLABELED)
     if attributes:
-        names = {column: found for column, (_, found) in columns.items()}
+        names = {column: found.names for column, found in columns.items()}
         heads = {"head_names": tuple(columns), "class_names": names}
     else:
         names = getattr(features[label_key], "names", None)
@@ -72,7 +85,7 @@ def read_prepared(
     }
     contents = [image for image, _ in rows]
     encoded = isinstance(contents[0], bytes)
-    if encoded and len(rows) * int(np.prod(shape)) > budget.memory_gib * 2**30:
+    if encoded and len(rows) * int(np.prod(shape)) > request.budget.memory_gib * 2**30:
         return Images(encoded=np.asarray(contents, object), **fields)
     try:
         if encoded:
@@ -88,8 +101,13 @@ def read_prepared(
     return Images(pixels=pixels, **fields)
 
 
-def _attribute_columns(features) -> dict:
-    """Attribute -> (row -> its whole number, names of its values), of a prepared set's features.
+class _Attribute(NamedTuple):
+    value: Callable[[dict], Any]  # Row -> its whole number.
+    names: tuple[str, ...]  # Of its values.
+
+
+def _attribute_columns(features) -> dict[str, _Attribute]:
+    """The attributes of a prepared set's features.
 
     Three forms are known, those of shapes3d and dsprites (`label_NAME`, a class label each, beside the value of the
     same name) and of celeb_a (`attributes`, a dict of booleans); attributes of a single value say nothing and are left
@@ -99,14 +117,21 @@ def _attribute_columns(features) -> dict:
     for key, feature in features.items():
         if key.startswith("label_") and getattr(feature, "num_classes", 0) > 1:
             names = tuple(feature.names) if getattr(feature, "names", None) else ()
-            columns[key.removeprefix("label_")] = (lambda row, key=key: row[key], names)
+            columns[key.removeprefix("label_")] = _Attribute(lambda row, key=key: row[key], names)
     for key in dict(features).get("attributes", ()):
-        columns[key] = (lambda row, key=key: row["attributes"][key], ("no", "yes"))
+        columns[key] = _Attribute(lambda row, key=key: row["attributes"][key], ("no", "yes"))
     return columns
 
 
-def build(name: str, data_dir: str = "") -> str:
-    """Downloads and prepares a data set (the only place that may download), and returns its folder.
+def prepare(name: str, data_dir: str = "") -> str:
+    """Downloads and prepares a data set; the only place that may download.
+
+    Args:
+      name: see `Tfds`.
+      data_dir: where to; "" is TFDS's own folder.
+
+    Returns:
+      The folder of the prepared set.
 
     Raises:
       UserError: unknown name, or the source cannot be reached.

@@ -1,0 +1,188 @@
+"""Image sets as `tf.data` streams of batches: endless ones whose only state is their step, and single passes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..errors import UserError
+from . import decoding, order
+from .frames import stream as frame_stream
+from .image_set import Images
+from .reading import read
+
+
+def dataset(
+    source: str = "mnist_sample",
+    split: str = "train",
+    *,
+    batch_size: int = 128,
+    seed: int | None = None,
+    **settings: Any,
+) -> tf.data.Dataset:
+    """Any source as batches: endless and shuffled when `seed` is given, else one pass in order.
+
+    Args:
+      source, split, **settings: see `read`.
+      batch_size: images a batch.
+      seed: keys the endless shuffled stream.
+
+    Returns:
+      Batches of {"image", "label", "index"}; see `batches`.
+
+    Raises:
+      UserError: as `read` and `batches`.
+
+    Example:
+      >>> batch = next(iter(dataset("mnist_sample", batch_size=32, seed=1)))
+      >>> batch["image"].shape
+      TensorShape([32, 28, 28, 1])
+    """
+    images = read(source, split, **settings)
+    return in_order(images, batch_size) if seed is None else batches(images, batch_size, seed=seed)
+
+
+def batches(
+    images: Images,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    start_step: int = 0,
+    shuffle: bool = True,
+    input_context: tf.distribute.InputContext | None = None,
+    replicas: int = 1,
+) -> tf.data.Dataset:
+    """An endless stream of training batches whose only state is the step.
+
+    Args:
+      images: the set.
+      batch_size: images a step, over all hosts and replicas together.
+      seed: keys the order; the same seed gives the same batches on any number of hosts and replicas.
+      start_step: the step to start at; step k of a resumed stream equals step k of an unbroken one.
+      shuffle: a fresh order every epoch, or the set's own.
+      input_context: which host this is and how many there are; None is one host.
+      replicas: replicas over all hosts. Each element is one replica's share, in replica order.
+
+    Returns:
+      Batches of {"image": float32 [b, height, width, channels] in [0, 1],
+      "label": int32 [b] or [b, heads], "index": int64 [b]} with b = batch_size / replicas.
+
+    Raises:
+      UserError: a batch that replicas do not divide, or larger than the set.
+
+    Example:
+      >>> from reverie.pipelines import from_arrays
+      >>> images = from_arrays("blank", np.zeros([6, 8, 8], np.uint8), None)
+      >>> unbroken = [batch["index"].numpy().tolist() for batch in batches(images, 4, seed=5).take(3)]
+      >>> next(iter(batches(images, 4, seed=5, start_step=2)))["index"].numpy().tolist() == unbroken[2]
+      True
+    """
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(f"batch_size is {batch_size}; expected a positive multiple of the {replicas} replica(s)")
+    if batch_size > len(images):
+        raise UserError(f"batch_size is {batch_size}, but {images.name} holds only {len(images)} images")
+    if images.shards is not None:
+        order_of = {"seed": seed, "start_step": start_step, "shuffle": shuffle}
+        spread = {"input_context": input_context, "replicas": replicas}
+        return frame_stream.batches(images.shards, batch_size, **order_of, **spread)
+    chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
+    chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
+    return _fetch(chunks, images, batch_size // replicas, drop_remainder=True)
+
+
+def rows(
+    columns: Mapping[str, np.ndarray],
+    batch_size: int,
+    *,
+    seed: int = 0,
+    start_step: int = 0,
+    input_context: tf.distribute.InputContext | None = None,
+    replicas: int = 1,
+) -> tf.data.Dataset:
+    """As `batches`, of rows that are no images.
+
+    Args:
+      columns: name -> array [n, ...].
+      batch_size, seed, start_step, input_context, replicas: see `batches`; a batch may be larger than n.
+
+    Returns:
+      Batches of {name: [b, ...]} with b = batch_size / replicas.
+
+    Example:
+      >>> batch = next(iter(rows({"code": np.zeros([5, 2], np.float32)}, 8)))
+      >>> batch["code"].shape
+      TensorShape([8, 2])
+    """
+    columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
+    size = len(next(iter(columns.values())))
+    chunks = order.index_batches(size, batch_size, seed, start_step)
+    chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
+    gathered = chunks.map(lambda index: {name: tf.gather(column, index) for name, column in columns.items()})
+    return gathered.prefetch(tf.data.AUTOTUNE)
+
+
+def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
+    """One pass in the set's own order, for evaluation.
+
+    Args:
+      images: the set.
+      batch_size: images a batch; the last may be smaller.
+
+    Returns:
+      Batches of {"image", "label", "index"}; see `batches`.
+
+    Example:
+      >>> from reverie.pipelines import read
+      >>> sum(len(batch["label"]) for batch in in_order(read("mnist_sample", "test"), 300))
+      1000
+    """
+    if images.shards is not None:
+        return frame_stream.in_order(images.shards, batch_size)
+    chunks = tf.data.Dataset.range(len(images)).batch(batch_size)
+    return _fetch(chunks, images, batch_size, drop_remainder=False)
+
+
+def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
+    """Turns batches of indices into batches of examples."""
+    labels = tf.constant(images.labels)
+    if images.drawn is not None:
+        nuisances = tf.constant(images.nuisances)
+
+        def draw(index):
+            label = tf.gather(labels, index)
+            return {
+                "image": decoding.to_unit(images.drawn(label, tf.gather(nuisances, index))),
+                "label": label,
+                "index": index,
+            }
+
+        dataset = chunks.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    elif images.pixels is not None:
+        pixels = images.content
+
+        def gather(index):
+            found = tf.gather(pixels, index) if images.permutations is None else _permuted(images, index)
+            return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
+
+        dataset = chunks.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    else:
+        contents = images.content
+
+        def load(index):
+            content = contents[index] if images.paths is None else tf.io.read_file(contents[index])
+            image = decoding.decode(content, images.shape, images.resize)
+            return {"image": decoding.to_unit(image), "label": labels[index], "index": index}
+
+        dataset = chunks.unbatch().map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.batch(size, drop_remainder=drop_remainder)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _permuted(images: Images, index):
+    """Pictures with their pixels in the order of their row's table; see `Images.permutations`."""
+    count = len(images) // len(images.permutations)
+    height, width, channels = images.shape
+    pixels = tf.reshape(tf.gather(images.content, index % count), [-1, height * width, channels])
+    tables = tf.gather(tf.constant(images.permutations), index // count)
+    return tf.reshape(tf.gather(pixels, tables, batch_dims=1), [-1, *images.shape])

@@ -1,0 +1,25 @@
+"""What to say of a word that is not known: the known words that come nearest."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown word.
+
+    Args:
+      word: as it was written.
+      known: the words that would have been right.
+
+    Returns:
+      "; nearest: a, b" with up to four similar words, or "; expected one of ..." where nothing is similar.
+
+    Example:
+      >>> nearest("floder", ["folder", "table"])
+      '; nearest: folder'
+      >>> nearest("xyz", ["folder", "table"])
+      '; expected one of folder, table'
+    """
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=4, cutoff=0.5)
+    return f"; nearest: {', '.join(close)}" if close else f"; expected one of {', '.join(known[:20])}"

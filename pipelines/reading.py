@@ -1,0 +1,113 @@
+"""From a source string to sets of images: `folder:my/pictures` to one `Images` a split.
+
+A source brings splits of its own, or they are held out of its "train" here, the same way for all. Which kinds there
+are, and what they can be told, is in `sources/`; `sources_table()` lists them.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from .holdout import carve
+from .image_set import Images
+from .settings import request_for
+from .sources.contract import SPLITS
+from .sources.registry import find_source, parse_source
+
+
+def read(source: str, split: str = "train", **settings: Any) -> Images:
+    """Reads one split of a source into an indexable set.
+
+    Args:
+      source: `kind:place` or a path; `sources_table()` lists the kinds.
+      split: "train", "validation" or "test".
+      **settings: any of `data_settings()`, as `image_shape=(64, 64, 3)`.
+
+    Raises:
+      UserError: anything about the source or the settings that cannot be used; no such split.
+
+    Example:
+      >>> digits = read("mnist_sample", "test")
+      >>> len(digits), digits.shape
+      (1000, (28, 28, 1))
+    """
+    sets = read_splits(source, (split,), **settings)
+    if split not in sets:
+        raise UserError(f"{source}: has no {split} split, and none is held out ({split}_fraction is 0)")
+    return sets[split]
+
+
+def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) -> dict[str, Images]:
+    """Reads several splits of a source, touching each file once.
+
+    A source that has no such split of its own gives it up from "train": `validation_fraction` (0 by default) and
+    `test_fraction` (0.1) of the images, chosen by `holdout_seed` and what each image is known by.
+
+    Args:
+      source: `kind:place` or a path; `sources_table()` lists the kinds.
+      splits: of "train", "validation" and "test".
+      **settings: any of `data_settings()`. Those with a meaning for other sources alone are passed over;
+        `image_shape` takes the images' own where it is not said (files need it).
+
+    Returns:
+      split -> `Images`; without the splits that the source has not and nothing is held out for.
+
+    Raises:
+      UserError: anything about the source or the settings that cannot be used.
+
+    Example:
+      >>> sets = read_splits("mnist_sample", validation_fraction=0.2)
+      >>> sorted(sets)
+      ['test', 'train', 'validation']
+    """
+    for split in splits:
+        if split not in SPLITS:
+            raise UserError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
+    kind, place = parse_source(source)
+    reader = find_source(kind)
+    request = request_for(reader, settings)
+    if request.image_shape is None and reader.needs_shape:
+        raise UserError(f"{source}: set image_shape, for example (64, 64, 3)")
+    own = reader.splits(place, request)
+    sets = {split: reader.read(place, split, request) for split in splits if split in own and split != "train"}
+    # Nothing is held out for a split that the source brings itself.
+    held = {split: 0.0 if split in own else request.fraction(split) for split in ("validation", "test")}
+    carved = [split for split in splits if split not in sets and (split == "train" or held[split])]
+    if carved:
+        train = reader.read(place, "train", request)
+        sets |= {split: carve(train, split, **held, seed=request.holdout_seed) for split in carved}
+    found = {split: sets[split] for split in splits if split in sets and len(sets[split])}
+    if request.image_shape is None:
+        return found
+    return {split: _fitted(images, request.image_shape, request.resize) for split, images in found.items()}
+
+
+def _fitted(images: Images, shape: tuple, resize: str) -> Images:
+    """Pixels already in memory, brought to the shape wanted; files are decoded to it while streaming."""
+    if images.shape == shape:
+        return images
+    wanted, found = "x".join(map(str, shape)), "x".join(map(str, images.shape))
+    if images.pixels is None:
+        raise UserError(
+            f"{images.name}: images are {found}, but the model takes {wanted}; set --config.data.image_shape, or raise "
+            "--config.data.memory_gib so that they can be resized"
+        )
+    if resize == "none" or images.pixels.dtype != np.uint8:
+        raise UserError(
+            f"{images.name}: images are {found}, but the model takes {wanted}; "
+            "set --config.data.resize=crop (or stretch; uint8 only), or --config.data.image_shape"
+        )
+    import tensorflow as tf  # With the decoder, once something must be resized.
+
+    from . import decoding
+
+    pixels = images.pixels
+    if images.shape[-1] != shape[-1]:
+        convert = tf.image.rgb_to_grayscale if shape[-1] == 1 else tf.image.grayscale_to_rgb
+        pixels = np.stack([convert(tf.constant(image)).numpy() for image in pixels])
+    if pixels.shape[1:3] != shape[:2]:
+        pixels = np.stack([decoding.fit(tf.constant(image), *shape[:2], resize).numpy() for image in pixels])
+    return dataclasses.replace(images, pixels=pixels, shape=shape)
