@@ -122,13 +122,13 @@ def test_one_graph_serves_all_tasks_after_the_first(stream_npz, tmp_path, monkey
     assert set(traced) == {"task 1 of 6", "task 2 of 6"}
 
 
-def test_the_optimiser_goes_on_from_task_to_task(stream_npz, tmp_path):
+def test_the_optimizer_goes_on_from_task_to_task(stream_npz, tmp_path):
     config = tiny_stream_config(stream_npz, "none", steps=5)
     run_stream(config, tmp_path / "run")
     path = checkpoints.latest(tmp_path / "run" / "checkpoints")
     slots = [name for name, _ in tf.train.list_variables(path) if name.startswith("optimizer/slots")]
     assert slots
-    # With a fresh optimiser in each task the first moments of output units of the first task, which get no
+    # With a fresh optimizer in each task the first moments of output units of the first task, which get no
     # gradient from the third on, would be zero.
     moments = [tf.train.load_variable(path, name) for name in slots]
     output = [m for m in moments if m.shape == (24, 6)]
@@ -264,8 +264,8 @@ class TestBadInputIsOneClearLine:
             run_stream(config, tmp_path / "run")
 
 
-def test_phases_may_change_their_optimiser_between_runs_of_phases(tiny_npz, tmp_path):
-    # A chain that follows another phase starts its own optimiser: its schedule counts from its own start.
+def test_phases_may_change_their_optimizer_between_runs_of_phases(tiny_npz, tmp_path):
+    # A chain that follows another phase starts its own optimizer: its schedule counts from its own start.
     model, _ = run(tiny_config(tiny_npz, steps=1), tmp_path / "seed")
     phases = [
         loop.Phase("a", 3, 10, model.losses, model.trainable_variables, None, {}, {}),

@@ -251,7 +251,7 @@ def test_a_schedule_that_restarts_is_that_of_each_phase_alone(tiny_npz, tmp_path
     assert weights_digest(separate) == weights_digest(restarted) != weights_digest(running)
 
 
-def test_phases_that_continue_are_one_run_of_the_optimiser_and_the_schedule(tiny_npz, tmp_path, monkeypatch):
+def test_phases_that_continue_are_one_run_of_the_optimizer_and_the_schedule(tiny_npz, tmp_path, monkeypatch):
     config = tiny_config(tiny_npz)
     # The streams of later phases start anew; here every phase sees the same few batches over and over.
     monkeypatch.setattr(loop.Runner, "iterator", lambda self, first: iter(_same_batch(self.phase)))
