@@ -59,7 +59,7 @@ def register_method(method: _Registered) -> _Registered:
     for hook, fact in (("rows", "rehearses"), ("extra_loss", "penalizes")):
         if (getattr(method, hook) is not getattr(Method, hook)) != getattr(method, fact):
             raise UserError(
-                f"{method.__name__}.{fact} is {getattr(method, fact)}; expected it to say whether it has {hook}"
+                f"{method.__name__}.{fact} is {getattr(method, fact)}; it must say whether the class has {hook}"
             )
     _check_options(method, others)
     for name in [name for name, other in _METHODS.items() if name not in others]:
