@@ -23,10 +23,32 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "OPERATORS", "UNLABELED", "Attribute", "Images", "Option", "Request", "Skipped", "Source", "Stream", "StreamSettings",
-    "Vocabulary", "batches", "data_settings", "dataset", "for_heads", "from_arrays", "give", "in_order",
-    "parse_source", "read", "read_splits", "register_source", "rows", "source_kinds", "sources_table",
-]  # fmt: skip
+    "OPERATORS",
+    "UNLABELED",
+    "Attribute",
+    "Images",
+    "Option",
+    "Request",
+    "Skipped",
+    "Source",
+    "Stream",
+    "StreamSettings",
+    "Vocabulary",
+    "batches",
+    "data_settings",
+    "dataset",
+    "for_heads",
+    "from_arrays",
+    "give",
+    "in_order",
+    "parse_source",
+    "read",
+    "read_splits",
+    "register_source",
+    "rows",
+    "source_kinds",
+    "sources_table",
+]
 
 
 def __getattr__(name: str):

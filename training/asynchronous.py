@@ -2,7 +2,7 @@
 
 The weights lie on parameter servers, a band of a kernel on each in turn (`shards` of the local layers), and each
 server applies gradients as they come, computed from weights that others have changed since (Le et al. 2012,
-section 3.3; Dean et al. 2012, "Downpour SGD"). Everything else is the one loop: `Steps` here take the place of
+section 3.3; Dean et al. 2012, "Downpour SGD"). Everything else is the one loop: `AsynchronousRunner` takes the place of
 `steps.Runner` where the strategy is a ParameterServerStrategy.
 
 A worker that is lost is passed over, and its step is done by another; a step may so be done twice. A server that is
@@ -11,6 +11,7 @@ lost takes weights with it: the job ends, and starts again from its last checkpo
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -30,7 +31,7 @@ class WorkerContext:
       seed_offset: int64 scalar tensor, different on every worker.
     """
 
-    seed_offset: object
+    seed_offset: tf.Tensor
     num_input_pipelines: int = 1
     input_pipeline_id: int = 0
 
@@ -76,7 +77,7 @@ class AsynchronousRunner(Runner):
 
 
 @contextlib.contextmanager
-def lost_servers():
+def lost_servers() -> Iterator[None]:
     """Turns the many faces of a lost parameter server into one error; a no-op where there are none.
 
     Raises:

@@ -1,13 +1,14 @@
-"""Optimisers as in-place updates of TensorFlow's fused kernels.
+"""Optimizers as in-place updates of TensorFlow's fused kernels.
 
-Keras 3 optimisers are written as separate operations, about ten passes over the weights on a CPU (measured:
+Keras 3 optimizers are written as separate operations, about ten passes over the weights on a CPU (measured:
 38 ms against 11 ms for 1.07 M weights under Adam). TensorFlow has one fused kernel each for the classical
 rules; `Fused` calls it on the replica's own copy of every variable, after the gradients were summed over the
 replicas. What has no kernel falls through to Keras.
 """
 
 import contextlib
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 
 import keras
 import tensorflow as tf
@@ -15,73 +16,102 @@ import tensorflow as tf
 from ..errors import UserError
 
 
-def _sgd(variable, gradient, slots, rate, _, settings):
-    del slots, settings
-    tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
+@dataclasses.dataclass(frozen=True)
+class SGDSettings:
+    """Of "sgd": none. w <- w - rate g."""
 
 
-def _momentum(variable, gradient, slots, rate, _, settings):
-    tf.raw_ops.ResourceApplyKerasMomentum(
-        var=variable.handle,
-        accum=slots[0].handle,
-        lr=rate,
-        grad=gradient,
-        momentum=settings["momentum"],
-        use_nesterov=bool(settings["nesterov"]),
-    )
+@dataclasses.dataclass(frozen=True)
+class MomentumSettings:
+    """Of "momentum".
+
+    Attributes:
+      momentum: share of the last step that is kept.
+      nesterov: whether the gradient counts as taken ahead of the step.
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = False
 
 
-def _adagrad(variable, gradient, slots, rate, _, settings):
-    tf.raw_ops.ResourceApplyAdagradV2(
-        var=variable.handle, accum=slots[0].handle, lr=rate, epsilon=settings["epsilon"], grad=gradient
-    )
+@dataclasses.dataclass(frozen=True)
+class AdagradSettings:
+    """Of "adagrad" (Duchi et al. 2011).
+
+    Attributes:
+      initial_accumulator: where the sums of squared gradients start.
+      epsilon: added to their root.
+    """
+
+    initial_accumulator: float = 0.1
+    epsilon: float = 1e-7
 
 
-def _adadelta(variable, gradient, slots, rate, _, settings):
-    tf.raw_ops.ResourceApplyAdadelta(
-        var=variable.handle,
-        accum=slots[0].handle,
-        accum_update=slots[1].handle,
-        lr=rate,
-        rho=settings["rho"],
-        epsilon=settings["epsilon"],
-        grad=gradient,
-    )
+@dataclasses.dataclass(frozen=True)
+class AdadeltaSettings:
+    """Of "adadelta" (Zeiler 2012).
+
+    Attributes:
+      rho: decay of the running means.
+      epsilon: added under their roots.
+    """
+
+    rho: float = 0.95
+    epsilon: float = 1e-6
 
 
-def _adam(variable, gradient, slots, rate, step, settings):
-    beta_1, beta_2 = settings["beta_1"], settings["beta_2"]
-    count = tf.cast(step + 1, tf.float32)
-    if settings["weight_decay"]:
-        # Decoupled decay (AdamW): shrink before the step, not through the gradient.
-        decay = rate * settings["weight_decay"]
-        tf.raw_ops.AssignSubVariableOp(resource=variable.handle, value=decay * tf.convert_to_tensor(variable))
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=slots[0].handle,
-        v=slots[1].handle,
-        beta1_power=tf.pow(beta_1, count),
-        beta2_power=tf.pow(beta_2, count),
-        lr=rate,
-        beta1=beta_1,
-        beta2=beta_2,
-        epsilon=settings["epsilon"],
-        grad=gradient,
-    )
+@dataclasses.dataclass(frozen=True)
+class AdamSettings:
+    """Of "adam" (Kingma and Ba 2015), with decoupled weight decay (AdamW, Loshchilov and Hutter 2019).
+
+    Attributes:
+      beta_1, beta_2: decay of the running means of gradients and of their squares.
+      epsilon: added to the root of the latter.
+      weight_decay: share of a weight taken off with each step, times the rate.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    weight_decay: float = 0.0
 
 
-# name -> (update, initial value of each slot, settings with their defaults)
-_RULES: dict[str, tuple[Callable, Callable, dict]] = {
-    "sgd": (_sgd, lambda s: (), {}),
-    "momentum": (_momentum, lambda s: (0.0,), {"momentum": 0.9, "nesterov": False}),
-    "adagrad": (_adagrad, lambda s: (s["initial_accumulator"],), {"initial_accumulator": 0.1, "epsilon": 1e-7}),
-    "adadelta": (_adadelta, lambda s: (0.0, 0.0), {"rho": 0.95, "epsilon": 1e-6}),
-    "adam": (
-        _adam,
-        lambda s: (0.0, 0.0),
-        {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "weight_decay": 0.0},
-    ),
-}
+RuleSettings = SGDSettings | MomentumSettings | AdagradSettings | AdadeltaSettings | AdamSettings
+
+
+def build(section: Mapping, variables: list) -> "Fused | FromKeras":
+    """An optimizer from the `optimizer` section of a config.
+
+    Args:
+      section: {"name": ..., the rule's own numbers}; see the settings above. Names without a kernel are Keras class
+        names, for example "Lion" or "Nadam", and take Keras' arguments.
+      variables: Keras variables to train.
+
+    Returns:
+      The optimizer, with its slots.
+
+    Raises:
+      UserError: unknown name or number.
+
+    Example:
+      >>> build({"name": "momentum", "nesterov": True}, [keras.Variable([1.0])]).settings.momentum
+      0.9
+    """
+    settings = dict(section)
+    name = settings.pop("name")
+    if name in _RULES:
+        known = [field.name for field in dataclasses.fields(_RULES[name].settings)]
+        unknown = set(settings) - set(known)
+        if unknown:
+            raise UserError(f"optimizer '{name}' does not know {sorted(unknown)}; it takes {sorted(known)}")
+        return Fused(name, variables, _RULES[name].settings(**settings))
+    kind = getattr(keras.optimizers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
+        raise UserError(f"optimizer is '{name}'; expected {', '.join(_RULES)} or the name of a Keras optimizer")
+    try:
+        return FromKeras(kind(**settings), variables)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer '{name}': {error}") from None
 
 
 class Fused(tf.Module):
@@ -90,18 +120,19 @@ class Fused(tf.Module):
     Arguments:
       rule: "sgd", "momentum", "adagrad", "adadelta" or "adam" (with decoupled weight decay, AdamW).
       variables: the variables to train; slots are made beside them, so build it inside the strategy's scope.
-      settings: the rule's own numbers.
+      settings: the rule's own numbers, one of the classes above.
     """
 
     inside_cond = True  # No collective inside `apply`: the loop may guard it with tf.cond.
 
-    def __init__(self, rule: str, variables: list, settings: dict):
+    def __init__(self, rule: str, variables: list, settings: RuleSettings):
         super().__init__(name=rule)
-        self._update, initial, _ = _RULES[rule]
-        self._settings = settings
-        self.slots = [[_beside(v, value) for value in initial(settings)] for v in variables]
+        self.settings, self._update = settings, _RULES[rule].update
+        self.slots = [[_beside(v, value) for value in _RULES[rule].slots(settings)] for v in variables]
 
-    def apply(self, gradients: list, variables: list, rate, step, chosen=None) -> None:
+    def apply(
+        self, gradients: list, variables: list, rate: tf.Tensor, step: tf.Tensor, chosen: list[int] | None = None
+    ) -> None:
         """Updates the replica's copies in place.
 
         Args:
@@ -113,22 +144,11 @@ class Fused(tf.Module):
         """
         slots_of = self.slots if chosen is None else [self.slots[place] for place in chosen]
         for variable, gradient, slots in zip(variables, gradients, slots_of, strict=True):
-            self._update(variable, gradient, slots, tf.cast(rate, variable.dtype), step, self._settings)
-
-
-def _beside(variable, value: float) -> tf.Variable:
-    """A slot of a variable; on parameter servers it must lie where the variable does."""
-    tensor, strategy = getattr(variable, "value", variable), tf.distribute.get_strategy()
-    with strategy.extended.colocate_vars_with(tensor) if tensor.device else contextlib.nullcontext():
-        return tf.Variable(
-            tf.fill(variable.shape, tf.constant(value, variable.dtype)),
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+            self._update(variable, gradient, slots, tf.cast(rate, variable.dtype), step, self.settings)
 
 
 class FromKeras(tf.Module):
-    """Any Keras optimiser behind the same call, for the rules without a fused kernel."""
+    """Any Keras optimizer behind the same call, for the rules without a fused kernel."""
 
     inside_cond = False  # Keras all-reduces inside `apply`, which a conditional would forbid.
 
@@ -137,7 +157,9 @@ class FromKeras(tf.Module):
         self.optimizer = optimizer
         optimizer.build(variables)
 
-    def apply(self, gradients: list, variables: list, rate, step, chosen=None) -> None:
+    def apply(
+        self, gradients: list, variables: list, rate: tf.Tensor, step: tf.Tensor, chosen: list[int] | None = None
+    ) -> None:
         """As `Fused.apply`; Keras sums over replicas once more, so each replica hands in its share.
 
         Raises:
@@ -151,29 +173,94 @@ class FromKeras(tf.Module):
         self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
 
 
-def build(settings: dict, variables: list) -> Fused | FromKeras:
-    """An optimiser from the `optimizer` section of a config.
+def _beside(variable: keras.Variable, value: float) -> tf.Variable:
+    """A slot of a variable; on parameter servers it must lie where the variable does."""
+    tensor, strategy = getattr(variable, "value", variable), tf.distribute.get_strategy()
+    with strategy.extended.colocate_vars_with(tensor) if tensor.device else contextlib.nullcontext():
+        return tf.Variable(
+            tf.fill(variable.shape, tf.constant(value, variable.dtype)),
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
 
-    Args:
-      settings: {"name": ..., the rule's own numbers}. Names without a kernel are Keras class names, for
-        example "Lion" or "Nadam".
-      variables: Keras variables to train.
 
-    Raises:
-      UserError: unknown name or number.
+# ---- the rules
+
+
+def _sgd(variable, gradient, slots, rate, _, settings: SGDSettings) -> None:
+    del slots, settings
+    tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
+
+
+def _momentum(variable, gradient, slots, rate, _, settings: MomentumSettings) -> None:
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=variable.handle,
+        accum=slots[0].handle,
+        lr=rate,
+        grad=gradient,
+        momentum=settings.momentum,
+        use_nesterov=bool(settings.nesterov),
+    )
+
+
+def _adagrad(variable, gradient, slots, rate, _, settings: AdagradSettings) -> None:
+    tf.raw_ops.ResourceApplyAdagradV2(
+        var=variable.handle, accum=slots[0].handle, lr=rate, epsilon=settings.epsilon, grad=gradient
+    )
+
+
+def _adadelta(variable, gradient, slots, rate, _, settings: AdadeltaSettings) -> None:
+    tf.raw_ops.ResourceApplyAdadelta(
+        var=variable.handle,
+        accum=slots[0].handle,
+        accum_update=slots[1].handle,
+        lr=rate,
+        rho=settings.rho,
+        epsilon=settings.epsilon,
+        grad=gradient,
+    )
+
+
+def _adam(variable, gradient, slots, rate, step, settings: AdamSettings) -> None:
+    beta_1, beta_2 = settings.beta_1, settings.beta_2
+    count = tf.cast(step + 1, tf.float32)
+    if settings.weight_decay:
+        # Decoupled decay (AdamW): shrink before the step, not through the gradient.
+        decay = rate * settings.weight_decay
+        tf.raw_ops.AssignSubVariableOp(resource=variable.handle, value=decay * tf.convert_to_tensor(variable))
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=slots[0].handle,
+        v=slots[1].handle,
+        beta1_power=tf.pow(beta_1, count),
+        beta2_power=tf.pow(beta_2, count),
+        lr=rate,
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=settings.epsilon,
+        grad=gradient,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rule:
+    """A rule with a fused kernel.
+
+    Attributes:
+      update: (variable, gradient, slots, rate, step, settings) -> None, in place.
+      slots: settings -> the initial value of each slot of a variable.
+      settings: the class of its settings.
     """
-    settings = dict(settings)
-    name = settings.pop("name")
-    if name in _RULES:
-        defaults = _RULES[name][2]
-        unknown = set(settings) - set(defaults)
-        if unknown:
-            raise UserError(f"optimizer '{name}' does not know {sorted(unknown)}; it takes {sorted(defaults)}")
-        return Fused(name, variables, {**defaults, **settings})
-    kind = getattr(keras.optimizers, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
-        raise UserError(f"optimizer is '{name}'; expected {', '.join(_RULES)} or the name of a Keras optimizer")
-    try:
-        return FromKeras(kind(**settings), variables)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"optimizer '{name}': {error}") from None
+
+    update: Callable
+    slots: Callable
+    settings: type
+
+
+_RULES: dict[str, _Rule] = {
+    "sgd": _Rule(_sgd, lambda settings: (), SGDSettings),
+    "momentum": _Rule(_momentum, lambda settings: (0.0,), MomentumSettings),
+    "adagrad": _Rule(_adagrad, lambda settings: (settings.initial_accumulator,), AdagradSettings),
+    "adadelta": _Rule(_adadelta, lambda settings: (0.0, 0.0), AdadeltaSettings),
+    "adam": _Rule(_adam, lambda settings: (0.0, 0.0), AdamSettings),
+}

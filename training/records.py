@@ -10,9 +10,11 @@ import time
 import numpy as np
 import tensorflow as tf
 from absl import logging
-from tqdm import tqdm
+from tqdm.auto import tqdm
+from tqdm.notebook import tqdm_notebook
 
 from ..errors import first_line
+from .steps import Runner
 
 
 class Records:
@@ -24,7 +26,7 @@ class Records:
         are dropped, so that every step stands in the file once.
     """
 
-    def __init__(self, folder, from_step: int = 0):
+    def __init__(self, folder: str | os.PathLike, from_step: int = 0):
         self.path = pathlib.Path(folder) / "metrics.jsonl"
         self._failed = False
         _drop_lines_after(self.path, from_step)
@@ -55,10 +57,11 @@ class Records:
         self._events.flush()
 
     def close(self) -> None:
+        """Closes the file of events."""
         self._events.close()
 
 
-def read_metrics(folder) -> list:
+def read_metrics(folder: str | os.PathLike) -> list[dict]:
     """The lines of a run's metrics.jsonl as dicts; a torn last line (a crash while writing) is left out."""
     path = pathlib.Path(folder) / "metrics.jsonl"
     lines = []
@@ -80,19 +83,19 @@ def _drop_lines_after(path: pathlib.Path, step: int) -> None:
         os.replace(replacement, path)
 
 
-def _number(value):
+def _number(value: float) -> float | str:
     value = float(value)
     return value if math.isfinite(value) else str(value)
 
 
 class Progress:
-    """A bar on a terminal; on anything else a line now and then.
+    """A bar in a terminal or a notebook; on anything else a line now and then.
 
     Arguments:
       title: shown in front.
       total, done: steps.
       batch_size: images a step, for the rate.
-      quiet_seconds: least time between two lines when there is no terminal.
+      quiet_seconds: least time between two lines where there is no bar.
     """
 
     def __init__(self, title: str, total: int, done: int, batch_size: int, quiet_seconds: float = 10.0):
@@ -104,7 +107,7 @@ class Progress:
             initial=done,
             desc=title,
             unit="step",
-            disable=not sys.stderr.isatty(),
+            disable=not _bar_can_be_shown(),
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
         )
 
@@ -129,7 +132,13 @@ class Progress:
             )
 
     def close(self) -> None:
+        """Ends the bar."""
         self._bar.close()
+
+
+def _bar_can_be_shown() -> bool:
+    # What tqdm.auto chose when it was imported tells a notebook that has widgets from all else.
+    return sys.stderr.isatty() or issubclass(tqdm, tqdm_notebook)
 
 
 class Window:
@@ -139,11 +148,13 @@ class Window:
         self._sums, self._steps = {}, 0
 
     def add(self, values: dict, count: int) -> None:
+        """Adds the means of `count` steps."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value) * count
         self._steps += count
 
     def take(self) -> dict:
+        """The mean of every loss since the last call."""
         means = {name: value / self._steps for name, value in self._sums.items()}
         self.__init__()
         return means
@@ -156,7 +167,8 @@ class Tally:
         self._images, self._seconds, self._began = 0, 0.0, time.monotonic()
         self._seen, self._skipped = set(), {}
 
-    def add(self, images: int, seconds: float, runner) -> None:
+    def add(self, images: int, seconds: float, runner: Runner) -> None:
+        """Adds one call of a runner's graph."""
         self._skipped[id(runner)] = runner.skipped
         if runner.graph not in self._seen:
             self._seen.add(runner.graph)
@@ -166,10 +178,13 @@ class Tally:
 
     @property
     def skipped(self) -> int:
+        """Steps of all runners whose update was not applied."""
         return sum(self._skipped.values())
 
     def rate(self) -> float:
+        """Images per second, 0 while unknown."""
         return self._images / self._seconds if self._seconds else 0.0
 
     def seconds(self) -> float:
+        """Since the start."""
         return time.monotonic() - self._began

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 
 class StopRequest:
@@ -12,7 +14,7 @@ class StopRequest:
     def __init__(self):
         self.number: int | None = None
 
-    def __call__(self, number, frame):
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.number is not None:
             os._exit(128 + number)
@@ -20,7 +22,7 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stop_request():
+def stop_request() -> Iterator[StopRequest]:
     """Listens for SIGTERM and SIGINT inside the block (in the main thread; elsewhere it never triggers)."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -238,7 +238,7 @@ class Runner:
                 variable.assign(value)
 
 
-def shadows(variables) -> list:
+def shadows(variables: list) -> list[tf.Variable]:
     """Copies of variables, to hold their moving average; call it inside the strategy's scope."""
     return [
         tf.Variable(v.numpy(), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)

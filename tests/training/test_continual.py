@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import tensorflow as tf
 from reverie.errors import UserError
 from reverie.training import checkpoints, continual, loop, strategies
+from reverie.training.continual import registry
 from reverie.training.records import read_metrics
 
 from .. import experiment
@@ -123,13 +125,13 @@ def test_one_graph_serves_all_tasks_after_the_first(stream_npz, tmp_path, monkey
     assert set(traced) == {"task 1 of 6", "task 2 of 6"}
 
 
-def test_the_optimiser_goes_on_from_task_to_task(stream_npz, tmp_path):
+def test_the_optimizer_goes_on_from_task_to_task(stream_npz, tmp_path):
     config = tiny_stream_config(stream_npz, "none", steps=5)
     run_stream(config, tmp_path / "run")
     path = checkpoints.latest(tmp_path / "run" / "checkpoints")
     slots = [name for name, _ in tf.train.list_variables(path) if name.startswith("optimizer/slots")]
     assert slots
-    # With a fresh optimiser in each task the first moments of output units of the first task, which get no
+    # With a fresh optimizer in each task the first moments of output units of the first task, which get no
     # gradient from the third on, would be zero.
     moments = [tf.train.load_variable(path, name) for name in slots]
     output = [m for m in moments if m.shape == (24, 6)]
@@ -201,7 +203,134 @@ def test_numbers_of_each_task_are_recorded(stream_npz, tmp_path):
     assert (tmp_path / "run" / "pictures" / "imagined_after_task_003.png").is_file()
 
 
+@pytest.fixture
+def toy(monkeypatch):
+    """A method as someone outside the package writes it: with options, hooks and state of its own; registered."""
+    monkeypatch.setattr(registry, "_METHODS", registry.methods())
+
+    @dataclasses.dataclass(frozen=True)
+    class ToyOptions(continual.Options):
+        toy_pull: float = continual.option(0.5, least=0)
+
+    @continual.register_method
+    class Toy(continual.Method):
+        name = "toy"
+        summary = "pulls all weights to zero and counts steps and tasks"
+        options, strength = ToyOptions, "toy_pull"
+        penalizes = True
+
+        def __init__(self, variables, pull):
+            super().__init__()
+            self.held, self._pull = variables, pull
+            self.steps, self.tasks = continual.state(0.0), continual.state(0)
+
+        @classmethod
+        def build(cls, context):
+            return cls(context.held, context.options.toy_pull)
+
+        def extra_loss(self):
+            return self._pull * tf.add_n([tf.reduce_sum(tf.square(tf.convert_to_tensor(v))) for v in self.held])
+
+        def gradients_seen(self, gradients):
+            assert len(gradients) >= len(self.held)
+            return lambda: self.steps.assign_add(1.0)
+
+        def after_task(self, task):
+            self.tasks.assign(task + 1)
+
+    return Toy
+
+
+def test_a_method_from_outside_is_a_recipe_with_settings_and_resumes(toy, stream_npz, tmp_path, monkeypatch):
+    from reverie.configs import replay_split_mnist
+
+    assert replay_split_mnist.get_config("toy").continual.methods == ("toy",)
+    assert replay_split_mnist.get_config("bir+toy,task").continual.toy_pull == 0.5
+    # Beside another method that sees gradients, and one that rehearses.
+    config = tiny_stream_config(stream_npz, "toy+si+er", steps=4, steps_per_call=2, checkpoint_every=2)
+    assert config.continual.methods == ("toy", "si", "buffer")
+    config.continual.toy_pull = 2.0
+    whole, _, _, state = run_stream(config, tmp_path / "whole")
+    assert [type(method).name for method in state.methods] == ["si", "toy", "buffer"]
+    method = state.methods[1]
+    assert isinstance(method, toy) and method._pull == 2.0
+    assert float(method.steps) == 12.0 and int(method.tasks) == 3
+    assert max(float(tf.reduce_max(tf.abs(path))) for path in state.methods[0].importance) > 0.0
+    with monkeypatch.context() as patch:
+        _stop_at(6, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run_stream(config, tmp_path / "broken")
+    broken, _, _, restored = run_stream(config, tmp_path / "broken")
+    assert float(restored.methods[1].steps) == 12.0
+    _assert_same(_everything(broken, restored), _everything(whole, state))
+    lines = [line for line in read_metrics(tmp_path / "whole") if "penalty" in line]
+    assert lines[0]["penalty"] > 0.0
+
+
+@pytest.mark.parametrize("name", continual.methods())
+def test_every_method_says_what_it_is_and_keeps_no_more_than_it_declares(name, stream_npz):
+    method = continual.methods()[name]
+    scenario = method.scenarios[-1]
+    config = tiny_stream_config(stream_npz, method.recipe or name, scenario, steps=2)
+    assert config.continual.methods == (name,) and method.summary
+    stream = experiment.read_streams(config, "train")["train"]
+    made = continual.build(config, stream, strategies.build("one"))
+    assert [type(kept) for kept in made.state.methods] == ([method] if method.stateful else [])
+    assert len(made.phases) == (1 if method.one_phase else 3)
+    settings = continual.settings_of(config)
+    for field in dataclasses.fields(method.options):
+        assert getattr(settings, field.name) == getattr(settings.options[name], field.name)
+
+
+def test_settings_are_read_only_and_know_what_they_have():
+    settings = continual.checked({"methods": ("si",), "memory": 7}, "class", {})
+    assert (settings.memory, settings.si_damping, settings.temperature) == (7, 0.1, 2.0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.memory = 8
+    with pytest.raises(AttributeError, match="no setting 'memmory'"):
+        _ = settings.memmory
+
+
 class TestBadInputIsOneClearLine:
+    def test_a_setting_that_no_method_has(self):
+        with pytest.raises(UserError, match="continual has no setting 'memmory'; expected augment"):
+            continual.checked({"memmory": 7}, "class", {})
+
+    @pytest.mark.parametrize(
+        ("facts", "said"),
+        [
+            ({"name": "Toy 2"}, "Other.name is 'Toy 2'; expected small letters"),
+            ({"name": "si"}, "Other.name is 'si', which is taken by reverie"),
+            ({"name": "other", "recipe": "er"}, "Other.recipe is 'er', which is taken"),
+            ({"name": "other", "rehearses": True}, "Other.rehearses is True; it must say whether the class has rows"),
+            ({"name": "other", "extra_loss": lambda self: 0.0}, "Other.penalizes is False; it must say"),
+            ({"name": "other", "options": dict}, "expected a frozen dataclass, a subclass of Options"),
+            ({"name": "other", "strength": "force"}, "Other.strength is 'force'; expected one of its options"),
+            ({"name": "other", "options": ("memory", 5)}, "memory is 5 by default, but 2000 in another method"),
+            ({"name": "other", "options": ("augment", 0)}, "augment is a setting of all methods"),
+        ],
+    )
+    def test_a_method_that_cannot_be_registered(self, facts, said):
+        if isinstance(facts.get("options"), tuple):
+            name, default = facts["options"]
+            options = dataclasses.make_dataclass(
+                "Other", [(name, int, dataclasses.field(default=default))], bases=(continual.Options,), frozen=True
+            )
+            facts = {**facts, "options": options}
+        before = continual.methods()
+        with pytest.raises(UserError, match=said):
+            continual.register_method(type("Other", (continual.Method,), facts))
+        assert continual.methods() == before
+
+    def test_a_method_from_outside_where_it_does_not_admit_to_be(self, toy):
+        toy.scenarios, toy.excludes = ("task",), {"si": "pull in two directions"}
+        with pytest.raises(UserError, match="toy does not work in the class-incremental scenario; set stream.scenario=task"):  # fmt: skip  # noqa: E501
+            continual.checked({"methods": ("toy",)}, "class", {})
+        with pytest.raises(UserError, match="toy and si pull in two directions"):
+            continual.checked({"methods": ("si", "toy")}, "task", {})
+        with pytest.raises(UserError, match="continual.toy_pull is -1; expected at least 0"):
+            continual.checked({"toy_pull": -1}, "task", {})
+
     @pytest.mark.parametrize(
         ("methods", "scenario", "said"),
         [
@@ -265,8 +394,8 @@ class TestBadInputIsOneClearLine:
             run_stream(config, tmp_path / "run")
 
 
-def test_phases_may_change_their_optimiser_between_runs_of_phases(tiny_npz, tmp_path):
-    # A chain that follows another phase starts its own optimiser: its schedule counts from its own start.
+def test_phases_may_change_their_optimizer_between_runs_of_phases(tiny_npz, tmp_path):
+    # A chain that follows another phase starts its own optimizer: its schedule counts from its own start.
     model, _ = run(tiny_config(tiny_npz, steps=1), tmp_path / "seed")
     phases = [
         loop.Phase("a", 3, 10, model.losses, model.trainable_variables, None, {}, {}),

@@ -1,12 +1,14 @@
 import dataclasses
+import io
 import json
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tqdm
 from reverie.errors import NonFiniteError, StorageError, UserError
-from reverie.training import checkpoints, loop, strategies
+from reverie.training import checkpoints, loop, records, strategies
 from reverie.training.checkpoints import weights_digest
 from reverie.training.records import read_metrics
 
@@ -252,7 +254,7 @@ def test_a_schedule_that_restarts_is_that_of_each_phase_alone(tiny_npz, tmp_path
     assert weights_digest(separate) == weights_digest(restarted) != weights_digest(running)
 
 
-def test_phases_that_continue_are_one_run_of_the_optimiser_and_the_schedule(tiny_npz, tmp_path, monkeypatch):
+def test_phases_that_continue_are_one_run_of_the_optimizer_and_the_schedule(tiny_npz, tmp_path, monkeypatch):
     config = tiny_config(tiny_npz)
     # The streams of later phases start anew; here every phase sees the same few batches over and over.
     monkeypatch.setattr(loop.Runner, "iterator", lambda self, first: iter(_same_batch(self.phase)))
@@ -288,6 +290,27 @@ def test_a_torn_last_line_of_the_record_is_passed_over(tiny_npz, tmp_path):
     with (tmp_path / "run" / "metrics.jsonl").open("a") as stream:
         stream.write(json.dumps({"step": 40})[:-3])
     assert [line["step"] for line in read_metrics(tmp_path / "run")] == [10, 20, 30]
+
+
+@pytest.mark.parametrize(("terminal", "notebook"), [(False, False), (True, False), (False, True)])
+def test_progress_is_a_bar_where_one_can_be_shown_and_lines_elsewhere(monkeypatch, terminal, notebook):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(records.sys, "stderr", stream)
+    moved = []
+
+    class Bar(tqdm.std.tqdm):
+        def update(self, n=1):
+            moved.append(n)
+
+    if notebook:  # As tqdm.auto decides inside a kernel with widgets.
+        monkeypatch.setattr(records, "tqdm_notebook", Bar)
+    monkeypatch.setattr(records, "tqdm", Bar)
+    progress = records.Progress("learning", total=20, done=10, batch_size=5)
+    progress.update(10, 0.25)
+    progress.close()
+    said = "learning: step 20/20, loss 0.2500" in stream.getvalue()
+    assert (moved == [10], said) == (terminal or notebook, not terminal and not notebook)
 
 
 @pytest.mark.parametrize(

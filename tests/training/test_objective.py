@@ -171,6 +171,6 @@ def test_the_first_task_has_no_rehearsal_and_the_penalty_counts_once(stream_npz)
     method.precision[0].assign(tf.ones_like(method.precision[0]))
     losses = made.state.objective.first(batch, Noise(0), True)
     assert set(losses) == {"total", "classification", "penalty"}
-    moved = made.model.classifying_variables[0].numpy() - method.centre[0].numpy()
+    moved = made.model.classifying_variables[0].numpy() - method.center[0].numpy()
     assert np.mean(losses["penalty"]) == pytest.approx(50.0 * np.sum(moved**2), rel=1e-4)
     np.testing.assert_allclose(losses["total"], losses["classification"] + losses["penalty"], rtol=1e-5)

@@ -39,7 +39,7 @@ def test_every_rule_takes_the_steps_that_keras_takes(settings, reference):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-5, atol=1e-6)
 
 
-def test_slots_are_saved_with_the_optimiser(tmp_path):
+def test_slots_are_saved_with_the_optimizer(tmp_path):
     def made():
         variables = _variables()
         return variables, optimizers.build({"name": "adadelta"}, variables)

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie import models
+from reverie.training.continual.ewc import EWC
 from reverie.training.continual.fisher import dense_fisher, general_fisher
-from reverie.training.continual.penalties import EWC, SI, OnlineEWC
+from reverie.training.continual.online_ewc import OnlineEWC
+from reverie.training.continual.si import SI
 
 
 class _Weight:
@@ -44,18 +46,36 @@ def test_folded_ewc_is_the_plain_sum_of_quadratics_with_the_same_gradient(count)
 
 
 def test_folded_ewc_keeps_its_gradient_where_an_expanded_square_would_cancel():
-    # Large precision, weights far from zero and next to the centre: A w - B loses all digits here.
+    # Large precision, weights far from zero and next to the center: A w - B loses all digits here.
     weight = _Weight([[100.0]])
     ewc = EWC([weight], lambda task: [np.array([[1e6]])], strength=1.0)
     for task, value in enumerate((100.0, 100.001)):
         weight.value.assign([[value]])
         ewc.after_task(task)
-    centre = (np.float64(np.float32(100.0)) + np.float64(np.float32(100.001))) / 2
+    center = (np.float64(np.float32(100.0)) + np.float64(np.float32(100.001))) / 2
     weight.value.assign([[100.002]])
     with tf.GradientTape() as tape:
         loss = ewc.extra_loss()
-    expected = 2e6 * (np.float64(np.float32(100.002)) - centre)
+    expected = 2e6 * (np.float64(np.float32(100.002)) - center)
     assert float(tape.gradient(loss, weight.value)[0, 0]) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", [EWC, lambda *given: OnlineEWC(*given, gamma=1.0)])
+def test_checkpoints_with_the_british_spelling_of_the_center_restore(tmp_path, kind):
+    earlier = tf.Module()
+    earlier.precision, earlier.centre = [tf.Variable([[3.0]])], [tf.Variable([[4.0]])]
+    earlier.remainder = tf.Variable(5.0)
+    path = tf.train.Checkpoint(method=earlier).save(str(tmp_path / "earlier"))
+    method = kind([_Weight([[1.0]])], lambda task: [], 1.0)
+    tf.train.Checkpoint(method=method).restore(path).assert_existing_objects_matched()
+    assert float(method.precision[0][0, 0]) == 3.0 and float(method.center[0][0, 0]) == 4.0
+    # What is written from now on is American, and is read back.
+    method.center[0].assign([[6.0]])
+    path = tf.train.Checkpoint(method=method).save(str(tmp_path / "now"))
+    assert [name for name, _ in tf.train.list_variables(path) if "center" in name]
+    fresh = kind([_Weight([[1.0]])], lambda task: [], 1.0)
+    tf.train.Checkpoint(method=fresh).restore(path).assert_consumed()
+    assert float(fresh.center[0][0, 0]) == 6.0
 
 
 def test_online_ewc_is_one_running_quadratic():
@@ -88,7 +108,7 @@ def test_si_is_the_hand_worked_two_steps():
     weight, other = _Weight([1.0]), _Weight([5.0, 5.0])
     si = SI([weight], [other, weight], strength=2.0, damping=0.1)
     for gradient, change in ((2.0, -0.1), (-1.0, 0.3)):
-        compare = si.observe([tf.constant([9.0, 9.0]), tf.constant([gradient])])
+        compare = si.gradients_seen([tf.constant([9.0, 9.0]), tf.constant([gradient])])
         weight.value.assign_add([change])
         compare()
     assert float(si.path[0][0]) == pytest.approx(0.5, rel=1e-5)
@@ -122,7 +142,7 @@ def _naive_fisher(model, inputs, active, task=None) -> list:
 
 
 @pytest.mark.parametrize("gating", [0.0, 0.5])
-def test_the_vectorised_fisher_is_that_of_single_images(gating):
+def test_the_vectorized_fisher_is_that_of_single_images(gating):
     model = _network(task_gating=gating)
     inputs = np.random.default_rng(0).random((7, 20)).astype(np.float32)
     active, task = np.array([0, 0, 1, 1, 0, 1], bool), 1 if gating else None

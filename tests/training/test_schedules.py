@@ -36,6 +36,7 @@ def test_warm_up_rises_from_nothing_to_the_peak():
         ({"name": "step"}, "schedule.name is 'step'"),
         ({"name": "constant", "rate": 0.0}, "rate=0"),
         ({"name": "cosine", "warmup_steps": 100}, "warmup_steps=100"),
+        ({"name": "cosine", "warmup": 10}, "schedule has no setting 'warmup'; expected name, rate"),
     ],
 )
 def test_schedules_that_cannot_run_are_refused(settings, message):

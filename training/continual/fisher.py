@@ -1,4 +1,4 @@
-"""The diagonal of the Fisher information of a classifier, exact over labels and vectorised over images.
+"""The diagonal of the Fisher information of a classifier, exact over labels and vectorized over images.
 
     F_i = 1/N sum_n sum_c p(c | x_n) (d log p(c | x_n) / dw_i)^2
 
@@ -10,12 +10,16 @@ formed: all images of a chunk go through together, once for each class.
 import numpy as np
 import tensorflow as tf
 
+from .model import ContinualModel
 
-def dense_fisher(model, inputs, active, task=None, chunk: int = 250) -> list:
+
+def dense_fisher(
+    model: ContinualModel, inputs: np.ndarray, active: np.ndarray, task: int | None = None, chunk: int = 250
+) -> list[np.ndarray]:
     """Fisher information of trunk and classifier, where all of what classifies is dense.
 
     Args:
-      model: a Replay model whose `classifying_variables` are kernels and biases of dense layers.
+      model: a network whose `classifying_variables` are kernels and biases of dense layers.
       inputs: float32 [n, units], from `represent`.
       active: bool [classes] that take part.
       task: the task's number, for XdG; or None.
@@ -36,7 +40,9 @@ def dense_fisher(model, inputs, active, task=None, chunk: int = 250) -> list:
     return [total / len(inputs) for total in totals]
 
 
-def _chunk(model, rows, label, active, task) -> list:
+def _chunk(
+    model: ContinualModel, rows: tf.Tensor, label: tf.Tensor, active: tf.Tensor, task: int | None
+) -> list[tf.Tensor]:
     """Sum over rows of p(label | x) times the squared gradient of log p(label | x)."""
     tasks = None if task is None else tf.fill([tf.shape(rows)[0]], task)
     with tf.GradientTape() as tape:
@@ -56,8 +62,10 @@ def _chunk(model, rows, label, active, task) -> list:
     return sums
 
 
-def general_fisher(model, inputs, active, task=None, chunk: int = 10) -> list:
-    """The same for any network: per-image gradients of a chunk at once, by vectorised Jacobians.
+def general_fisher(
+    model: ContinualModel, inputs: np.ndarray, active: np.ndarray, task: int | None = None, chunk: int = 10
+) -> list[np.ndarray]:
+    """The same for any network: per-image gradients of a chunk at once, by vectorized Jacobians.
 
     Memory is chunk * weights * 4 bytes, so this serves convolutional stacks that train, not wide dense layers.
     """

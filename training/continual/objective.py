@@ -9,25 +9,35 @@ reconstruction + latent + classification, all with weight 1 (van de Ven et al. 2
 import tensorflow as tf
 
 from ...layers import Noise
-from .method import state
+from ...pipelines import StreamSettings
+from .method import Method, Rehearsed, state
+from .model import ContinualModel
+from .settings import Settings
 
 
 class Objective(tf.Module):
     """The losses of a task; `first` without rehearsal and `later` with it are two graphs for any number of tasks.
 
     Arguments:
-      model: a Replay model.
-      stream: `pipelines.StreamSettings`.
-      settings: `ContinualSettings`.
-      rehearsal: an object of rehearsal.py, or None.
-      methods: all methods, for their penalties.
+      model: the network that learns.
+      stream: of the tasks.
+      settings: the section `continual`: augmentation and temperature.
+      methods: of the run; those that penalize add to every step, the one that rehearses gives rows to it.
       replay_batch: rehearsed rows a replica and step.
     """
 
-    def __init__(self, model, stream, settings, rehearsal, methods: list, replay_batch: int):
+    def __init__(
+        self,
+        model: ContinualModel,
+        stream: StreamSettings,
+        settings: Settings,
+        methods: list[Method],
+        replay_batch: int,
+    ):
         super().__init__(name="objective")
-        self._model, self._stream, self._settings = model, stream, settings
-        self._rehearsal, self._methods, self._replay_batch = rehearsal, methods, replay_batch
+        self._model, self._stream, self._settings, self._replay_batch = model, stream, settings, replay_batch
+        self._rehearsal = next((method for method in methods if method.rehearses), None)
+        self._penalties = [method for method in methods if method.penalizes]
         self.task = state(0)
 
     def first(self, batch: dict, noise: Noise, training: bool) -> dict:
@@ -38,7 +48,7 @@ class Objective(tf.Module):
         """Losses of a step with rehearsal, from the second task on."""
         return self._losses(batch, noise, training, self._rehearsal)
 
-    def _losses(self, batch: dict, noise: Noise, training: bool, rehearsal) -> dict:
+    def _losses(self, batch: dict, noise: Noise, training: bool, rehearsal: Method | None) -> dict:
         model, label = self._model, batch["label"]
         task = tf.convert_to_tensor(self.task)
         current = batch["image"]
@@ -71,13 +81,13 @@ class Objective(tf.Module):
             old = {name: tf.reduce_mean(rehearsed.weights * values) for name, values in old.items()}
             total = share * total + (1.0 - share) * model.weighted(old)
             result |= {f"rehearsed_{name}": tf.ones_like(total) * value for name, value in old.items()}
-        if self._methods:
-            penalty = tf.add_n([method.extra_loss() for method in self._methods])
+        if self._penalties:
+            penalty = tf.add_n([method.extra_loss() for method in self._penalties])
             total += penalty
             result["penalty"] = tf.ones_like(total) * penalty
         return {"total": total, **result}
 
-    def _log_probabilities(self, logits, task, temperature: float = 1.0):
+    def _log_probabilities(self, logits: tf.Tensor, task: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
         """float32 [n, classes]: log-softmax over the active units, each in its own block."""
         active = tf.ones([self._stream.outputs])
         if self._stream.scenario == "class":
@@ -85,7 +95,7 @@ class Objective(tf.Module):
         log_probabilities = self._model.log_probabilities(logits, active, temperature)
         return tf.reshape(log_probabilities, [-1, self._stream.outputs])
 
-    def _rehearsed_terms(self, logits, rehearsed, task) -> dict:
+    def _rehearsed_terms(self, logits: tf.Tensor, rehearsed: Rehearsed, task: tf.Tensor) -> dict:
         """Distillation at temperature T, weighed T^2 so that its gradients keep their size; or cross-entropy."""
         temperature = self._settings.temperature if rehearsed.soft else 1.0
         log_probabilities = self._log_probabilities(logits, task, temperature)
@@ -93,7 +103,7 @@ class Objective(tf.Module):
         return {"classification": temperature**2 * entropy}
 
 
-def _augmented(images, padding: int, noise: Noise):
+def _augmented(images: tf.Tensor, padding: int, noise: Noise) -> tf.Tensor:
     """Each image shifted by up to `padding` pixels either way, what comes in mirrored, and flipped half the time."""
     count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]

@@ -1,125 +1,120 @@
-"""The `continual` section of a config: which methods, with which strengths, and what cannot be combined."""
+"""The `continual` section of a config: which methods, with which settings, and what cannot be combined."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from ...errors import UserError
-
-# Name -> in one line. "none" is the empty list.
-METHODS = {
-    "joint": "each task trains on the images of all tasks so far (cumulative)",
-    "joint_iid": "one training on the images of all tasks, mixed",
-    "ewc": "elastic weight consolidation, one quadratic a task, folded into one",
-    "online_ewc": "elastic weight consolidation with one running quadratic",
-    "si": "synaptic intelligence",
-    "xdg": "context-dependent gating of the trunk by task",
-    "lwf": "learning without forgetting: the copy's answers on the current images",
-    "generative": "rehearsal of what a copy of the network imagines and labels",
-    "buffer": "rehearsal of stored images from a bounded memory (experience replay)",
-}
-REHEARSALS = ("lwf", "generative", "buffer")
-PENALTIES = ("ewc", "online_ewc", "si")
+from .method import REHEARSING, Method
+from .options import ContinualSettings, Options
+from .registry import methods
 
 
 @dataclasses.dataclass(frozen=True)
-class ContinualSettings:
-    """What keeps old tasks, and how strongly.
+class Settings:
+    """The whole section, read-only: every setting is an attribute, whichever method it belongs to.
 
     Attributes:
-      methods: of METHODS, any that go together; empty for plain training on one task after another.
-      distillation: rehearsed rows carry the copy's probabilities; off, its best guess.
-      temperature: of distillation.
-      replay_batch: rehearsed rows a step over all replicas; 0 is as many as current ones.
-      memory: images that "buffer" may store.
-      ewc_strength: lambda of both kinds of EWC.
-      ewc_gamma: how much of the older quadratic "online_ewc" keeps at each new task.
-      fisher_images: images that the Fisher information is estimated on.
-      si_strength, si_damping: c and epsilon of "si".
-      augment: pixels of padding for random crops of current images, with random flips; 0 is none.
-      pretrained: run folder whose convolutional stack is taken over, or "".
-      evaluate_on: "test" or "validation": what the accuracies after each task are measured on.
-      evaluate_images: most images a task for them; 0 is all.
+      general: the settings that belong to no one method.
+      options: name of a method -> its own settings, of every registered method.
+
+    Example:
+      >>> settings_from({"memory": 500}).memory
+      500
     """
 
-    methods: tuple = ()
-    distillation: bool = True
-    temperature: float = 2.0
-    replay_batch: int = 0
-    memory: int = 2000
-    ewc_strength: float = 1.0
-    ewc_gamma: float = 1.0
-    fisher_images: int = 1000
-    si_strength: float = 1.0
-    si_damping: float = 0.1
-    augment: int = 0
-    pretrained: str = ""
-    evaluate_on: str = "test"
-    evaluate_images: int = 0
+    general: ContinualSettings
+    options: Mapping[str, Options]
 
-    @property
-    def rehearsal(self) -> str | None:
-        """The one method of REHEARSALS in use, or None."""
-        return next((name for name in self.methods if name in REHEARSALS), None)
-
-    @property
-    def joint(self) -> bool:
-        return "joint" in self.methods or "joint_iid" in self.methods
+    def __getattr__(self, name: str) -> Any:
+        if "options" in vars(self):
+            for part in (self.general, *self.options.values()):
+                if name in part.__dataclass_fields__:
+                    return getattr(part, name)
+        raise AttributeError(f"the section continual has no setting '{name}'")
 
 
-def checked(settings: dict, scenario: str, model) -> ContinualSettings:
-    """The section as `ContinualSettings`, refused where its parts do not go together.
+def defaults() -> dict[str, Any]:
+    """The section with every setting of every registered method at its default.
+
+    Example:
+      >>> defaults()["ewc_strength"]
+      1.0
+    """
+    kinds = [ContinualSettings, *(method.options for method in methods().values())]
+    return {field.name: field.default for kind in kinds for field in dataclasses.fields(kind)}
+
+
+def settings_from(section: Mapping) -> Settings:
+    """The section as a record; what it leaves out has its default.
 
     Args:
-      settings: the section as a dict.
+      section: as `config.continual.to_dict()`.
+
+    Raises:
+      UserError: an entry that neither the section nor a method has, or a number outside its limits.
+    """
+    unknown = sorted(set(section) - set(defaults()))
+    if unknown:
+        raise UserError(f"continual has no setting '{unknown[0]}'; expected {', '.join(sorted(defaults()))}")
+
+    def part(kind: type[Options]) -> Any:
+        return kind(**{field.name: section[field.name] for field in dataclasses.fields(kind) if field.name in section})
+
+    section = {**section, "methods": tuple(section.get("methods", ()))}
+    return Settings(part(ContinualSettings), {name: part(method.options) for name, method in methods().items()})
+
+
+def checked(section: Mapping, scenario: str, model: Mapping) -> Settings:
+    """The section as `Settings`, refused where its parts do not go together.
+
+    Args:
+      section: the section as a dict.
       scenario: of the stream.
       model: the `model` section, a dict.
 
     Raises:
       UserError: unknown names, methods that exclude one another, that the scenario forbids, or that the model
-        is not made for.
+        is not made for; see `settings_from` too.
+
+    Example:
+      >>> checked({"methods": ("si", "buffer")}, "class", {}).memory
+      2000
     """
-    given = {**settings, "methods": tuple(settings.get("methods", ()))}
-    result = ContinualSettings(**given)
-    for name in result.methods:
-        if name not in METHODS:
-            raise UserError(f"continual.methods has '{name}'; expected some of {', '.join(METHODS)}, or none of them")
-    if len(set(result.methods)) != len(result.methods):
-        raise UserError(f"continual.methods names one twice: {', '.join(result.methods)}")
-    rehearsals = [name for name in result.methods if name in REHEARSALS]
-    if len(rehearsals) > 1:
-        raise UserError(f"continual.methods rehearses in {len(rehearsals)} ways ({', '.join(rehearsals)}); choose one")
-    if result.joint and len(result.methods) > 1:
-        raise UserError(
-            f"continual.methods has {', '.join(result.methods)}; joint training sees all images, nothing goes with it"
-        )
-    if "xdg" in result.methods:
-        if scenario != "task":
-            raise UserError(
-                f"xdg gates by task, which the {scenario}-incremental scenario does not tell; set stream.scenario=task"
-            )
-        if rehearsals:
-            raise UserError(f"xdg and {rehearsals[0]} do not go together: rehearsed rows belong to no one task")
-    if ("xdg" in result.methods) != (model.get("task_gating", 0.0) > 0.0):
-        raise UserError(
-            f"xdg is {'on' if 'xdg' in result.methods else 'off'}, but model.task_gating is "
-            f"{model.get('task_gating', 0.0):g}; XdG needs a share of units above 0, other methods need 0"
-        )
-    if "generative" in result.methods and not model.get("generator", True):
-        raise UserError("generative rehearsal needs a generator: set --config.model.generator=True")
-    if {"ewc", "online_ewc"} <= set(result.methods):
-        raise UserError("ewc and online_ewc are two forms of one penalty; choose one")
-    _check_numbers(result)
-    return result
+    names = tuple(section.get("methods", ()))
+    known = methods()
+    for name in names:
+        if name not in known:
+            raise UserError(f"continual.methods has '{name}'; expected some of {', '.join(known)}, or none of them")
+    if len(set(names)) != len(names):
+        raise UserError(f"continual.methods names one twice: {', '.join(names)}")
+    settings = settings_from(section)
+    chosen = [known[name] for name in names]
+    _check_together(chosen)
+    for method in chosen:
+        if scenario not in method.scenarios:
+            reason = method.scenario_reason.format(scenario=scenario)
+            raise UserError(f"{method.name} {reason}; set stream.scenario={' or '.join(method.scenarios)}")
+    for one in chosen:
+        for other in chosen:
+            reason = one.excludes.get(other.name) or (other.rehearses and one.excludes.get(REHEARSING))
+            if other is not one and reason:
+                raise UserError(f"{one.name} and {other.name} {reason}")
+    for method in known.values():
+        used = method in chosen
+        method.check_model(used, model)
+        if used and method.needs_generator and not model.get("generator", True):
+            kind = f"{method.name} rehearsal" if method.rehearses else method.name
+            raise UserError(f"{kind} needs a generator: set --config.model.generator=True")
+    return settings
 
 
-def _check_numbers(settings: ContinualSettings) -> None:
-    for name in ("temperature", "si_damping"):
-        if getattr(settings, name) <= 0.0:
-            raise UserError(f"continual.{name} is {getattr(settings, name):g}; expected above 0")
-    for name in ("ewc_strength", "si_strength", "ewc_gamma", "replay_batch", "evaluate_images", "augment"):
-        if getattr(settings, name) < 0:
-            raise UserError(f"continual.{name} is {getattr(settings, name):g}; expected at least 0")
-    for name in ("memory", "fisher_images"):
-        if getattr(settings, name) < 1:
-            raise UserError(f"continual.{name} is {getattr(settings, name)}; expected at least 1")
-    if settings.evaluate_on not in ("test", "validation"):
-        raise UserError(f"continual.evaluate_on is '{settings.evaluate_on}'; expected test or validation")
+def _check_together(chosen: list[type[Method]]) -> None:
+    """Refuses two ways of rehearsing, and company for a method that needs to be alone."""
+    names = [method.name for method in chosen]
+    rehearsing = [method.name for method in chosen if method.rehearses]
+    if len(rehearsing) > 1:
+        raise UserError(f"continual.methods rehearses in {len(rehearsing)} ways ({', '.join(rehearsing)}); choose one")
+    alone = next((method.alone for method in chosen if method.alone), "")
+    if alone and len(chosen) > 1:
+        raise UserError(f"continual.methods has {', '.join(names)}; {alone}, nothing goes with it")

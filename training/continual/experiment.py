@@ -1,0 +1,210 @@
+"""A network, a stream of tasks and methods against forgetting, as phases of the loop."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from ... import models, pipelines
+from ...errors import UserError
+from ..loop import Hooks, Phase
+from ..transfer import take
+from .method import Method, MethodContext
+from .model import ContinualModel
+from .objective import Objective
+from .registry import methods
+from .settings import Settings, checked
+from .tasks import TaskImages
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What `loop.train` needs for a stream.
+
+    Attributes:
+      model: the network that learns.
+      phases: one per task, or one over all of them.
+      state: everything else that checkpoints hold: copies, memories, importances, the task counter.
+    """
+
+    model: ContinualModel
+    phases: list[Phase]
+    state: tf.Module
+
+
+def build(config: ml_collections.ConfigDict, stream: pipelines.Stream, strategy: tf.distribute.Strategy) -> Experiment:
+    """An experiment from a config, made inside the strategy's scope.
+
+    Args:
+      config: with sections `stream`, `continual`, `model`, `train`, ...; `train.steps` is a task's steps.
+      stream: the training images' tasks.
+      strategy: it will run under.
+
+    Raises:
+      UserError: settings that make no model or no run.
+
+    Example:
+      made = build(config, streams["train"], strategy)
+      loop.train(loop.Context(made.model, settings, strategy, workdir, made.state), made.phases)
+    """
+    settings = settings_of(config)
+    batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
+    replay_batch = settings.replay_batch or batch_size
+    for name, size in (("train.batch_size", batch_size), ("continual.replay_batch", replay_batch)):
+        if size < 1 or size % replicas:
+            raise UserError(f"{name} is {size}; expected a positive multiple of {replicas} replica(s)")
+    if config.train.steps < 1 or config.train.epochs > 0:
+        raise UserError(
+            f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs}; a stream takes "
+            "train.steps steps for every task, and no epochs"
+        )
+    with strategy.scope():
+        model = models.build(model_settings(config), config.seed)
+        _check_frozen(model, settings)
+        if settings.pretrained:
+            _take_features(model, settings.pretrained)
+        if stream.settings.scenario == "domain":
+            model.seen.assign(np.ones(stream.settings.outputs, np.float32))  # All tasks share all units.
+        tasks = TaskImages(model, stream, config.seed)
+        chosen = _methods(config, model, stream, settings, tasks)
+        tasks.choose_by(chosen)
+        rehearsal = next((method for method in chosen if method.rehearses), None)
+        objective = Objective(model, stream.settings, settings, chosen, replay_batch // replicas)
+    holder = tf.Module(name="continual")
+    # The names and the order of what is kept are those of every checkpoint.
+    holder.objective, holder.methods = objective, [method for method in chosen if method.stateful]
+    one_phase = any(method.one_phase for method in chosen)
+    observe, count = _observe(chosen), 1 if one_phase else len(stream)
+    phases = [
+        Phase(
+            name=f"task {number + 1} of {count}" if count == len(stream) else "all tasks",
+            steps=int(config.train.steps) * (len(stream) if one_phase else 1),
+            batch_size=batch_size,
+            losses=objective.later if rehearsal and number else objective.first,
+            variables=model.trainable_variables,
+            stream=tasks.batches(number, batch_size, replicas),
+            optimizer=config.optimizer.to_dict(),
+            schedule=config.schedule.to_dict(),
+            continues=number > 0,
+            hooks=Hooks(
+                # One phase over everything is in its last task from the start.
+                begin=_begin(tasks, chosen, objective, len(stream) - 1 if one_phase else number),
+                finish=_finish(chosen, number),
+                observe=observe,
+            ),
+        )
+        for number in range(count)
+    ]
+    return Experiment(model, phases, holder)
+
+
+def stream_settings(config: ml_collections.ConfigDict) -> pipelines.StreamSettings:
+    """The section `stream`; raises UserError."""
+    return pipelines.StreamSettings(**_plain(config.stream))
+
+
+def model_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The section `model` with the sizes that follow from the stream."""
+    stream = stream_settings(config)
+    height, width, channels = config.data.image_shape
+    padded = (height + 2 * stream.padding, width + 2 * stream.padding, channels)
+    sizes = {"image_shape": padded, "classes": stream.outputs, "tasks": stream.tasks, "blocks": stream.blocks}
+    return {**config.model.to_dict(), **sizes}
+
+
+def settings_of(config: ml_collections.ConfigDict) -> Settings:
+    """The section `continual`, checked against scenario and model; raises UserError."""
+    return checked(_plain(config.continual), config.stream.scenario, config.model.to_dict())
+
+
+def _plain(section: ml_collections.ConfigDict) -> dict[str, Any]:
+    content = section.to_dict()
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+
+
+def _methods(
+    config: ml_collections.ConfigDict,
+    model: ContinualModel,
+    stream: pipelines.Stream,
+    settings: Settings,
+    tasks: TaskImages,
+) -> list[Method]:
+    """The methods of a run in the order of the registry, the rehearsing one last."""
+    chosen = [method for name, method in methods().items() if name in settings.methods]
+
+    def context(method: type[Method]) -> MethodContext:
+        return MethodContext(
+            model=model,
+            copy=lambda: models.build(model_settings(config), config.seed),
+            stream=stream.settings,
+            settings=settings,
+            options=settings.options[method.name],
+            tasks=tasks,
+            held=model.classifying_variables,
+            trained=model.trainable_variables,
+            seed=config.seed,
+        )
+
+    return [method.build(context(method)) for method in sorted(chosen, key=lambda method: method.rehearses)]
+
+
+def _begin(tasks: TaskImages, chosen: list[Method], objective: Objective, number: int) -> Callable[[], None]:
+    def begin():
+        objective.task.assign(number)
+        tasks.begin(number)
+        for method in chosen:
+            method.before_task(number)
+
+    return begin
+
+
+def _finish(chosen: list[Method], number: int) -> Callable[[], None]:
+    def finish():
+        for method in chosen:
+            method.after_task(number)
+
+    return finish
+
+
+def _observe(chosen: list[Method]) -> Callable | None:
+    """The hook `gradients_seen` of all methods that have it, as one; see `loop.Hooks.observe`."""
+    watching = [method for method in chosen if type(method).gradients_seen is not Method.gradients_seen]
+    if not watching:
+        return None
+
+    def observe(gradients: list) -> Callable[[], None]:
+        afterwards = [method.gradients_seen(gradients) for method in watching]
+
+        def compare():
+            for call in afterwards:
+                if call is not None:
+                    call()
+
+        return compare
+
+    return observe
+
+
+def _check_frozen(model: ContinualModel, settings: Settings) -> None:
+    if model.config.internal and not settings.pretrained:
+        raise UserError(
+            "internal replay freezes the convolutional stack, which nobody has trained: set continual.pretrained to a "
+            "run folder (reverie train --config=features_cifar10)"
+        )
+
+
+def _take_features(model: ContinualModel, folder: str) -> None:
+    """Puts another run's convolutional stack into the model.
+
+    Raises:
+      UserError: no such run, or another stack.
+    """
+    if model.features is None:
+        raise UserError("continual.pretrained is given, but the model has no convolutional stack (model.convolutions)")
+    part = tf.Module()
+    part.features = model.features
+    stack = f"a convolutional stack {model.config.convolutions} on {model.config.image_shape}"
+    take(folder, "continual.pretrained", part, stack)
