@@ -1,5 +1,7 @@
 """The convolutional stack that feeds the replayed network, and its mirror for replay at the level of pixels."""
 
+from collections.abc import Sequence
+
 import keras
 
 from .registry import CallInput, register_layer
@@ -60,7 +62,7 @@ class ConvolutionalFeatures(_NormalizedConvolutions):
       TensorShape([2, 8, 8, 16])
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: Sequence[int], **kwargs):
         super().__init__(**kwargs)
         self.filters = tuple(filters)
         policy = {"dtype": self.dtype_policy}
@@ -122,7 +124,7 @@ class TransposedFeatures(_NormalizedConvolutions):
       TensorShape([2, 32, 32, 3])
     """
 
-    def __init__(self, filters, channels: int, **kwargs):
+    def __init__(self, filters: Sequence[int], channels: int, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.channels = tuple(filters), channels
         policy = {"dtype": self.dtype_policy}

@@ -56,8 +56,8 @@ class GaussianPosterior(keras.layers.Layer):
         min_log_variance: float = -20.0,
         max_log_variance: float = 20.0,
         log_variance_bias: bool = True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | keras.initializers.Initializer = "zeros",
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -37,7 +37,14 @@ class L2Pooling2D(keras.layers.Layer):
       2.0
     """
 
-    def __init__(self, pool_size, strides=1, padding: str = "valid", epsilon: float = 1e-6, **kwargs):
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        epsilon: float = 1e-6,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if not epsilon > 0.0:
             raise ValueError(f"epsilon is {epsilon}; expected a positive number, or gradients are infinite at zero")

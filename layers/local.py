@@ -4,6 +4,9 @@ Keras dropped its LocallyConnected2D; this one builds in constant time, never co
 1.4 times the true weights, and runs as a few large products. How: `local_blocks.py` and `local_filters.py`.
 """
 
+from collections.abc import Sequence
+
+import keras
 from keras import ops
 
 from .local_blocks import LocalGeometry
@@ -57,13 +60,13 @@ class LocallyConnected2D(LocalFilters):
     def __init__(
         self,
         filters: int,
-        kernel_size,
-        strides=1,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
         padding: str = "valid",
-        tile=None,
+        tile: int | tuple[int, int] | None = None,
         use_bias: bool = False,
-        kernel_initializer=None,
-        block=None,
+        kernel_initializer: str | keras.initializers.Initializer | None = None,
+        block: int | tuple[int, int] | None = None,
         shards: int = 1,
         data_format: str | None = None,
         **kwargs,
@@ -137,13 +140,13 @@ class LocallyConnected2DTranspose(LocalFilters):
 
     def __init__(
         self,
-        image_shape,
-        kernel_size,
-        strides=1,
+        image_shape: Sequence[int],
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
         padding: str = "valid",
-        tile=None,
-        kernel_initializer=None,
-        block=None,
+        tile: int | tuple[int, int] | None = None,
+        kernel_initializer: str | keras.initializers.Initializer | None = None,
+        block: int | tuple[int, int] | None = None,
         shards: int = 1,
         data_format: str | None = None,
         tied_to: LocallyConnected2D | None = None,

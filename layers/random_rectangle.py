@@ -5,7 +5,7 @@ import tensorflow as tf
 from .noise import Noise
 
 
-def without_rectangle(images, noise: Noise, stream: str = "rectangle") -> tf.Tensor:
+def without_rectangle(images: tf.Tensor, noise: Noise, stream: str = "rectangle") -> tf.Tensor:
     """Sets one random axis-aligned rectangle of every picture to 0.
 
     Both pairs of edges are drawn uniformly over the picture.

@@ -1,6 +1,7 @@
 """The stack of convolutions that halve the picture, and its mirror image."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 
@@ -33,7 +34,9 @@ class StridedConvolutions(keras.layers.Layer):
       TensorShape([2, 10])
     """
 
-    def __init__(self, channels, units: int, activation="relu", last=None, **kwargs):
+    def __init__(
+        self, channels: Sequence[int], units: int, activation: str = "relu", last: str | None = None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.channels, self.units, self.activation = tuple(channels), units, activation
         self.last = last or activation
@@ -85,7 +88,9 @@ class StridedDeconvolutions(keras.layers.Layer):
       TensorShape([2, 16, 16, 3])
     """
 
-    def __init__(self, image_shape, channels, units: int, activation="relu", **kwargs):
+    def __init__(
+        self, image_shape: Sequence[int], channels: Sequence[int], units: int, activation: str = "relu", **kwargs
+    ):
         super().__init__(**kwargs)
         self.image_shape, self.channels, self.units = tuple(image_shape), tuple(channels), units
         self.activation = activation

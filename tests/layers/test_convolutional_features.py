@@ -55,7 +55,10 @@ def test_the_paper_s_stack_makes_2x2x256_and_its_mirror_makes_images_again():
 
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(lambda: ConvolutionalFeatures((3, 4, 5)), (1, 8, 8, 2)), (lambda: TransposedFeatures((3, 4, 5), 2), (1, 2, 2, 5))],
+    [
+        (lambda: ConvolutionalFeatures((3, 4, 5)), (1, 8, 8, 2)),
+        (lambda: TransposedFeatures((3, 4, 5), 2), (1, 2, 2, 5)),
+    ],
 )
 def test_checkpoints_that_spell_normalisation_with_an_s_are_restored(make, shape, tmp_path):
     written, read = make(), make()
