@@ -4,9 +4,14 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from .registry import CallInput, register_layer
+
 tfd = tfp.distributions
 
 
+@register_layer(
+    arguments={"classes": 4, "units": 3, "modes": 2}, inputs=[CallInput((3,)), CallInput((), "int32", below=4)]
+)
 class ClassConditionalPrior(keras.layers.Layer):
     """A mixture of trainable diagonal Gaussians for each class.
 
@@ -16,12 +21,29 @@ class ClassConditionalPrior(keras.layers.Layer):
     where in the latent space a class lies. The posterior is pulled to its class's modes by the Monte-Carlo
     estimate of the KL divergence, log q(z | x) - log p(z | c).
 
-    Arguments:
+    Args:
       classes: number of classes.
       units: number of latents.
-      modes: M, Gaussians a class.
+      modes: M, Gaussians for each class.
+
+    Call arguments:
+      z: float [batch, units].
+      label: int [batch], or float [batch, classes], as in `log_prob`.
+
+    Returns:
+      float [batch], log p(z | label); `distribution` and `sample` give the prior itself and draws from it.
+
+    Raises:
+      ValueError: sizes below one.
 
     Reference: van de Ven et al. 2020, Methods, "Conditional replay".
+
+    Example:
+      >>> from reverie.layers import ClassConditionalPrior
+      >>> prior = ClassConditionalPrior(classes=3, units=2)
+      >>> imagined = prior.sample(tf.constant([0, 2, 2, 1]), seed=tf.constant([1, 2]))
+      >>> imagined.shape, prior.log_prob(imagined, tf.constant([0, 2, 2, 1])).shape
+      (TensorShape([4, 2]), TensorShape([4]))
     """
 
     def __init__(self, classes: int, units: int, modes: int = 1, **kwargs):
@@ -34,6 +56,12 @@ class ClassConditionalPrior(keras.layers.Layer):
         self.log_variances = self.add_weight(
             shape=(classes, modes, units), initializer=initializer, name="log_variances"
         )
+
+    def call(self, z, label):
+        return self.log_prob(z, label)
+
+    def compute_output_shape(self, z_shape, label_shape) -> tuple:
+        return tuple(z_shape[:-1])
 
     def distribution(self, label=None) -> tfd.Distribution:
         """p(z | c) of all classes, or of given ones.
@@ -54,12 +82,12 @@ class ClassConditionalPrior(keras.layers.Layer):
             return tfd.Independent(tfd.Normal(means, deviation), reinterpreted_batch_ndims=1)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros_like(means[..., 0])), modes)
 
-    def log_prob(self, z, label):
+    def log_prob(self, z, label) -> tf.Tensor:
         """log p(z | label).
 
         Args:
           z: float [b, units].
-          label: int [b], a class each; or float [b, classes], a distribution over classes (soft label).
+          label: int [b], a class for each row; or float [b, classes], a distribution over classes (soft label).
 
         Returns:
           float [b]. For soft labels log sum_c label[c] p(z | c), taken in the log domain, so that classes of
@@ -73,7 +101,7 @@ class ClassConditionalPrior(keras.layers.Layer):
         terms = log_weights + self.distribution().log_prob(z[:, None, :])
         return tf.reduce_logsumexp(tf.where(present, terms, terms.dtype.min), axis=-1)
 
-    def sample(self, label, seed):
+    def sample(self, label, seed) -> tf.Tensor:
         """Draws one z for each label.
 
         Args:
@@ -91,5 +119,5 @@ class ClassConditionalPrior(keras.layers.Layer):
         normal = tf.random.stateless_normal([count, self.units], normal_key, dtype=mean.dtype, alg="philox")
         return mean + tf.exp(0.5 * log_variance) * normal
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "classes": self.classes, "units": self.units, "modes": self.modes}

@@ -1,17 +1,23 @@
 """Gating by context: a fixed random subset of units for every class or task."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
+from .registry import CallInput, register_layer
 
+
+@register_layer(
+    arguments={"contexts": 3, "units": 6, "closed": 0.5},
+    inputs=[CallInput((6,)), CallInput((), "int32", below=3)],
+    backends=True,
+)
 class ContextGate(keras.layers.Layer):
     """Multiplies units by the fixed 0/1 mask of a context (class, task).
 
-    The masks are drawn once, when the layer is made, and are weights that no optimiser touches: they travel
+    The masks are drawn once, when the layer is made, and are weights that no optimizer touches: they travel
     with checkpoints and exports. A mixture of contexts opens a unit in proportion.
 
-    Arguments:
+    Args:
       contexts: number of classes or tasks.
       units: number of gated units.
       closed: share of units closed in a context, 0 to 1.
@@ -20,12 +26,21 @@ class ContextGate(keras.layers.Layer):
 
     Call arguments:
       inputs: float [batch, units].
-      context: int [batch], a context a row; or float [batch, contexts], the weights of a mixture.
+      context: int [batch], a context for each row; or float [batch, contexts], the weights of a mixture.
 
     Returns:
       float [batch, units].
 
+    Raises:
+      ValueError: a share of closed units outside [0, 1).
+
     Reference: van de Ven et al. 2020, Methods, "Gating based on internal context".
+
+    Example:
+      >>> from reverie.layers import ContextGate
+      >>> gate = ContextGate(contexts=3, units=8, closed=0.25, exact=True)
+      >>> float(ops.sum(gate(ops.ones((1, 8)), ops.array([2]))))
+      6.0
     """
 
     def __init__(self, contexts: int, units: int, closed: float, exact: bool = False, **kwargs):
@@ -47,11 +62,14 @@ class ContextGate(keras.layers.Layer):
     def opening(self, context):
         """How far each unit is open in a context: float [batch, units], `context` as in the call."""
         context = ops.convert_to_tensor(context)
-        if tf.as_dtype(context.dtype).is_integer:
+        if "int" in keras.backend.standardize_dtype(context.dtype):
             return ops.take(self.masks, context, axis=0)
         return ops.matmul(context, ops.convert_to_tensor(self.masks))
 
-    def get_config(self):
+    def compute_output_shape(self, inputs_shape, context_shape) -> tuple:
+        return tuple(inputs_shape)
+
+    def get_config(self) -> dict:
         settings = {"contexts": self.contexts, "units": self.units, "closed": self.closed, "exact": self.exact}
         return {**super().get_config(), **settings}
 

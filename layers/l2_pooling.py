@@ -1,16 +1,20 @@
-"""L2 pooling: complex cells that sum the energy of their neighbourhood (Le et al. 2012, section 3.2)."""
+"""L2 pooling: complex cells that sum the energy of their neighborhood (Le et al. 2012, section 3.2)."""
 
 import keras
 from keras import ops
 
+from .registry import CallInput, register_layer
 
-@keras.saving.register_keras_serializable("reverie")
+
+@register_layer(
+    arguments={"pool_size": 3, "strides": 2, "padding": "same"}, inputs=[CallInput((7, 6, 2))], backends=True
+)
 class L2Pooling2D(keras.layers.Layer):
     """Square root of the summed squares in overlapping windows, map by map; its weights are fixed at one.
 
         p[n, i, j, m] = sqrt(eps + sum_{u, v} h[n, i s + u, j s + v, m]^2)
 
-    Arguments:
+    Args:
       pool_size: window, integer or (rows, columns).
       strides: integer or pair; 1 overlaps as in the paper.
       padding: "valid", or "same" with zeros outside.
@@ -24,9 +28,23 @@ class L2Pooling2D(keras.layers.Layer):
 
     Raises:
       ValueError: epsilon is not positive.
+
+    Reference: Le et al. 2012, section 3.2.
+
+    Example:
+      >>> from reverie.layers import L2Pooling2D
+      >>> round(float(L2Pooling2D(pool_size=2)(ops.ones((1, 2, 2, 1)))[0, 0, 0, 0]), 3)  # The root of four ones.
+      2.0
     """
 
-    def __init__(self, pool_size, strides=1, padding="valid", epsilon=1e-6, **kwargs):
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        epsilon: float = 1e-6,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if not epsilon > 0.0:
             raise ValueError(f"epsilon is {epsilon}; expected a positive number, or gradients are infinite at zero")
@@ -47,7 +65,7 @@ class L2Pooling2D(keras.layers.Layer):
         missing = max((-(-side // self.strides[axis]) - 1) * self.strides[axis] + self.pool_size[axis] - side, 0)
         return [missing // 2, missing - missing // 2]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         sides = zip(input_shape[1:3], self.pool_size, self.strides, strict=True)
         if self.padding == "same":
             rows, columns = (-(-side // s) for side, _, s in sides)

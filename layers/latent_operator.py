@@ -3,50 +3,74 @@
 import keras
 from keras import ops
 
+from .gaussian_posterior import GaussianParameters
+from .registry import CallInput, register_layer
 
+
+@register_layer(
+    arguments={"operators": 3, "hidden": 8},
+    inputs=[(CallInput((4,)), CallInput((4,))), (CallInput((4,)), CallInput((4,))), CallInput((), "int32", below=3)],
+    backends=True,
+)
 class LatentOperator(keras.layers.Layer):
-    """A convolution of width 1 along the latent axis, over two Gaussians, with a pair of outputs an operator.
+    """A convolution of width 1 along the latent axis, over two Gaussians, with a pair of outputs for each operator.
 
     The same function sees (mean, log-variance) of both symbols at one latent, and says (mean, log-variance) there. It
     cannot know which latent it looks at, so it has to learn what AND, IN COMMON and IGNORE mean: where to take the
     narrow one of two, and where the wide one.
 
-    Arguments:
+    Args:
       operators: how many.
       hidden: units of the hidden layer.
       min_log_variance, max_log_variance: bounds of the log-variance.
 
     Call arguments:
       first, second: (mean, log_variance), float [batch, latents] each.
-      operator: int [batch], which.
+      operator: int [batch], which operator each row goes through.
 
     Returns:
-      (mean, log_variance), float [batch, latents].
+      `GaussianParameters`: (mean, log_variance), float [batch, latents].
 
     Reference: Higgins et al. 2018, section 4.2; sizes as in the public reimplementation.
+
+    Example:
+      >>> from reverie.layers import LatentOperator
+      >>> unknown, known = (ops.zeros((1, 5)), ops.zeros((1, 5))), (ops.ones((1, 5)), -3.0 * ops.ones((1, 5)))
+      >>> LatentOperator(operators=3, hidden=16)(unknown, known, ops.array([0])).mean.shape
+      TensorShape([1, 5])
     """
 
-    def __init__(self, operators: int = 3, hidden: int = 1024, min_log_variance=-20.0, max_log_variance=20.0, **kwargs):
+    def __init__(
+        self,
+        operators: int = 3,
+        hidden: int = 1024,
+        min_log_variance: float = -20.0,
+        max_log_variance: float = 20.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.operators, self.hidden = operators, hidden
         self.min_log_variance, self.max_log_variance = min_log_variance, max_log_variance
-        self.inner = keras.layers.Dense(hidden, "relu", name="inner")
-        self.outer = keras.layers.Dense(2 * operators, name="outer")
+        self.inner = keras.layers.Dense(hidden, "relu", name="inner", dtype=self.dtype_policy)
+        self.outer = keras.layers.Dense(2 * operators, name="outer", dtype=self.dtype_policy)
 
-    def build(self, *_):
+    def build(self, *_):  # Whatever the number of latents.
         self.inner.build((None, None, 4))
         self.outer.build((None, None, self.hidden))
         self.built = True
 
-    def call(self, first, second, operator):
+    def call(self, first, second, operator) -> GaussianParameters:
         answers = self.outer(self.inner(ops.stack([*first, *second], axis=-1)))
         chosen = ops.one_hot(operator, self.operators, dtype=answers.dtype)[:, None, :]
         means, log_variances = ops.split(answers, 2, axis=-1)
         log_variance = ops.sum(chosen * log_variances, axis=-1)
         log_variance = ops.clip(log_variance, self.min_log_variance, self.max_log_variance)
-        return ops.sum(chosen * means, axis=-1), log_variance
+        return GaussianParameters(ops.sum(chosen * means, axis=-1), log_variance)
 
-    def get_config(self):
+    def compute_output_shape(self, first_shape, second_shape, operator_shape) -> GaussianParameters:
+        return GaussianParameters(*(tuple(shape) for shape in first_shape))
+
+    def get_config(self) -> dict:
         sizes = {"operators": self.operators, "hidden": self.hidden}
         limits = {"min_log_variance": self.min_log_variance, "max_log_variance": self.max_log_variance}
         return {**super().get_config(), **sizes, **limits}

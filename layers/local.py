@@ -4,27 +4,34 @@ Keras dropped its LocallyConnected2D; this one builds in constant time, never co
 1.4 times the true weights, and runs as a few large products. How: `local_blocks.py` and `local_filters.py`.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from .local_blocks import LocalGeometry
 from .local_filters import LocalFilters
+from .registry import CallInput, register_layer
 
 
-@keras.saving.register_keras_serializable("reverie")
+@register_layer(
+    arguments={"filters": 3, "kernel_size": 3, "use_bias": True, "block": (2, 2), "shards": 2},
+    inputs=[CallInput((7, 8, 2))],
+    backends=True,
+)
 class LocallyConnected2D(LocalFilters):
     """A filter bank with weights of its own at every position.
 
         y[n, i, j, m] = sum_{u, v, c} W[i, j, u, v, c, m] x[n, i s + u, j s + v, c] + b[i, j, m]
 
-    Arguments:
+    Args:
       filters: maps M.
       kernel_size: field, an integer or (rows, columns).
       strides: integer or pair.
       padding: "valid" or "same" (zeros, as TensorFlow pads).
       tile: positions so many apart share weights: 1 is a convolution, None shares nothing (tiled networks).
       use_bias: adds a bias, shared as the weights are.
-      kernel_initializer: Keras initialiser, called with [positions, field, filters]; None is a normal distribution
+      kernel_initializer: Keras initializer, called with [positions, field, filters]; None is a normal distribution
         that gives filters of length one on average.
       block: positions that share a window, integer or pair; None chooses by the sizes.
       shards: the kernel as so many weights, bands of rows; for parameter servers and to bound scratch memory.
@@ -40,20 +47,28 @@ class LocallyConnected2D(LocalFilters):
       ValueError: image size unknown when it is built, or smaller than the field.
 
     Reference: Le et al. 2012, section 3.2; `tile`: Ngiam et al. 2010.
+
+    Example:
+      >>> from reverie.layers import LocallyConnected2D
+      >>> layer = LocallyConnected2D(filters=4, kernel_size=3)
+      >>> layer(ops.ones((2, 8, 8, 1))).shape
+      TensorShape([2, 6, 6, 4])
+      >>> layer.compact_kernel().shape  # 36 positions with filters of their own.
+      (36, 9, 4)
     """
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        tile=None,
-        use_bias=False,
-        kernel_initializer=None,
-        block=None,
-        shards=1,
-        data_format=None,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        tile: int | tuple[int, int] | None = None,
+        use_bias: bool = False,
+        kernel_initializer: str | keras.initializers.Initializer | None = None,
+        block: int | tuple[int, int] | None = None,
+        shards: int = 1,
+        data_format: str | None = None,
         **kwargs,
     ):
         super().__init__(kernel_size, strides, padding, tile, block, shards, kernel_initializer, data_format, **kwargs)
@@ -84,7 +99,7 @@ class LocallyConnected2D(LocalFilters):
         repeats = [-(-n // d) for n, d in zip((rows, columns), self.geometry.distinct, strict=True)]
         return ops.tile(bias, [*repeats, 1])[:rows, :columns]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         shape = tuple(input_shape)
         image = (*shape[2:], shape[1]) if self.data_format == "channels_first" else shape[1:]
         return self._own_shape(shape[0], *self._geometry(image, self.filters).positions, self.filters)
@@ -93,7 +108,7 @@ class LocallyConnected2D(LocalFilters):
         return {**super().get_config(), "filters": self.filters, "use_bias": self.use_bias}
 
 
-@keras.saving.register_keras_serializable("reverie")
+@register_layer(arguments={"image_shape": (7, 8, 2), "kernel_size": 3}, inputs=[CallInput((5, 6, 3))], backends=True)
 class LocallyConnected2DTranspose(LocalFilters):
     """The transpose of `LocallyConnected2D`: every filter adds itself to its window, weighted by its map.
 
@@ -101,7 +116,7 @@ class LocallyConnected2DTranspose(LocalFilters):
 
     With the same weights it is the exact adjoint: <A x, y> = <x, A' y>.
 
-    Arguments:
+    Args:
       image_shape: (height, width, channels) of the result, channels last in either data format.
       kernel_size, strides, padding, tile, kernel_initializer, block, shards, data_format: as there.
       tied_to: a built LocallyConnected2D whose kernel is used instead of an own one.
@@ -114,20 +129,27 @@ class LocallyConnected2DTranspose(LocalFilters):
 
     Raises:
       ValueError: rows and columns are not those of a local layer on such images.
+
+    Example:
+      >>> from reverie.layers import LocallyConnected2D, LocallyConnected2DTranspose
+      >>> encoder = LocallyConnected2D(filters=4, kernel_size=3)
+      >>> maps = encoder(ops.ones((2, 8, 8, 1)))
+      >>> LocallyConnected2DTranspose((8, 8, 1), kernel_size=3, tied_to=encoder)(maps).shape
+      TensorShape([2, 8, 8, 1])
     """
 
     def __init__(
         self,
-        image_shape,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        tile=None,
-        kernel_initializer=None,
-        block=None,
-        shards=1,
-        data_format=None,
-        tied_to=None,
+        image_shape: Sequence[int],
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        tile: int | tuple[int, int] | None = None,
+        kernel_initializer: str | keras.initializers.Initializer | None = None,
+        block: int | tuple[int, int] | None = None,
+        shards: int = 1,
+        data_format: str | None = None,
+        tied_to: LocallyConnected2D | None = None,
         **kwargs,
     ):
         super().__init__(kernel_size, strides, padding, tile, block, shards, kernel_initializer, data_format, **kwargs)
@@ -157,7 +179,7 @@ class LocallyConnected2DTranspose(LocalFilters):
         images = self._forward(self._last(inputs), self._back_project, self._project, self._products)
         return self._own(images)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return self._own_shape(input_shape[0], *self.image_shape)
 
     def get_config(self) -> dict:

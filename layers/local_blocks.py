@@ -1,4 +1,4 @@
-"""How untied filters become dense products: neighbouring positions share one window of the image.
+"""How untied filters become dense products: neighboring positions share one window of the image.
 
 A filter with its own weights at every position would need, as one product, a copy of the image patch under every
 position (im2col): batch x positions x field numbers, gigabytes at the sizes of Le et al. 2012. Instead the positions

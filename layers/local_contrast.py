@@ -1,21 +1,23 @@
-"""Local contrast normalisation (Jarrett, Kavukcuoglu, Ranzato, LeCun 2009; Le et al. 2012, section 3.2, footnote)."""
+"""Local contrast normalization (Jarrett, Kavukcuoglu, Ranzato, LeCun 2009; Le et al. 2012, section 3.2, footnote)."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from .registry import CallInput, register_layer
 
-@keras.saving.register_keras_serializable("reverie")
+
+@register_layer(arguments={"window": 3, "floor": 0.1}, inputs=[CallInput((8, 7, 2))], backends=True)
 class LocalContrastNormalization(keras.layers.Layer):
-    """Subtracts a Gaussian neighbourhood's mean and divides by its deviation, both over all maps.
+    """Subtracts a Gaussian neighborhood's mean and divides by its deviation, both over all maps.
 
         g[i, j, m] = h[i, j, m] - sum_{u, v, k} G[u, v] h[i + u, j + v, k]
         y[i, j, m] = g[i, j, m] / max(c, sqrt(sum_{u, v, k} G[u, v] g[i + u, j + v, k]^2))
 
     G sums to one over window and maps, so mean and deviation are one map shared by all. The deviation needs g of
-    neighbours: a value reaches two windows wide (9 x 9 for a window of 5).
+    neighbors: a value reaches two windows wide (9 x 9 for a window of 5).
 
-    Arguments:
+    Args:
       window: side of the Gaussian window, odd.
       sigma: its standard deviation in pixels; None is a quarter of the window (the paper does not say).
       floor: c, the least deviation that is divided by.
@@ -29,10 +31,20 @@ class LocalContrastNormalization(keras.layers.Layer):
       float [batch, height, width, maps], smaller by 2 (window - 1) with "valid".
 
     Raises:
-      ValueError: an even window, a floor that is not positive.
+      ValueError: an even window, a floor that is not positive, another padding.
+
+    Reference: Le et al. 2012, section 3.2.
+
+    Example:
+      >>> from reverie.layers import LocalContrastNormalization
+      >>> layer = LocalContrastNormalization(window=3, padding="valid")
+      >>> layer(ops.ones((1, 8, 8, 2))).shape
+      TensorShape([1, 4, 4, 2])
     """
 
-    def __init__(self, window=5, sigma=None, floor=0.01, padding="same", **kwargs):
+    def __init__(
+        self, window: int = 5, sigma: float | None = None, floor: float = 0.01, padding: str = "same", **kwargs
+    ):
         super().__init__(**kwargs)
         if window < 1 or window % 2 == 0:
             raise ValueError(f"window is {window}; expected an odd number")
@@ -50,12 +62,12 @@ class LocalContrastNormalization(keras.layers.Layer):
         return values / values.sum()
 
     def call(self, inputs):
-        centred = self._cut(inputs) - self._neighbourhood(inputs)
-        power = self._neighbourhood(ops.square(centred))
+        centered = self._cut(inputs) - self._neighborhood(inputs)
+        power = self._neighborhood(ops.square(centered))
         # The floor under the root, not over it: the root of zero has no gradient.
-        return self._cut(centred) / ops.sqrt(ops.maximum(power, self.floor**2))
+        return self._cut(centered) / ops.sqrt(ops.maximum(power, self.floor**2))
 
-    def _neighbourhood(self, values):
+    def _neighborhood(self, values):
         """Gaussian mean over window and maps: [batch, rows, columns, 1]."""
         mean = ops.mean(values, axis=-1, keepdims=True)
         height, width = mean.shape[1:3]
@@ -78,7 +90,7 @@ class LocalContrastNormalization(keras.layers.Layer):
         edge = self.window // 2
         return values[:, edge : values.shape[1] - edge, edge : values.shape[2] - edge]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         lost = 0 if self.padding == "same" else 2 * (self.window - 1)
         return (input_shape[0], input_shape[1] - lost, input_shape[2] - lost, input_shape[3])
 

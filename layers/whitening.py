@@ -4,22 +4,24 @@ import keras
 import numpy as np
 from keras import ops
 
+from .registry import CallInput, register_layer
+
 KINDS = ("none", "standardize", "zca")
 
 
-@keras.saving.register_keras_serializable("reverie")
+@register_layer(arguments={"kind": "zca", "window": 3}, inputs=[CallInput((7, 6, 2))], backends=True)
 class Whitening(keras.layers.Layer):
-    """Takes from images what neighbouring pixels say of each other, or only their mean and spread.
+    """Takes from images what neighboring pixels say of each other, or only their mean and spread.
 
     "standardize" brings every image to mean 0 and deviation 1 by itself. "zca" does the same, and then applies what
     a ZCA transform of small windows would do to their central pixel, as a convolution: for images of hundreds of
     pixels a side the whole transform is out of reach, and natural images are the same everywhere. With U, S the
     eigenvectors and -values of the covariance of windows, ZCA = U (S + epsilon mean(S))^-1/2 U'.
 
-    Arguments:
+    Args:
       kind: "none", "standardize" or "zca".
       window: side of the windows, odd.
-      epsilon: regularises the inverse, as a share of the mean eigenvalue: high frequencies are mostly noise.
+      epsilon: regularizes the inverse, as a share of the mean eigenvalue: high frequencies are mostly noise.
 
     Call arguments:
       images: float [batch, height, width, channels].
@@ -28,10 +30,19 @@ class Whitening(keras.layers.Layer):
       float of the same shape.
 
     Raises:
-      ValueError: unknown kind, even window.
+      ValueError: unknown kind, even window, epsilon that is not positive.
+
+    Example:
+      >>> from reverie.layers import Whitening
+      >>> images = keras.random.uniform((10, 16, 16, 3), seed=1)
+      >>> layer = Whitening("zca", window=3)
+      >>> layer.build(images.shape)
+      >>> layer.fit(images, windows=500)
+      >>> layer(images).shape
+      TensorShape([10, 16, 16, 3])
     """
 
-    def __init__(self, kind="zca", window=9, epsilon=0.1, **kwargs):
+    def __init__(self, kind: str = "zca", window: int = 9, epsilon: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         if kind not in KINDS:
             raise ValueError(f"whitening is '{kind}'; expected one of {', '.join(KINDS)}")
@@ -75,9 +86,9 @@ class Whitening(keras.layers.Layer):
         values = np.maximum(values, 0.0)
         transform = (vectors / np.sqrt(values + self.epsilon * values.mean())) @ vectors.T
         rows = transform.reshape(self.window, self.window, channels, self.window, self.window, channels)
-        centre = self.window // 2
+        center = self.window // 2
         # The central pixel's rows: [channel out, rows, columns, channel in] to a convolution's order.
-        return rows[centre, centre].transpose(1, 2, 3, 0).astype(np.float32)
+        return rows[center, center].transpose(1, 2, 3, 0).astype(np.float32)
 
     def call(self, images):
         if self.kind == "none":
@@ -89,7 +100,7 @@ class Whitening(keras.layers.Layer):
         images = ops.pad(images, [[0, 0], [edge, edge], [edge, edge], [0, 0]], mode="reflect")
         return ops.conv(images, ops.cast(self.kernel, images.dtype), data_format="channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return tuple(input_shape)
 
     def get_config(self) -> dict:

@@ -48,9 +48,9 @@ def test_gradient_is_the_papers(codes):
         penalty = 0.5 * tf.reduce_sum(cross_covariance(y, z) ** 2)
     to_y, to_z = tape.gradient(penalty, [y, z])
     covariance = naive(*codes)
-    centred_y, centred_z = codes[0] - codes[0].mean(0), codes[1] - codes[1].mean(0)
-    np.testing.assert_allclose(to_z, centred_y @ covariance / 13, rtol=1e-9)
-    np.testing.assert_allclose(to_y, centred_z @ covariance.T / 13, rtol=1e-9)
+    centered_y, centered_z = codes[0] - codes[0].mean(0), codes[1] - codes[1].mean(0)
+    np.testing.assert_allclose(to_z, centered_y @ covariance / 13, rtol=1e-9)
+    np.testing.assert_allclose(to_y, centered_z @ covariance.T / 13, rtol=1e-9)
 
 
 def test_several_heads_count_as_one_concatenated_code(codes):
@@ -58,7 +58,7 @@ def test_several_heads_count_as_one_concatenated_code(codes):
     np.testing.assert_allclose(CrossCovariance()([y[:, :1], y[:, 1:]], z), CrossCovariance()(y, z), rtol=1e-6)
 
 
-def test_nothing_to_penalise_gives_zero():
+def test_nothing_to_penalize_gives_zero():
     one_row = tf.ones([1, 4]), tf.ones([1, 2])
     assert float(CrossCovariance()(*one_row)) == 0.0
     constant = tf.ones([9, 4]), tf.random.stateless_normal([9, 2], [1, 2])

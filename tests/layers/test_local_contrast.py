@@ -1,4 +1,4 @@
-"""Local contrast normalisation against a direct loop in numpy."""
+"""Local contrast normalization against a direct loop in numpy."""
 
 import numpy as np
 import pytest

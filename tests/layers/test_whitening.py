@@ -7,7 +7,7 @@ from reverie.layers import Whitening
 
 
 def _smooth(count=40, side=24, seed=0):
-    """Images whose neighbouring pixels and channels go together, as in natural ones."""
+    """Images whose neighboring pixels and channels go together, as in natural ones."""
     noise = np.random.default_rng(seed).normal(size=(count, side + 8, side + 8, 3)).cumsum(1).cumsum(2)
     noise = noise - 0.9 * noise.mean(axis=(1, 2), keepdims=True) + noise.mean(axis=3, keepdims=True)
     return (0.5 + noise[:, 8:, 8:] / np.abs(noise).max()).astype(np.float32)
@@ -18,7 +18,7 @@ def _windows(images, side=3):
     return views.transpose(0, 1, 2, 4, 5, 3).reshape(-1, side * side * images.shape[3])
 
 
-def test_zca_leaves_neighbours_and_colours_uncorrelated():
+def test_zca_leaves_neighbors_and_colors_uncorrelated():
     images = _smooth()
     layer = Whitening("zca", window=7, epsilon=1e-4)
     layer.build(images.shape)
