@@ -59,6 +59,6 @@ setup(
         "serving": SERVING,
         "faces": FACES,
         "beam": ["apache-beam>=2.77"],
-        "dev": [*LITE, *SERVING, *VIDEO, *FACES, "pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "build>=1"],
+        "dev": [*LITE, *SERVING, *VIDEO, *FACES, "pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "build>=1"],
     },
 )

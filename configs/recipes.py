@@ -14,8 +14,8 @@ import dataclasses
 import re
 
 import ml_collections
-from reverie import pipelines
 from reverie.configs import defaults
+from reverie.pipelines import StreamSettings
 from reverie.training import continual
 
 COMPONENTS = ("feedback", "conditional", "gating", "internal", "distillation")
@@ -37,7 +37,7 @@ def stream_config(kind: str, scenario: str, tasks: int, classes_per_task: int) -
     """
     config = defaults.get_config("replay")
     config.model.gating = 0.0
-    stream = pipelines.StreamSettings(kind, scenario, tasks, classes_per_task)
+    stream = StreamSettings(kind, scenario, tasks, classes_per_task)
     config.stream = ml_collections.ConfigDict(dataclasses.asdict(stream))
     # The order is a word or a list of labels, as (4, 9, 0, 1).
     del config.stream["order"]

@@ -271,7 +271,7 @@ def toys(tmp_path_factory):
     assert _digest_of_the_package() == before, "a file of the package was touched"
     models.registry._FAMILIES.pop("toy", None)
     layers.LAYERS.pop("ToyScale", None)
-    pipelines.sources.registry._SOURCES.pop("toyrows", None)
+    pipelines.sources.registry._REGISTERED.pop("toyrows", None)
     continual.registry._METHODS.pop("toyhold", None)
 
 
@@ -358,8 +358,8 @@ def test_what_was_registered_from_outside_keeps_the_contracts_of_its_registry(to
     from reverie.experiments import plugins
 
     plugins.load([str(toys / f"{name}.py") for name in ("toy_layer", "toy_source")])
-    layer_checks.check_all(layers.LAYERS["ToyScale"])
-    source_checks.check_order("toyrows:40", {})
+    layer_checks.check_layer(layers.LAYERS["ToyScale"], tmp_path)
+    source_checks.check_all(source_checks.Example("toyrows:40", {}, broken=("toyrows:x", "toyrows:0")))
 
 
 def test_without_its_plugin_a_run_says_what_is_missing(toys, tmp_path, capsys):
