@@ -1,12 +1,14 @@
 """Set-up of reverie: the repository root is the package `reverie`."""
 
 import pathlib
+import re
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = pathlib.Path(__file__).parent
-FOLDERS = find_packages(where=str(ROOT), exclude=("tests", "tests.*", "benchmarks*", "docs*", "build*"))
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "__init__.py").read_text(encoding="utf-8"), re.M)[1]
+FOLDERS = find_packages(where=str(ROOT), exclude=("tests", "tests.*", "benchmarks*", "docs*", "build*", "typings*"))
 
 
 class BuildWithoutSetup(build_py):
@@ -21,10 +23,11 @@ VIDEO = ["av>=18,<20", "imagehash>=4.3"]
 LITE = ["ai-edge-litert>=2.3,<3"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 FACES = ["opencv-python-headless>=4.10,<5"]
+TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "basedpyright>=1.28", "build>=1"]
 
 setup(
     name="reverie",
-    version="0.1.0",
+    version=VERSION,
     description="Models that perceive and imagine through the same units, on TensorFlow and Keras.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -32,7 +35,7 @@ setup(
     python_requires=">=3.11,<3.14",
     package_dir={"reverie": "."},
     packages=["reverie", *(f"reverie.{folder}" for folder in FOLDERS)],
-    package_data={"reverie": ["NOTICE"], "reverie.pipelines": ["data/*.npz"]},
+    package_data={"reverie": ["NOTICE", "py.typed"], "reverie.pipelines": ["data/*.npz"]},
     cmdclass={"build_py": BuildWithoutSetup},
     entry_points={"console_scripts": ["reverie=reverie.cli:console"]},
     install_requires=[
@@ -59,6 +62,7 @@ setup(
         "serving": SERVING,
         "faces": FACES,
         "beam": ["apache-beam>=2.77"],
-        "dev": [*LITE, *SERVING, *VIDEO, *FACES, "pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "build>=1"],
+        "backends": ["jax>=0.5", "torch>=2.13"],
+        "dev": [*LITE, *SERVING, *VIDEO, *FACES, *TOOLS],
     },
 )

@@ -23,6 +23,7 @@ figcaption{color:#555;font-size:.9rem}.key{display:flex;gap:2.2rem;flex-wrap:wra
 p.note{color:#555}
 """
 
+
 def write(workdir) -> pathlib.Path:
     """Writes `report.html` into a run folder and returns its path.
 

@@ -83,6 +83,34 @@ def coloured_bars(count: int = 300, seed: int = 0):
     return from_arrays("bars", images.astype(np.uint8), np.stack([colours, places], axis=-1), **names)
 
 
+def tiny_scan(variant: str = "", **changes):
+    """The smallest useful SCAN on pictures of a coloured bar at a place."""
+    from reverie.configs import scan_scenes
+
+    config = scan_scenes.get_config(variant)
+    config.data.image_shape = config.model.image_shape = (8, 8, 3)
+    config.words.pairs = 60
+    config.model.vision.update({"channels": (8, 8), "hidden": 24, "latents": 5, "hold_steps": 0, "ramp_steps": 30})
+    config.model.symbols.hidden = 16
+    if variant != "jmvae":
+        config.model.denoising.update({"channels": (4, 4), "bottleneck": 8})
+        config.model.recombination.hidden = 16
+        config.stages.denoising.steps = 10
+        config.stages.symbols.steps = config.stages.operators.steps = 20
+        config.stages.vision.update({"steps": 30, "batch_size": 16, "unmix_at": (10, 20)})
+    else:
+        config.stages.joint.update({"steps": 30, "batch_size": 16})
+    config.train.checkpoint_every = 0
+    config.train.steps_per_call = 5
+    for name, value in changes.items():
+        target, *rest = name.split("__")
+        node = config[target]
+        for part in rest[:-1]:
+            node = node[part]
+        node[rest[-1]] = value
+    return config
+
+
 @pytest.fixture
 def tiny_npz(tmp_path):
     return write_tiny_npz(tmp_path / "tiny.npz")
@@ -162,3 +190,24 @@ def trained_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained_model(trained_run):
     return experiment.load(trained_run)[1]
+
+
+# ---- the tables of the contracts, made from the run: REVERIE_MATRIX=docs/contract_matrix.md python -m pytest
+
+_CELLS: dict = {}
+
+
+def pytest_runtest_logreport(report):
+    """Keeps the outcome of every test that fills a cell of a table."""
+    for name, cell in report.user_properties:
+        if name == "contract" and (report.when == "call" or report.outcome != "passed"):
+            reason = str(report.longrepr[2]).removeprefix("Skipped: ") if report.skipped else ""
+            _CELLS.setdefault(tuple(cell), []).append((report.outcome, reason))
+
+
+def pytest_sessionfinish(session):
+    path = os.environ.get("REVERIE_MATRIX")
+    if path and _CELLS and not hasattr(session.config, "workerinput"):
+        from .contracts import matrix
+
+        matrix.write(path, _CELLS)

@@ -71,6 +71,7 @@ def numbers_on(tmp_path_factory):
     return numbers
 
 
+@pytest.mark.contract("layers", "equal on {backend}", row="name")
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_outputs_and_gradients_are_those_of_tensorflow(name, backend, numbers_on):

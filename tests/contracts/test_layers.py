@@ -21,22 +21,27 @@ def record(request):
     return LAYERS[request.param]
 
 
+@pytest.mark.contract("layers", "get_config round trip")
 def test_a_layer_comes_back_from_its_config_with_the_same_numbers(record):
     layer_checks.check_config(record)
 
 
+@pytest.mark.contract("layers", "`.keras` file")
 def test_a_keras_file_brings_the_layer_back_with_the_same_numbers(record, tmp_path):
     layer_checks.check_keras_file(record, tmp_path)
 
 
+@pytest.mark.contract("layers", "float32, mixed_bfloat16")
 def test_outputs_have_the_dtype_of_the_policy_and_stay_near_float32(record):
     layer_checks.check_dtype_policies(record)
 
 
+@pytest.mark.contract("layers", "unknown batch")
 def test_the_size_of_the_batch_may_be_unknown(record):
     layer_checks.check_unknown_batch(record)
 
 
+@pytest.mark.contract("layers", "output shape")
 def test_the_output_shape_that_is_said_is_the_one_that_comes_out(record):
     layer_checks.check_output_shape(record)
 

@@ -187,30 +187,37 @@ def example(request, tmp_path_factory):
     return EXAMPLES[request.param](tmp_path_factory.mktemp(request.param))
 
 
+@pytest.mark.contract("sources", "same images at every reading")
 def test_a_source_gives_the_same_well_formed_images_at_every_reading(example):
     source_checks.check_splits(example)
 
 
+@pytest.mark.contract("sources", "order from the seed")
 def test_the_seed_says_the_order(example):
     source_checks.check_order(example)
 
 
+@pytest.mark.contract("sources", "resumed at any step")
 def test_a_stream_resumed_at_any_step_equals_the_unbroken_one(example):
     source_checks.check_resumption(example)
 
 
+@pytest.mark.contract("sources", "sharding")
 def test_two_input_pipelines_share_a_batch(example):
     source_checks.check_sharing(example)
 
 
+@pytest.mark.contract("sources", "each image once")
 def test_evaluation_visits_every_image_once(example):
     source_checks.check_single_pass(example)
 
 
+@pytest.mark.contract("sources", "bad files counted")
 def test_bad_files_are_counted_and_bounded(example):
     source_checks.check_bad_files(example)
 
 
+@pytest.mark.contract("sources", "empty and broken input")
 def test_empty_and_broken_input_is_answered_in_one_line(example):
     source_checks.check_refusals(example)
 

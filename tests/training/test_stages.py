@@ -2,10 +2,8 @@
 
 import dataclasses
 
-import ml_collections
 import numpy as np
 import pytest
-from reverie.configs import scan_scenes
 from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
 from reverie.layers import Noise
@@ -14,35 +12,9 @@ from reverie.pipelines import from_arrays
 from reverie.training import checkpoints, loop, run_folder, stages, strategies
 
 from .. import experiment
-from ..conftest import coloured_bars
+from ..conftest import coloured_bars, tiny_scan
 
 STAGES = ("denoising", "vision", "symbols", "operators")
-
-
-def tiny_scan(variant: str = "", **changes) -> ml_collections.ConfigDict:
-    """The smallest useful SCAN on pictures of a coloured bar at a place."""
-    config = scan_scenes.get_config(variant)
-    config.data.image_shape = config.model.image_shape = (8, 8, 3)
-    config.words.pairs = 60
-    config.model.vision.update({"channels": (8, 8), "hidden": 24, "latents": 5, "hold_steps": 0, "ramp_steps": 30})
-    config.model.symbols.hidden = 16
-    if variant != "jmvae":
-        config.model.denoising.update({"channels": (4, 4), "bottleneck": 8})
-        config.model.recombination.hidden = 16
-        config.stages.denoising.steps = 10
-        config.stages.symbols.steps = config.stages.operators.steps = 20
-        config.stages.vision.update({"steps": 30, "batch_size": 16, "unmix_at": (10, 20)})
-    else:
-        config.stages.joint.update({"steps": 30, "batch_size": 16})
-    config.train.checkpoint_every = 0
-    config.train.steps_per_call = 5
-    for name, value in changes.items():
-        target, *rest = name.split("__")
-        node = config[target]
-        for part in rest[:-1]:
-            node = node[part]
-        node[rest[-1]] = value
-    return config
 
 
 def images(count: int = 300):

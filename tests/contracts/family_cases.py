@@ -1,0 +1,102 @@
+"""The smallest useful run of every family: what the contract of families is tried on."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+from reverie import pipelines
+from reverie.configs import sparse_fine_tune, sparse_small
+
+from ..conftest import coloured_bars, tiny_config, tiny_scan, tiny_stream_config, write_stream_npz, write_tiny_npz
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A run of a family.
+
+    Attributes:
+      family: by name.
+      config: folder for its data -> config.
+      drawn: why two replicas cannot take the very steps of one device, or "".
+      slow: whether what trains it again is for the slow tests.
+    """
+
+    family: str
+    config: Callable
+    drawn: str = ""
+    slow: bool = False
+
+
+def _xcov(folder: pathlib.Path):
+    return tiny_config(write_tiny_npz(folder / "tiny.npz"), steps=40, checkpoint_every=10)
+
+
+def _stream(recipe: str, scenario: str = "class"):
+    def config(folder: pathlib.Path):
+        source = write_stream_npz(folder / "stream.npz")
+        return tiny_stream_config(source, recipe, scenario, steps=12, steps_per_call=4, checkpoint_every=4)
+
+    return config
+
+
+def _staged(variant: str):
+    def config(folder: pathlib.Path):
+        del folder
+        changes = {} if variant else {"stages__symbols__steps": 15, "stages__operators__steps": 10}
+        source = pipelines.give(coloured_bars(300))
+        return tiny_scan(variant, data__source=source, train__checkpoint_every=5, **changes)
+
+    return config
+
+
+def _blobs(classes: int = 2) -> str:
+    """Discs and bars in color on textured ground, labeled by which."""
+    generator = np.random.default_rng(0)
+    down, across = np.mgrid[:16, :16] - 7.5
+    shapes = (np.hypot(down, across) < 5, np.abs(down) < 2)
+    labels = np.arange(80) % classes
+    images = generator.integers(20, 120, (80, 16, 16, 3))
+    for row, label in enumerate(labels):
+        images[row][shapes[label]] += generator.integers(60, 130, 3)
+    return pipelines.give((images.astype(np.uint8), labels))
+
+
+_SIZES = {"image_shape": (16, 16, 3), "field": 5, "maps": 2, "pool": 3, "contrast": 3, "stages": 2}
+
+
+def _small(config):
+    config.data.source = _blobs()
+    config.data.image_shape = (16, 16, 3)
+    config.data.resize = "none"
+    config.data.test_fraction = 0.25
+    config.model.update(_SIZES)
+    config.train.update({"steps": 20, "batch_size": 10, "steps_per_call": 5, "log_every": 5, "checkpoint_every": 5})
+    return config
+
+
+def _sparse(folder: pathlib.Path):
+    del folder
+    return _small(sparse_small.get_config())
+
+
+def _sparse_classifier(folder: pathlib.Path):
+    del folder
+    config = _small(sparse_fine_tune.get_config())
+    config.model.heads = {"label": 2}
+    config.transfer.head_steps = 10
+    return config
+
+
+_ROWS = "each replica draws rehearsed rows of its own"
+
+CASES = {
+    "xcov": Case("xcov", _xcov),
+    "replay-bir": Case("replay", _stream("bir"), drawn=_ROWS),
+    "replay-ewc": Case("replay", _stream("ewc"), slow=True),
+    "replay-task": Case("replay", _stream("bir", "task"), drawn=_ROWS, slow=True),
+    "scan": Case("scan", _staged("")),
+    "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
+    "sparse": Case("sparse", _sparse),
+    "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),
+}

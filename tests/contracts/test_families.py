@@ -1,0 +1,248 @@
+"""The contract of families, over every family that is registered."""
+
+import dataclasses
+import importlib
+import json
+import random
+
+import numpy as np
+import PIL.Image
+import pytest
+import reverie
+from reverie import models
+from reverie.errors import UserError
+from reverie.evaluation import of_family
+from reverie.experiments import kinds
+from reverie.export import GraphModel, examples, serve_check
+from reverie.layers import Noise
+from reverie.models import Capability, contract, settings
+from reverie.training import loop
+from reverie.training.checkpoints import weights_digest
+
+from ..serving import serving
+from .family_cases import CASES
+
+# Capability -> what a model that has it answers to.
+METHODS = {
+    Capability.CALIBRATE: ("calibrate",),
+    Capability.PREPARE: ("prepare",),
+    Capability.CONSTRAIN: ("constraints",),
+    Capability.PARTS: ("parts",),
+    Capability.CHOOSE: ("choose",),
+    Capability.STAGES: ("stages",),
+    Capability.WORDS: ("symbols_to_images", "images_to_symbols", "concept", "imagine", "in_words", "sizes"),
+    Capability.HEAD: ("head_variables", "all_variables", "network"),
+}
+families = pytest.mark.parametrize("name", models.families())
+cases = pytest.mark.parametrize("case", CASES)
+trained_again = pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=[pytest.mark.slow] * case.slow) for name, case in CASES.items()]
+)
+
+
+def test_every_registered_family_has_a_case_here():
+    assert {case.family for case in CASES.values()} == set(models.families())
+
+
+@families
+@pytest.mark.contract("families", "settings round trip")
+def test_settings_come_back_from_a_config_and_from_json_as_they_were(name):
+    family = models.family(name)
+    section = family.section()
+    assert section.pop("family") == name
+    attributes = {"attributes": (("color", ("red", "blue"), ""),)} if "attributes" in section else {}
+    read = settings.read(family.settings, {**section, **attributes})
+    again = settings.read(family.settings, json.loads(json.dumps({**section, **attributes})))
+    assert read == again and dataclasses.is_dataclass(read)
+    assert models.complete({"family": name}) == {"family": name, **section}
+
+
+@families
+@pytest.mark.contract("families", "settings explained")
+def test_every_setting_says_what_it_means(name):
+    def unexplained(kind) -> list:
+        known, found = settings.meanings(kind), []
+        for field in dataclasses.fields(kind):
+            nested = field.default_factory
+            found += [] if known.get(field.name) else [f"{kind.__name__}.{field.name}"]
+            found += unexplained(nested) if dataclasses.is_dataclass(nested) else []
+        return found
+
+    assert unexplained(models.family(name).settings) == []
+    for stage in models.family(name).stages.values():
+        assert unexplained(stage) == []
+
+
+@families
+@pytest.mark.contract("families", "unknown settings refused")
+def test_an_unknown_setting_is_refused_and_the_nearest_one_named(name):
+    with pytest.raises(UserError, match="no setting 'image_shap'; expected image_shape"):
+        models.build({**models.family(name).section(), "image_shap": 1})
+
+
+@families
+@pytest.mark.contract("families", "kinds and evaluation there")
+def test_kinds_and_evaluation_that_are_named_are_there(name):
+    family = models.family(name)
+    assert set(family.kinds) <= set(kinds()) and family.summary
+    evaluation = of_family(family)
+    assert evaluation.HEADLINES and callable(evaluation.evaluate) and callable(evaluation.draw)
+    assert all(isinstance(meaning, str) and meaning for meaning in evaluation.OPTIONS.values())
+
+
+@cases
+@pytest.mark.contract("families", "capabilities as declared")
+def test_a_model_can_do_what_its_family_declares_and_nothing_else(case, trained_runs):
+    run = trained_runs[case]
+    assert isinstance(run.model, contract.Model)
+    for capability, names in METHODS.items():
+        declared = capability in run.family.capabilities
+        answered = all(getattr(run.model, name, None) is not None for name in names)
+        assert declared == answered, f"{capability}: declared {declared}, answered {answered}"
+
+
+@trained_again
+@pytest.mark.contract("families", "exact resume")
+def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one(
+    case, trained_runs, tmp_path, monkeypatch
+):
+    whole = trained_runs[case]
+    total = whole.outcome.step
+    stop = random.Random(case).randrange(5, total - 1)
+    original = loop.Runner.call
+
+    def call(self, iterator, count):
+        if int(self.step.numpy()) >= stop:
+            raise KeyboardInterrupt  # As if killed: nothing is saved.
+        return original(self, iterator, count)
+
+    config = CASES[case].config(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Runner, "call", call)
+        with pytest.raises(KeyboardInterrupt):
+            reverie.train(config, tmp_path / "run")
+    resumed = reverie.train(config, tmp_path / "run")
+    assert resumed.outcome.step == total
+    # The same bits are those of deterministic runs; without, threads may sum in another order.
+    for one, other in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=5e-5, rtol=1e-3)
+
+
+@trained_again
+@pytest.mark.contract("families", "one device = two replicas")
+def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
+    if CASES[case].drawn:
+        pytest.skip(CASES[case].drawn)
+    # What is drawn differs from replica to replica, so nothing is drawn here: the rest must be the same.
+    monkeypatch.setattr(Noise, "normal", lambda self, stream, shape, dtype=np.float32: _constant(shape, 0.0))
+    monkeypatch.setattr(Noise, "uniform", lambda self, stream, shape, dtype=np.float32: _constant(shape, 0.4))
+    weights = []
+    for strategy in ("one", "mirrored"):
+        config = CASES[case].config(tmp_path)
+        # Adam divides a gradient by its own size, and so makes much of what rounding leaves of a zero.
+        config.optimizer = {"name": "sgd"}
+        run = reverie.train(config, tmp_path / strategy, strategy=strategy)
+        weights.append(run.model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
+def _constant(shape, value: float):
+    import tensorflow as tf
+
+    return tf.fill(shape, tf.constant(value))
+
+
+@cases
+@pytest.mark.contract("families", "endpoints in NumPy")
+def test_every_endpoint_takes_numpy_and_gives_numpy(case, trained_runs):
+    run = trained_runs[case]
+    shape = run.image_shape
+    bytes_ = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
+    codes = run.encode(bytes_)
+    assert all(len(value) == 3 and np.isfinite(value).all() for value in codes.values())
+    for name, value in run.encode(bytes_ / np.float32(255)).items():
+        np.testing.assert_allclose(value, codes[name], atol=1e-6)
+    if "reconstruct" in run.endpoints:
+        assert run.reconstruct(bytes_).shape == (3, *shape)
+    if "generate" in run.endpoints:
+        made, again = (run.generate(4, seed=7)["images"] for _ in range(2))
+        assert made.shape == (4, *shape) and np.array_equal(made, again)
+        assert not np.array_equal(made, run.generate(4, seed=8)["images"])
+    with pytest.raises(UserError, match=r"images have shape .*; expected \[n, "):
+        run.encode(bytes_[:, :2])
+    with pytest.raises(UserError, match="divide by 255"):
+        run.encode(bytes_.astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def versions(trained_runs):
+    """case -> its published version, made once, with every artifact and warm-up."""
+    made: dict = {}
+
+    def version(case: str):
+        if case not in made:
+            made[case] = trained_runs[case].export(name=case)
+        return made[case]
+
+    return version
+
+
+@cases
+@pytest.mark.contract("families", "parity of every artifact")
+def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, versions):
+    version, signatures = versions(case), trained_runs[case].model.signatures()
+    agreed = {(one.artifact, one.signature) for one in version.agreements}
+    lite = {path.name: path.stem.rsplit("_", 1)[0] for path in (version.folder / "lite").glob("*.tflite")}
+    assert agreed == {("saved_model", name) for name in signatures} | set(lite.items())
+    assert set(lite.values()) == {name for name, signature in signatures.items() if signature.lite}
+    assert all(one.difference <= one.bound for one in version.agreements)
+
+
+@cases
+@pytest.mark.contract("families", "warm-up of every signature")
+def test_warm_up_covers_every_signature_that_is_served(case, versions):
+    from reverie.export import warmup
+
+    folder = versions(case).folder
+    served = set(GraphModel(folder).signatures)
+    assert {"serving_default", "encode_bytes"} < served and set(examples.read(folder)) == served
+    assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
+
+
+@cases
+@pytest.mark.contract("families", "serve-check over gRPC and REST")
+def test_serve_check_passes_on_both_protocols(case, versions):
+    folder = versions(case).folder
+    with serving(folder.parent, case) as (grpc, rest):
+        findings = serve_check.check(case, grpc, rest, saved_model=str(folder), requests=1)
+    assert [finding for finding in findings if not finding.passed] == []
+    checked = {finding.check.removesuffix(" equals the local SavedModel") for finding in findings}
+    for endpoint in examples.read(folder):
+        assert {f"grpc: {endpoint}", f"rest: {endpoint}", f"grpc and rest agree: {endpoint}"} <= checked
+
+
+@cases
+@pytest.mark.contract("families", "report, a caption a picture")
+def test_the_report_shows_the_headlines_and_a_caption_for_every_picture(case, trained_runs, monkeypatch):
+    run = trained_runs[case]
+    evaluation = of_family(run.family)
+    for module, name, value in (("scan", "_CASES", 8), ("replay", "_MADE", 60), ("replay", "_LIKELIHOOD_IMAGES", 20)):
+        monkeypatch.setattr(importlib.import_module(f"reverie.evaluation.{module}"), name, value)
+    numbers = run.evaluate()
+    assert json.loads((run.folder / "evaluation.json").read_text())["step"] == run.step
+    assert all(np.isfinite(value) for value in numbers.values() if isinstance(value, float))
+    captions = json.loads((run.folder / "pictures" / "captions.json").read_text())
+    drawn = {path.stem for path in (run.folder / "pictures").glob("*.png")}
+    assert drawn == set(captions) and drawn
+    page = run.report().read_text()
+    for name, caption in captions.items():
+        assert len(caption) > 20 and f'alt="{name}"' in page
+        assert np.asarray(PIL.Image.open(run.folder / "pictures" / f"{name}.png")).std() > 1
+    shown = [meaning for name, meaning in evaluation.HEADLINES.items() if name in numbers]
+    assert shown and all(meaning in page for meaning in shown)
+
+
+def test_the_same_settings_and_seed_give_the_same_weights():
+    digests = {weights_digest(models.build({"family": "xcov"}, 3)) for _ in range(2)}
+    assert len(digests) == 1
