@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN ?= runs/demo
 FRAMES ?= runs/demo-frames
 
-.PHONY: demo demo-frames test test-slow lint clean
+.PHONY: demo demo-frames test test-slow test-backends matrix lint clean
 
 # Installed once, and again when what is to be installed changes.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -34,11 +34,27 @@ demo-frames: $(VENV)/.installed
 	$(BIN)/reverie export --workdir=$(FRAMES)/run
 	@echo "open $(FRAMES)/run/report.html (numbers, curves, filters)"
 
+# Two tests at a time, each on one thread: what takes their time is the making of graphs, which knows no second core.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+# The layers written in keras.ops alone, on JAX and PyTorch, in an environment that has no TensorFlow.
+$(VENV)-backends/.installed: Makefile
+	$(PYTHON) -m venv $(VENV)-backends
+	$(VENV)-backends/bin/python -m pip install --quiet --disable-pip-version-check \
+		"keras>=3.15.1,<3.16" "jax>=0.5" "torch==2.13.0" numpy
+	touch $@
+
+test-backends: $(VENV)/.installed $(VENV)-backends/.installed
+	REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python) $(BIN)/python -m pytest tests/contracts/test_backends.py
+
+# docs/contract_matrix.md, from the tests of the contracts, slow ones and other backends included.
+matrix: $(VENV)/.installed $(VENV)-backends/.installed
+	REVERIE_MATRIX=docs/contract_matrix.md REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python) \
+		$(BIN)/python -m pytest -n 2 --dist worksteal -m '' tests/contracts
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

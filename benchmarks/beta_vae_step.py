@@ -25,8 +25,9 @@ import keras
 import tensorflow as tf
 from reverie import models, pipelines
 from reverie.configs import scan_scenes
+from reverie.experiments import loop_settings
 from reverie.models.beta_vae import COLOR_SPACES
-from reverie.training import experiment, loop, run_folder, stages, strategies
+from reverie.training import loop, run_folder, stages, strategies
 from throughput import matrix_product_gflops
 
 
@@ -91,7 +92,7 @@ def loop_seconds(config, images, steps: int) -> float:
             model = models.build(config.model, 0)
         phases = stages.phases(config, model, images, strategy)
         began = time.perf_counter()
-        loop.train(model, phases, experiment.loop_settings(config), strategy, folder)
+        loop.train(loop.Context(model, loop_settings(config), strategy, folder), phases)
         return time.perf_counter() - began
 
 

@@ -9,6 +9,7 @@ its own, in one graph, in the same run.
 """
 
 import argparse
+import dataclasses
 import os
 import tempfile
 import time
@@ -18,9 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 from reverie.configs import replay_split_mnist
+from reverie.experiments import read_streams
 from reverie.layers import Noise
-from reverie.training import continual, experiment, loop, optimizers, strategies
-from reverie.training.steps import Runner
+from reverie.training import continual, loop, optimizers, strategies
+from reverie.training.steps import Runner, TrainingState
 
 REPEATS = 40
 
@@ -57,12 +59,12 @@ def main() -> None:
     config = replay_split_mnist.get_config(arguments.recipe)
     config.train.steps = 10_000
     strategy = strategies.build("one")
-    streams = experiment.read_streams(config, "train")
+    streams = read_streams(config, "train")
     made = continual.build(config, streams["train"], strategy)
     model, objective, rehearsal = made.model, made.state.objective, made.state.methods[0]
     phase, batch = made.phases[1], int(config.train.batch_size)
-    made.phases[0].finish()
-    phase.begin()
+    made.phases[0].hooks.finish()
+    phase.hooks.begin()
     variables = [v.value for v in phase.variables]
     optimizer = optimizers.build(phase.optimizer, phase.variables)
     keras_optimizer = optimizers.build({"name": "Adam"}, phase.variables)
@@ -91,7 +93,7 @@ def main() -> None:
 
     def label(noise):
         moved = rows + 1e-6 * noise.uniform("moved", [])
-        return tf.reduce_sum(rehearsal._answers(moved, tf.ones([batch, 1]), task))
+        return tf.reduce_sum(rehearsal.answers(moved, tf.ones([batch, 1]), task))
 
     def forward_backward(noise):
         with tf.GradientTape() as tape:
@@ -121,7 +123,10 @@ def main() -> None:
         return tf.add_n([tf.matmul(a * scale, b)[0, 0] for a, b in zip(left, right, strict=True)])
 
     with tempfile.TemporaryDirectory():
-        runner = Runner(model, phase, loop.LoopSettings(), strategy, counter, [], optimizer, 0, 0, 10_000)
+        whole = loop.Span(0, 10_000)
+        planned = dataclasses.replace(loop.plan(made.phases)[1], own=whole, chain=whole)
+        context = loop.Context(model, loop.LoopSettings(), strategy, "")
+        runner = Runner(context, planned, TrainingState(counter, [], optimizer))
         iterator = runner.iterator(0)
         parts = {
             "whole step (loop)": (lambda: runner.call(iterator, REPEATS)),

@@ -67,19 +67,20 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
 
 def evaluate(folder: pathlib.Path, sets: dict, judge) -> dict:
     """Numbers of a run by the classifier they all share; kept in its evaluation.json."""
-    from reverie.evaluation import scan
-    from reverie.training import experiment, stages
+    from reverie.evaluation import EvaluationData, scan
+    from reverie.experiments import Staged, run_in
 
     path = folder / "evaluation.json"
     if path.is_file():
         return json.loads(path.read_text())
-    config, model, step = experiment.load(folder)
+    run = run_in(folder)
+    config, model, step = run.config, run.model, run.step
     # Vision that another run has trained is measured there.
     own = not config.stages.start_from
-    facts = stages.facts(config, step)
-    numbers = scan.evaluate(model, sets["train"], sets["test"], facts, judge=judge, disentangled=own)
-    run = json.loads((folder / "run.json").read_text())
-    numbers["minutes"] = run["seconds"] / 60
+    data = EvaluationData(sets["train"], sets["test"], Staged().facts(config, model, step))
+    numbers = scan.evaluate(model, data, judge=judge, disentangled=own)
+    record = json.loads((folder / "run.json").read_text())
+    numbers["minutes"] = record["seconds"] / 60
     path.write_text(json.dumps(numbers, indent=2))
     return numbers
 
@@ -125,10 +126,11 @@ def main() -> None:
         list(pool.map(work, plan(workdir, seeds, options.given)))
 
     from reverie.evaluation import scan
-    from reverie.training import experiment, run_folder, stages
+    from reverie.experiments import read_images
+    from reverie.training import run_folder, stages
 
     config = run_folder.load_config(workdir / f"scan-{seeds[0]}")
-    sets = experiment.read_images(config, "train", "test")
+    sets = read_images(config, "train", "test")
     judge = scan.attribute_classifier(sets["train"], stages.vocabulary_of(config))
     results: dict = {}
     for folder in sorted(workdir.glob("*-*")):

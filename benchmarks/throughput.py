@@ -24,8 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
-from reverie import pipelines
-from reverie.training import experiment, loop, optimizers, run_folder, strategies
+from reverie import models, pipelines
+from reverie.experiments import kind_of, loop_settings, read_images
+from reverie.training import loop, optimizers, run_folder, strategies
 
 KERAS = {"adadelta": lambda rate, s: keras.optimizers.Adadelta(rate, rho=s["rho"], epsilon=s["epsilon"])}
 
@@ -44,7 +45,7 @@ def bare_step(model, batch_size: int, update):
 
 
 def bare_rate(config, images, steps: int, fused: bool) -> float:
-    model, batch_size = experiment.models.build(config.model, config.seed), config.train.batch_size
+    model, batch_size = models.build(config.model, config.seed), config.train.batch_size
     if fused:
         optimizer = optimizers.build(config.optimizer.to_dict(), model.trainable_variables)
         counter = tf.constant(0, tf.int64)
@@ -82,7 +83,7 @@ class Fitted(keras.Model):
 
 
 def fit_rate(config, images, steps: int) -> float:
-    model = Fitted(experiment.models.build(config.model, config.seed))
+    model = Fitted(models.build(config.model, config.seed))
     model.compile(optimizer=KERAS[config.optimizer.name](config.schedule.rate, config.optimizer))
     stream = pipelines.batches(images, config.train.batch_size, seed=config.seed)
     model.fit(stream, steps_per_epoch=20, verbose=0)
@@ -97,9 +98,10 @@ def loop_seconds(config, images, steps: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         strategy = strategies.build("one")
         run_folder.open_run(folder, config)
-        model, phases = experiment.build(config, images, strategy)
+        model = models.build(config.model, config.seed)
+        phases = kind_of(config).phases(config, model, images, strategy)
         began = time.perf_counter()
-        loop.train(model, phases, experiment.loop_settings(config), strategy, folder)
+        loop.train(loop.Context(model, loop_settings(config), strategy, folder), phases)
         return time.perf_counter() - began
 
 
@@ -138,7 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     config = importlib.import_module(f"reverie.configs.{options.config}").get_config()
     config.data.source, config.train.jit = options.data, options.jit
-    images = experiment.read_images(config, "train")["train"]
+    images = read_images(config, "train")["train"]
     measures = {
         "loop": lambda: loop_rate(config, images, options.steps),
         "bare": lambda: bare_rate(config, images, options.steps, fused=False),

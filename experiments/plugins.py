@@ -63,8 +63,14 @@ def _once(key: str, action) -> None:
 def _load_file(path: pathlib.Path) -> None:
     if not path.is_file():
         raise UserError(f"no such plugin file: {path}")
-    # Modules of the same name in other folders are other modules.
-    name = f"reverie_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
+    # Under its own name, so that its neighbors import this very module; a module of that name that lies elsewhere is
+    # another one.
+    name = path.stem
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return
+    if known is not None or importlib.util.find_spec(name) is not None:
+        name = f"{name}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

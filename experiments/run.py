@@ -175,6 +175,8 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
         return ExportedEncoder(path)
     if (place / "saved_model.pb").is_file():
         return Exported(path)
+    if not (place / "config.json").is_file():
+        raise UserError(f"{place}: no run there (no config.json), and no SavedModel there (no saved_model.pb)")
     run = Run(place)
     if data is not None:
         source = data if isinstance(data, str) else pipelines.give(data)

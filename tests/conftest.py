@@ -14,6 +14,7 @@ tf.config.set_logical_device_configuration(
 )
 
 from reverie.configs import defaults
+from reverie.experiments import StreamOfTasks
 from reverie.pipelines import from_arrays
 from reverie.training import loop, run_folder, strategies
 
@@ -160,7 +161,7 @@ def stream_npz(tmp_path_factory):
 def run_stream(config, workdir, strategy: str = "one"):
     """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
     chosen = strategies.build(strategy)
-    folder = run_folder.open_run(workdir, config)
+    folder = run_folder.open_run(workdir, config, StreamOfTasks.fixed)
     made = experiment.prepare(config, chosen, folder)
     run_folder.write_json(folder / "data.json", made.data)
     context = loop.Context(made.model, experiment.loop_settings(config), chosen, folder, made.state)

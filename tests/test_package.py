@@ -33,7 +33,9 @@ def _imports(path: pathlib.Path) -> set:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == depth:
             found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("reverie"):
+        elif isinstance(node, ast.ImportFrom) and node.module == "reverie":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("reverie."):
             found.add(node.module.split(".")[1])
     return found - {"errors"}
 

@@ -112,10 +112,10 @@ def test_compare_runs_what_is_missing_and_writes_the_table(tmp_path, capsys):
 
 
 def test_the_table_s_errors_are_standard_errors_over_seeds():
-    from reverie.experiments import compare as comparison
+    from reverie.experiments.compare import summarize
 
     rows = [{"method": "a", "seed": k, "seconds": 1.0, "average_accuracy": v} for k, v in enumerate((0.8, 0.9, 0.7))]
-    summary = comparison.summarize([*rows, {"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5}])
+    summary = summarize([*rows, {"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5}])
     assert summary[0]["average_accuracy"] == pytest.approx((0.8, 0.1 / np.sqrt(3))) and summary[0]["runs"] == 3
     assert summary[1]["average_accuracy"] == (0.5, 0.0)
 
