@@ -52,7 +52,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     return {
         "confusion": Picture(
             pictures.heat_map(shares, names, names, "per cent of a class (row) given a label (column)"),
-            f"Of {count} images.",
+            f"Which classes (rows) are given which labels (columns), of {count} images.",
         ),
         "surest": Picture(
             pictures.grid(sample[surest[: min(model.classes, 20)]]),
