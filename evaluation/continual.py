@@ -84,7 +84,9 @@ class Accuracies:
 
     def __init__(self, model, stream: pipelines.Stream, limit: int = 0):
         self._stream, self._limit = stream, limit
-        self._classify = tf.function(lambda images, task: model.classify(images, task)["label"], reduce_retracing=True)
+        self._classify = tf.function(
+            lambda images, task: model.classify(images, task)["label"], reduce_retracing=True, autograph=False
+        )
 
     def row(self, met: int, future: bool = True) -> list:
         """Accuracies on all tasks, with `met` tasks learned.

@@ -68,7 +68,9 @@ def log_likelihood(model, inputs, label, task: int, samples: int = 100, seed: in
     Returns:
       float64 [n], nats an image.
     """
-    compute = tf.function(lambda x, y, key: _log_weights(model, x, y, task, key), reduce_retracing=True)
+    compute = tf.function(
+        lambda x, y, key: _log_weights(model, x, y, task, key), reduce_retracing=True, autograph=False
+    )
     parts = []
     for start in range(0, len(inputs), 250):
         x, y = tf.constant(inputs[start : start + 250]), tf.constant(label[start : start + 250])

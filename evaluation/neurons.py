@@ -156,7 +156,7 @@ class Cone:
             for row in range(rows[0] - top + 1)
             for column in range(rows[1] - top + 1)
         ]
-        self._call = tf.function(self._centre_responses)
+        self._call = tf.function(self._centre_responses, autograph=False)
 
     def move(self, row: int, column: int) -> None:
         """Takes the filters that the neurons at a position look through."""

@@ -80,7 +80,7 @@ def imagine(model, judge, vocabulary, asked, seed: int = 0) -> Imagined:
 
 def _seen(judge, function, columns: list, seed: int) -> np.ndarray:
     """int [n, attributes]: what the classifier sees in a picture a row, of `function`(columns..., count, seed)."""
-    made, seen = tf.function(function), []
+    made, seen = tf.function(function, autograph=False), []
     for start in range(0, len(columns[0]), _AT_ONCE):
         part = [tf.constant(column[start : start + _AT_ONCE]) for column in columns]
         images = made(*part, tf.constant(len(part[0])), tf.constant([seed, start]))["images"]

@@ -132,7 +132,7 @@ class Run(Endpoints):
         signature = self._signatures[endpoint]
         _check_request(endpoint, signature, inputs)
         if endpoint not in self._compiled:
-            self._compiled[endpoint] = tf.function(signature.function, reduce_retracing=True)
+            self._compiled[endpoint] = tf.function(signature.function, reduce_retracing=True, autograph=False)
         given = {name: tf.constant(value, signature.inputs[name].dtype) for name, value in inputs.items()}
         return {name: value.numpy() for name, value in self._compiled[endpoint](**given).items()}
 

@@ -64,4 +64,5 @@ def _keyed(function: Callable, specs: dict) -> Callable:
         outputs = function(**dict(zip(names, values, strict=True)))
         return {name: tf.identity(value, name=name) for name, value in outputs.items()}
 
-    return positional
+    # Models are made of graph operators: there is no Python control flow to convert, and looking for it is slow.
+    return tf.autograph.experimental.do_not_convert(positional)

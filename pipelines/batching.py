@@ -149,6 +149,7 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
     if images.drawn is not None:
         nuisances = tf.constant(images.nuisances)
 
+        @tf.autograph.experimental.do_not_convert
         def draw(index):
             label = tf.gather(labels, index)
             return {
@@ -161,6 +162,7 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
     elif images.pixels is not None:
         pixels = images.content
 
+        @tf.autograph.experimental.do_not_convert
         def gather(index):
             found = tf.gather(pixels, index) if images.permutations is None else _permuted(images, index)
             return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
@@ -169,6 +171,7 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
     else:
         contents = images.content
 
+        @tf.autograph.experimental.do_not_convert
         def load(index):
             content = contents[index] if images.paths is None else tf.io.read_file(contents[index])
             image = decoding.decode(content, images.shape, images.resize)

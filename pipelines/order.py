@@ -51,6 +51,7 @@ def index_batches(size: int, batch_size: int, seed: int, start_step: int = 0, sh
     first = start_step * batch_size
     first_epoch, offset = first // size, first % size
 
+    @tf.autograph.experimental.do_not_convert
     def order(epoch):
         indices = permutation(epoch, size, seed) if shuffle else tf.range(size, dtype=tf.int64)
         return indices[tf.where(epoch == first_epoch, tf.constant(offset, tf.int64), 0) :]
@@ -79,6 +80,7 @@ def replica_shares(
     host = input_context.input_pipeline_id if input_context else 0
     local, share = replicas // hosts, batch_size // replicas
 
+    @tf.autograph.experimental.do_not_convert
     def local_shares(indices):
         shares = tf.reshape(indices, [replicas, share])[host * local : (host + 1) * local]
         return tf.data.Dataset.from_tensor_slices(shares)

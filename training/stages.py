@@ -224,7 +224,7 @@ def _encode(model, told: pipelines.Images, codes: dict) -> None:
 
 def _codes(model, images: pipelines.Images) -> dict[str, np.ndarray]:
     """What the model encodes pictures as, a row each."""
-    encode = tf.function(model.encode)
+    encode = tf.function(model.encode, autograph=False)
     parts = [encode(batch["image"]) for batch in pipelines.in_order(images, _ENCODED_AT_ONCE)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -63,7 +63,11 @@ class Runner:
     def _build(self) -> None:
         # A nested tf.function may not all-reduce, so it is there only for XLA, which is for one replica.
         compute = self._compute_gradients
-        self._gradients = tf.function(compute, jit_compile=True) if self.context.settings.jit else compute
+        compiled = {"jit_compile": True, "autograph": False}
+        self._gradients = tf.function(compute, **compiled) if self.context.settings.jit else compute
+        # AutoGraph turns the loop over steps into one of the graph. All below is made of graph operators already:
+        # converting its source too, and that of every layer, took more of the time to build a graph than building it.
+        self._graph_step = tf.autograph.experimental.do_not_convert(self._step)
         self.graph = tf.function(self._many_steps)
 
     def go_on(self, planned: PlannedPhase) -> None:
@@ -120,7 +124,7 @@ class Runner:
             tf.autograph.experimental.set_loop_options(
                 shape_invariants=[(totals, tf.TensorShape([None])), (last, tf.TensorShape([None]))]
             )
-            last, good = self._step(next(iterator))
+            last, good = self._graph_step(next(iterator))
             totals += tf.where(good, last, tf.zeros_like(last))
             bad += tf.cast(~good, tf.int32)
             in_a_row = tf.where(good, 0, in_a_row + 1)

@@ -139,12 +139,14 @@ def _endless(source: FrameShards, seed: int, position: int, shuffle: bool) -> tf
         skipped_groups = int(np.searchsorted(edges[:-1], offset, side="right"))
         rest = offset - int(edges[skipped_groups - 1])
 
+    @tf.autograph.experimental.do_not_convert
     def epoch_contents(epoch):
         first = tf.where(epoch == first_epoch, skipped_groups, 0)
         groups = (
             tf.data.Dataset.from_tensor_slices(order(epoch)).batch(_TOGETHER).enumerate().skip(tf.cast(first, tf.int64))
         )
 
+        @tf.autograph.experimental.do_not_convert
         def group_contents(number, members):
             members = tf.data.Dataset.from_tensor_slices((tf.gather(files, members), tf.gather(counts, members)))
             whole = members.map(_whole_shard, num_parallel_calls=_TOGETHER, deterministic=True).unbatch()
@@ -161,6 +163,7 @@ def _endless(source: FrameShards, seed: int, position: int, shuffle: bool) -> tf
     return tf.data.Dataset.range(first_epoch, 2**40).flat_map(epoch_contents).skip(rest)
 
 
+@tf.autograph.experimental.do_not_convert
 def _whole_shard(path, count):
     """All encoded frames of a shard, string [count]; an error that names it if there are more or fewer."""
     records = tf.data.TFRecordDataset(path).batch(2**31)
@@ -173,6 +176,7 @@ def _whole_shard(path, count):
 
 
 def _decoded(contents: tf.data.Dataset, source: FrameShards, size: int, drop_remainder: bool) -> tf.data.Dataset:
+    @tf.autograph.experimental.do_not_convert
     def load(content):
         parsed = tf.io.parse_single_example(
             content,

@@ -60,4 +60,4 @@ def render_all(labels: np.ndarray, nuisances: np.ndarray, title: str) -> np.ndar
 
 @functools.cache
 def _compiled():
-    return tf.function(room.render, jit_compile=True)
+    return tf.function(room.render, jit_compile=True, autograph=False)

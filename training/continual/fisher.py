@@ -31,7 +31,9 @@ def dense_fisher(
     classes = np.flatnonzero(active)
     totals = [np.zeros(v.shape, np.float64) for v in model.classifying_variables]
     mask = tf.constant(active, tf.float32)
-    step = tf.function(lambda rows, label: _chunk(model, rows, label, mask, task), reduce_retracing=True)
+    step = tf.function(
+        lambda rows, label: _chunk(model, rows, label, mask, task), reduce_retracing=True, autograph=False
+    )
     for start in range(0, len(inputs), chunk):
         rows = tf.convert_to_tensor(inputs[start : start + chunk])
         for label in classes:
@@ -74,7 +76,7 @@ def general_fisher(
     totals = [np.zeros(v.shape, np.float64) for v in variables]
     mask = tf.constant(active, tf.float32)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def chunk_sums(rows, label):
         tasks = None if task is None else tf.fill([tf.shape(rows)[0]], task)
         with tf.GradientTape() as tape:

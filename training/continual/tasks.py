@@ -91,7 +91,7 @@ class TaskImages:
         return self._cached[number]
 
     def _read(self, images: pipelines.Images) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        represent = tf.function(self._model.represent, reduce_retracing=True)
+        represent = tf.function(self._model.represent, reduce_retracing=True, autograph=False)
         for batch in pipelines.in_order(images, 500):
             yield represent(batch["image"]).numpy(), batch["label"].numpy()
 
