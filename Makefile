@@ -34,12 +34,12 @@ demo-frames: $(VENV)/.installed
 	$(BIN)/reverie export --workdir=$(FRAMES)/run
 	@echo "open $(FRAMES)/run/report.html (numbers, curves, filters)"
 
-# Two tests at a time, each on one thread: what takes their time is the making of graphs, which knows no second core.
+# Two tests at a time: what takes their time is the making of graphs, which knows no second core.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 # The layers written in keras.ops alone, on JAX and PyTorch, in an environment that has no TensorFlow.
 $(VENV)-backends/.installed: Makefile
@@ -54,7 +54,7 @@ test-backends: $(VENV)/.installed $(VENV)-backends/.installed
 # docs/contract_matrix.md, from the tests of the contracts, slow ones and other backends included.
 matrix: $(VENV)/.installed $(VENV)-backends/.installed
 	REVERIE_MATRIX=docs/contract_matrix.md REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python) \
-		$(BIN)/python -m pytest -n 2 --dist worksteal -m '' tests/contracts
+		$(BIN)/python -m pytest -n 2 --dist loadgroup -m '' tests/contracts
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -193,6 +193,29 @@ def trained_model(trained_run):
     return experiment.load(trained_run)[1]
 
 
+# ---- what two processes share out among them
+
+# Files whose tests share something that takes long to make; those of one group go to one process.
+_GROUPS = {
+    "test_scan_cli.py": "scan", "test_sparse_run.py": "sparse", "test_sparse_classifier.py": "classifier",
+    "test_lite.py": "export", "test_saved_model.py": "export", "test_publication.py": "export",
+    "test_serve_check.py": "export", "test_backends.py": "backends", "test_extending.py": "extending",
+    "test_xcov.py": "xcov", "test_sources.py": "sources",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests that share a trained run stay together, and come first: the short ones fill the gaps at the end."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+        group = case if isinstance(case, str) else _GROUPS.get(item.path.name)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 # ---- the tables of the contracts, made from the run: REVERIE_MATRIX=docs/contract_matrix.md python -m pytest
 
 _CELLS: dict = {}

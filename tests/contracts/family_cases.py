@@ -19,7 +19,7 @@ class Case:
       family: by name.
       config: folder for its data -> config.
       drawn: why two replicas cannot take the very steps of one device, or "".
-      slow: whether what trains it again is for the slow tests.
+      slow: whether it is for the slow tests: another run of its family, or a like one, is among the fast ones.
     """
 
     family: str

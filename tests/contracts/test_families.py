@@ -34,8 +34,7 @@ METHODS = {
     Capability.HEAD: ("head_variables", "all_variables", "network"),
 }
 families = pytest.mark.parametrize("name", models.families())
-cases = pytest.mark.parametrize("case", CASES)
-trained_again = pytest.mark.parametrize(
+cases = pytest.mark.parametrize(
     "case", [pytest.param(name, marks=[pytest.mark.slow] * case.slow) for name, case in CASES.items()]
 )
 
@@ -106,7 +105,7 @@ def _answers(model, name: str) -> bool:
     return found is not None if name in ("sizes", "network") else callable(found)
 
 
-@trained_again
+@cases
 @pytest.mark.contract("families", "exact resume")
 def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one(
     case, trained_runs, tmp_path, monkeypatch
@@ -133,7 +132,7 @@ def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one
         np.testing.assert_allclose(one, other, atol=5e-5, rtol=1e-3)
 
 
-@trained_again
+@cases
 @pytest.mark.contract("families", "one device = two replicas")
 def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
     if CASES[case].drawn:

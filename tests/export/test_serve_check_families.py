@@ -35,8 +35,8 @@ FAMILIES = {
 }
 
 
-# Their signatures are those of others, which are always tried.
-SLOW = ("replay", "replay_classifier", "replay_task", "jmvae")
+# With the version at hand every family is tried in tests/contracts/test_families.py.
+SLOW = ("replay", "replay_classifier", "replay_task", "jmvae", "sparse", "sparse_classifier")
 
 
 @contextlib.contextmanager
