@@ -109,14 +109,14 @@ def main() -> None:
     forward = products(model.config, 2 * batch)
     if not model.config.feedback:
         forward += forward[:2]
-    # Imagining and labelling pass the trunk, the classifier and the decoder once, but not the posterior's heads.
+    # Imagining and labeling pass the trunk, the classifier and the decoder once, but not the posterior's heads.
     extra = [shape for shape in products(model.config, batch) if shape[2] != model.config.latents]
     shapes = [*with_gradients(forward), *extra]
     left = [tf.random.stateless_normal([m, k], [m, k]) for m, k, _ in shapes]
     right = [tf.random.stateless_normal([k, n], [k, n]) for _, k, n in shapes]
 
     def matrix_products(noise):
-        # The factor differs from run to run, or the optimiser of graphs would take the products out of the loop.
+        # The factor differs from run to run, or the optimizer of graphs would take the products out of the loop.
         scale = noise.uniform("scale", [])
         return tf.add_n([tf.matmul(a * scale, b)[0, 0] for a, b in zip(left, right, strict=True)])
 
@@ -126,7 +126,7 @@ def main() -> None:
         parts = {
             "whole step (loop)": (lambda: runner.call(iterator, REPEATS)),
             "sampling": repeated(sample),
-            "labelling": repeated(label),
+            "labeling": repeated(label),
             "sampling to gradients": repeated(forward_backward),
             "update (fused Adam)": repeated(update_with(optimizer)),
             "update (Keras Adam)": repeated(update_with(keras_optimizer)),

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-SHOWN = ("accuracy", "probe", "probe_quadratic", "clamped_recognised", "generated_recognised", "judge_accuracy",
+SHOWN = ("accuracy", "probe", "probe_quadratic", "clamped_recognized", "generated_recognized", "judge_accuracy",
          "dependence_correlation_mean", "dependence_penalty", "reconstruction")  # fmt: skip
 
 

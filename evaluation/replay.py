@@ -12,7 +12,7 @@ from .judge import Judge
 HEADLINES = {
     "average_accuracy": "average test accuracy after the last task",
     "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
-    "generated_recognised": "imagined images recognised as the class asked for",
+    "generated_recognized": "imagined images recognized as the class asked for",
     "reconstruction": "mean reconstruction error a unit",
 }
 OPTIONS: dict[str, str] = {}
@@ -37,7 +37,7 @@ def evaluate(model, data: EvaluationData) -> dict[str, float]:
       name -> number: those of `continual.summary`; "accuracy_task_<k>"; with a generator, on test images of all
       tasks met, "reconstruction" (nats or half squared error a unit), "log_likelihood" (importance-weighted, 100
       samples, nats an image) and, for streams whose images can be looked at, "judge_accuracy",
-      "generated_recognised" (the judge sees the class asked for), "precision", "recall" and "frechet" in the
+      "generated_recognized" (the judge sees the class asked for), "precision", "recall" and "frechet" in the
       judge's features.
     """
     train, test, history = data.train, data.test, data.facts or continual.History()
@@ -95,7 +95,7 @@ def _against_judge(model, train: pipelines.Stream, test: pipelines.Stream, met: 
     result = {"judge_accuracy": judge.accuracy(real, "label")}
     if model.config.conditional:
         seen = judge.classes(made["images"], "label")
-        result["generated_recognised"] = float(np.mean(seen == made["label"].numpy()))
+        result["generated_recognized"] = float(np.mean(seen == made["label"].numpy()))
     ours, theirs = judge.features(made["images"]), judge.features(shown)
     result["precision"], result["recall"] = generator.precision_recall(theirs, ours)
     result["frechet"] = generator.frechet_distance(theirs, ours)

@@ -44,7 +44,7 @@ def _vision(model, images: pipelines.Images, codes: dict) -> dict:
 
 
 def _named(model, images: pipelines.Images) -> imagination.Imagined:
-    return imagination.recognise(lambda x: model.images_to_symbols(x)["label"], images)
+    return imagination.recognize(lambda x: model.images_to_symbols(x)["label"], images)
 
 
 def evaluate(
@@ -79,7 +79,7 @@ def evaluate(
         return result
     judge = judge or attribute_classifier(train, vocabulary)
     for name, outcome in (
-        ("judge_accuracy", imagination.recognise(judge.all_classes, test)),
+        ("judge_accuracy", imagination.recognize(judge.all_classes, test)),
         ("images_to_symbols", named := _named(model, test)),
     ):
         result[name] = float(outcome.per_attribute().mean())
@@ -216,7 +216,7 @@ def _sheet(model, vocabulary, images) -> Picture:
             rows.append(imagination.imagined(model, vocabulary, [symbol], 10, seed=number).images)
             names.append(vocabulary.phrase(symbol))
     return Picture(
-        pictures.labelled_rows(np.stack(rows), names),
+        pictures.labeled_rows(np.stack(rows), names),
         "Imagined from words, a symbol a row. What the words leave open varies; what they name does not.",
     )
 
@@ -232,6 +232,6 @@ def _operator_sheet(model, vocabulary, table) -> Picture:
                 first, second = vocabulary.phrase(case[0]), vocabulary.phrase(case[2])
                 names.append(f"{first} {operator} {second}{' (held out)' if held else ''}")
     return Picture(
-        pictures.labelled_rows(np.stack(rows), names),
+        pictures.labeled_rows(np.stack(rows), names),
         "Imagined from compositions, one a row. Held out: pairs of values that no training picture showed together.",
     )

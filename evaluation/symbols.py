@@ -88,7 +88,7 @@ def _seen(judge, function, columns: list, seed: int) -> np.ndarray:
     return np.concatenate(seen)
 
 
-def recognise(function, images: pipelines.Images) -> Imagined:
+def recognize(function, images: pipelines.Images) -> Imagined:
     """Real pictures named by `function`, images -> int [b, attributes]; what they show stands for "asked"."""
     seen = [function(batch["image"]) for batch in pipelines.in_order(images, _AT_ONCE)]
     return Imagined(images.labels.reshape(len(images), -1), np.concatenate(seen))

@@ -14,8 +14,8 @@ from .probes import probe_accuracy
 HEADLINES = {
     "accuracy": "test accuracy",
     "probe": "class read linearly off the style code (chance is best)",
-    "clamped_recognised": "decodings recognised as their clamped class",
-    "generated_recognised": "imagined images recognised as the class asked for",
+    "clamped_recognized": "decodings recognized as their clamped class",
+    "generated_recognized": "imagined images recognized as the class asked for",
     "reconstruction": "mean squared reconstruction error",
 }
 OPTIONS: dict[str, str] = {}
@@ -46,8 +46,8 @@ def evaluate(model, data: EvaluationData, judge_steps: int = 0) -> dict[str, flo
     Returns:
       name -> number: "accuracy", "probe" (class read linearly off z; "chance" is the largest class's share),
       "probe_quadratic" (with squares and products of z), "dependence_*", "reconstruction" (mean squared
-      error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognised" (it sees
-      the class that y was clamped to, z from test images), "generated_recognised" (likewise, z from the
+      error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognized" (it sees
+      the class that y was clamped to, z from test images), "generated_recognized" (likewise, z from the
       fitted prior). With several heads the names end in "_<head>". Without labels only what `quick` gives.
     """
     train, test = data.train, data.test
@@ -65,8 +65,8 @@ def evaluate(model, data: EvaluationData, judge_steps: int = 0) -> dict[str, flo
         if train_codes.shape[1] <= _QUADRATIC_LIMIT:
             result[f"probe_quadratic{suffix}"] = probe_accuracy(*probe, degree=2)
         result[f"judge_accuracy{suffix}"] = judge.accuracy(test, head)
-        result[f"clamped_recognised{suffix}"] = _recognised(model, judge, test, head)
-        result[f"generated_recognised{suffix}"] = _generated_recognised(model, judge, number, head)
+        result[f"clamped_recognized{suffix}"] = _recognized(model, judge, test, head)
+        result[f"generated_recognized{suffix}"] = _generated_recognized(model, judge, number, head)
     return result
 
 
@@ -100,7 +100,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     return result
 
 
-def _recognised(model, judge: Judge, images: pipelines.Images, head: str) -> float:
+def _recognized(model, judge: Judge, images: pipelines.Images, head: str) -> float:
     """Share of decodings in which the judge sees the class that the head was clamped to."""
     sample = first_images(images, min(len(images), _STYLES_JUDGED))
     codes = model.encode(sample)
@@ -111,7 +111,7 @@ def _recognised(model, judge: Judge, images: pipelines.Images, head: str) -> flo
     return float(np.mean(hits))
 
 
-def _generated_recognised(model, judge: Judge, number: int, head: str) -> float:
+def _generated_recognized(model, judge: Judge, number: int, head: str) -> float:
     count = _STYLES_JUDGED * 2
     labels = np.full([count, len(model.config.heads)], -1, np.int32)
     request = labels[:, 0] if labels.shape[1] == 1 else labels

@@ -79,7 +79,7 @@ def facts_of(images: pipelines.Images) -> dict[str, Any]:
         "name": images.name,
         "images": len(images),
         "shape": list(images.shape),
-        "unlabelled": int((images.labels < 0).sum()),
+        "unlabeled": int((images.labels < 0).sum()),
         "skipped": images.skipped.count,
         "skipped_reasons": images.skipped.reasons,
         "skipped_first": list(images.skipped.first),

@@ -31,7 +31,7 @@ class RecombinationConfig:
     Attributes:
       hidden: units of the function that is applied to every latent.
       conflicts: of two values of one attribute that are about to be given to the two sides of IN COMMON, the share
-        that both are given. Colours that share a coordinate look alike on the latent of that coordinate, and forward
+        that both are given. Colors that share a coordinate look alike on the latent of that coordinate, and forward
         divergences make the operator hedge: the more often that happens, the less it trusts values that *are* in
         common, and the less often, the more of two conflicting values shows.
     """

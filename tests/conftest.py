@@ -71,20 +71,20 @@ def tiny_config(source: str, **train):
 ATTRIBUTES = {"colour": ("red", "green", "blue", "white"), "place": ("top", "middle", "bottom")}
 
 
-def coloured_bars(count: int = 300, seed: int = 0):
-    """`Images` of a coloured bar at one of three heights, with both as named attributes: learnable in seconds."""
+def colored_bars(count: int = 300, seed: int = 0):
+    """`Images` of a colored bar at one of three heights, with both as named attributes: learnable in seconds."""
     rng = np.random.default_rng(seed)
-    colours, places = rng.integers(0, 4, count), rng.integers(0, 3, count)
+    colors, places = rng.integers(0, 4, count), rng.integers(0, 3, count)
     paint = np.array([[220, 30, 30], [30, 220, 30], [30, 30, 220], [220, 220, 220]])
     images = rng.integers(0, 30, (count, 8, 8, 3))
-    for row, (colour, place) in enumerate(zip(colours, places, strict=True)):
-        images[row, 1 + 2 * place : 3 + 2 * place] = paint[colour]
+    for row, (color, place) in enumerate(zip(colors, places, strict=True)):
+        images[row, 1 + 2 * place : 3 + 2 * place] = paint[color]
     names = {"head_names": tuple(ATTRIBUTES), "class_names": dict(ATTRIBUTES)}
-    return from_arrays("bars", images.astype(np.uint8), np.stack([colours, places], axis=-1), **names)
+    return from_arrays("bars", images.astype(np.uint8), np.stack([colors, places], axis=-1), **names)
 
 
 def tiny_scan(variant: str = "", **changes):
-    """The smallest useful SCAN on pictures of a coloured bar at a place."""
+    """The smallest useful SCAN on pictures of a colored bar at a place."""
     from reverie.configs import scan_scenes
 
     config = scan_scenes.get_config(variant)

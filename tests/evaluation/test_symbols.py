@@ -58,7 +58,7 @@ def test_cases_are_of_held_out_pairs_or_of_none(operator):
                 assert parts[0]
 
 
-def test_the_concept_graph_holds_every_part_and_joins_neighbours():
+def test_the_concept_graph_holds_every_part_and_joins_neighbors():
     levels, edges = concepts.lattice({"a": 1, "b": 2, "c": 3})
     assert [len(level) for level in levels] == [1, 3, 3, 1]
     assert len(edges) == 12 and all(len(greater) == len(lesser) + 1 for lesser, greater in edges)

@@ -12,13 +12,13 @@ from reverie.pipelines import from_arrays
 from reverie.training import checkpoints, loop, run_folder, stages, strategies
 
 from .. import experiment
-from ..conftest import coloured_bars, tiny_scan
+from ..conftest import colored_bars, tiny_scan
 
 STAGES = ("denoising", "vision", "symbols", "operators")
 
 
 def images(count: int = 300):
-    return coloured_bars(count)
+    return colored_bars(count)
 
 
 def run(config, folder, strategy: str = "one"):
@@ -194,8 +194,8 @@ def test_two_replicas_do_as_one_device_does(tmp_path):
 
 def test_a_single_attribute_in_a_single_column_trains_the_joint_baseline_too():
     bars = images()
-    colours = {"labels": bars.labels[:, 0], "head_names": ("colour",)}
-    config, pictures = tiny_scan("jmvae"), dataclasses.replace(bars, **colours)
+    colors = {"labels": bars.labels[:, 0], "head_names": ("colour",)}
+    config, pictures = tiny_scan("jmvae"), dataclasses.replace(bars, **colors)
     stages.name_attributes(config, pictures)
     model, (phase,) = experiment.build(config, pictures, strategies.build("one"))
     batch = next(iter(phase.stream(0, None)))
