@@ -85,7 +85,7 @@ def loop_seconds(config, images, steps: int) -> float:
     config = config.copy_and_resolve_references()
     config.stages.vision.steps, config.train.checkpoint_every = steps, 0
     with tempfile.TemporaryDirectory() as folder:
-        strategy = strategies.build("one")
+        strategy = strategies.make_strategy("one")
         run_folder.open_run(folder, config)
         with strategy.scope():
             model = models.build(config.model, 0)

@@ -56,16 +56,16 @@ def main() -> None:
     arguments = parser.parse_args()
     config = replay_split_mnist.get_config(arguments.recipe)
     config.train.steps = 10_000
-    strategy = strategies.build("one")
+    strategy = strategies.make_strategy("one")
     streams = experiment.read_streams(config, "train")
-    made = continual.build(config, streams["train"], strategy)
+    made = continual.make_experiment(config, streams["train"], strategy)
     model, objective, rehearsal = made.model, made.state.objective, made.state.methods[0]
     phase, batch = made.phases[1], int(config.train.batch_size)
     made.phases[0].finish()
     phase.begin()
     variables = [v.value for v in phase.variables]
-    optimizer = optimizers.build(phase.optimizer, phase.variables)
-    keras_optimizer = optimizers.build({"name": "Adam"}, phase.variables)
+    optimizer = optimizers.make_optimizer(phase.optimizer, phase.variables)
+    keras_optimizer = optimizers.make_optimizer({"name": "Adam"}, phase.variables)
     fixed = next(iter(phase.stream(0, None)))
     gradients = [tf.random.stateless_normal(v.shape, [k, 0]) * 1e-3 for k, v in enumerate(variables)]
     task, counter = tf.constant(1), tf.Variable(0, dtype=tf.int64)

@@ -65,7 +65,7 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
     return units
 
 
-def evaluate(folder: pathlib.Path, sets: dict, judge) -> dict:
+def evaluate(folder: pathlib.Path, sets: dict, reference) -> dict:
     """Numbers of a run by the classifier they all share; kept in its evaluation.json."""
     from reverie.evaluation import scan
     from reverie.training import experiment, stages
@@ -77,7 +77,7 @@ def evaluate(folder: pathlib.Path, sets: dict, judge) -> dict:
     # Vision that another run has trained is measured there.
     own = not config.stages.start_from
     facts = stages.facts(config, step)
-    numbers = scan.evaluate(model, sets["train"], sets["test"], facts, judge=judge, disentangled=own)
+    numbers = scan.evaluate(model, sets["train"], sets["test"], facts, reference=reference, disentangled=own)
     run = json.loads((folder / "run.json").read_text())
     numbers["minutes"] = run["seconds"] / 60
     path.write_text(json.dumps(numbers, indent=2))
@@ -129,12 +129,12 @@ def main() -> None:
 
     config = run_folder.load_config(workdir / f"scan-{seeds[0]}")
     sets = experiment.read_images(config, "train", "test")
-    judge = scan.attribute_classifier(sets["train"], stages.vocabulary_of(config))
+    reference = scan.attribute_classifier(sets["train"], stages.vocabulary_of(config))
     results: dict = {}
     for folder in sorted(workdir.glob("*-*")):
         method, _, seed = folder.name.rpartition("-")
         if seed.isdigit() and int(seed) in seeds:
-            results.setdefault(method, []).append(evaluate(folder, sets, judge))
+            results.setdefault(method, []).append(evaluate(folder, sets, reference))
             print(f"{folder.name}: evaluated", flush=True)
     order = ["scan", "reverse", "entangled", "jmvae", "mixed", *(f"pairs{count}" for count in PAIRS)]
     results = {method: results[method] for method in order if method in results}

@@ -78,7 +78,9 @@ class Recombination(keras.Model):
           float32 [b] each: "total"; "pictures", "symbols", in nats.
         """
         conflicts = self.config.conflicts
-        first, operator, second, composed = draw(batch["label"], symbols.sizes, noise, held_out, conflicts)
+        first, operator, second, composed = sample_compositions(
+            batch["label"], symbols.sizes, noise, held_out, conflicts
+        )
         result = self.compose(symbols.code(first), operator, symbols.code(second))
         posterior = diagonal_gaussian(*result)
         pictures = tfd.kl_divergence(diagonal_gaussian(batch["mean"], batch["log_variance"]), posterior)
@@ -86,7 +88,7 @@ class Recombination(keras.Model):
         return {"total": pictures + words, "pictures": pictures, "symbols": words}
 
 
-def draw(labels, sizes: tuple, noise: Noise, held_out, conflicts: float) -> tuple:
+def sample_compositions(labels, sizes: tuple, noise: Noise, held_out, conflicts: float) -> tuple:
     """Two symbols and an operator whose composition fits each picture.
 
     AND splits part of what is known of the picture in two; IGNORE and IN COMMON add values of *other* pictures of

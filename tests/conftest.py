@@ -159,7 +159,7 @@ def stream_npz(tmp_path_factory):
 
 def run_stream(config, workdir, strategy: str = "one"):
     """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
-    chosen = strategies.build(strategy)
+    chosen = strategies.make_strategy(strategy)
     folder = run_folder.open_run(workdir, config)
     made = experiment.prepare(config, chosen, folder)
     run_folder.write_json(folder / "data.json", made.data)
@@ -170,10 +170,10 @@ def run_stream(config, workdir, strategy: str = "one"):
 
 def run(config, workdir, strategy: str = "one", **watched):
     """Trains in this process, as the command line does, and returns (model, outcome)."""
-    chosen = strategies.build(strategy)
+    chosen = strategies.make_strategy(strategy)
     folder = run_folder.open_run(workdir, config)
     images = experiment.read_images(config, "train")["train"]
-    model, phases = experiment.build(config, images, chosen)
+    model, phases = experiment.model_and_phases(config, images, chosen)
     context = loop.Context(model, experiment.loop_settings(config), chosen, folder)
     return model, loop.train(context, phases, loop.Watch(**watched))
 

@@ -106,7 +106,7 @@ def test_compare_runs_what_is_missing_and_writes_the_table(tmp_path, capsys):
     assert (tmp_path / "c" / "accuracy.png").is_file() and "table" in (tmp_path / "c" / "report.html").read_text()
     capsys.readouterr()
     assert cli.main(command) == 0
-    assert "2 runs, 2 already done" in capsys.readouterr().out
+    assert "2 runs, 2 already finished" in capsys.readouterr().out
     assert cli.main([*command, "--config.train.steps=11"]) == 2
     assert "holds a comparison with other settings" in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from .. import pipelines
 
 
-class Judge:
+class ReferenceClassifier:
     """A small convolutional network with one softmax a head.
 
     Arguments:
@@ -61,7 +61,7 @@ class Judge:
         return batch["image"], {name: columns[:, number] for number, name in enumerate(self.heads)}
 
     def classes(self, images, head: str) -> np.ndarray:
-        """The class the judge sees in each image.
+        """The class the reference classifier sees in each image.
 
         Args:
           images: float32 [n, h, w, c], clipped here to [0, 1] as a person would see them.
