@@ -3,7 +3,7 @@
     python benchmarks/beta_vae_step.py [--rounds=5] [--steps=200]
 
 The bare step is what one would write by hand: the network of `scan_scenes` out of plain Keras layers, its loss in three
-lines, Keras' Adam, pictures that lie in memory as float32 (and are turned into the config's colours as in the loop).
+lines, Keras' Adam, pictures that lie in memory as float32 (and are turned into the config's colors as in the loop).
 The loop trains the stage `vision` of that config, with its distributions, checks and records, from the image set; its
 figure is the time of a long run minus that of a short one.
 "drawn" is the rate at which scenes are drawn while streaming, nothing else running.
@@ -86,7 +86,7 @@ def loop_seconds(config, images, steps: int) -> float:
     config = config.copy_and_resolve_references()
     config.stages.vision.steps, config.train.checkpoint_every = steps, 0
     with tempfile.TemporaryDirectory() as folder:
-        strategy = strategies.build("one")
+        strategy = strategies.make_strategy("one")
         run_folder.open_run(folder, config)
         with strategy.scope():
             model = models.build(config.model, 0)

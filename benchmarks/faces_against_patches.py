@@ -1,11 +1,11 @@
-"""Test images for a face neuron: photographs of faces against grey patches of frames without a face.
+"""Test images for a face neuron: photographs of faces against gray patches of frames without a face.
 
     reverie data frames --videos=clips --out=other_frames --size=128 --frames_per_video=30 --seed=9
     reverie data faces other_frames --without_faces=other_no_faces
     python benchmarks/faces_against_patches.py --faces=orl_faces.npz --frames=other_no_faces --out=orl
 
 Writes OUT_choose.npz (the first half of the people, and half of the frames) to choose settings by, and OUT_report.npz
-(the others) to report on. The faces are an npz file with "x", uint8 [n, h, w] of grey photographs, and "y", the number
+(the others) to report on. The faces are an npz file with "x", uint8 [n, h, w] of gray photographs, and "y", the number
 of the person (as the 400 photographs of the ORL/AT&T collection). Patches are as many as faces.
 """
 
@@ -32,13 +32,13 @@ def faces(photographs: np.ndarray) -> list:
 
 
 def patches(frames: np.ndarray, count: int, generator) -> list:
-    """Squares of random place and size (a third of the frame to all of it), grey: uint8 [SIDE, SIDE] each."""
+    """Squares of random place and size (a third of the frame to all of it), gray: uint8 [SIDE, SIDE] each."""
     found, whole = [], frames.shape[1]
     for _ in range(count):
         side = generator.integers(whole // 3, whole + 1)
         top, left = generator.integers(0, whole - side + 1, 2)
-        colour = frames[generator.integers(len(frames)), top : top + side, left : left + side]
-        found.append(resized(np.round(255 * colour @ [0.299, 0.587, 0.114]).astype(np.uint8)))
+        color = frames[generator.integers(len(frames)), top : top + side, left : left + side]
+        found.append(resized(np.round(255 * color @ [0.299, 0.587, 0.114]).astype(np.uint8)))
     return found
 
 

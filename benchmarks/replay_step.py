@@ -58,16 +58,16 @@ def main() -> None:
     arguments = parser.parse_args()
     config = replay_split_mnist.get_config(arguments.recipe)
     config.train.steps = 10_000
-    strategy = strategies.build("one")
+    strategy = strategies.make_strategy("one")
     streams = read_streams(config, "train")
-    made = continual.build(config, streams["train"], strategy)
+    made = continual.make_experiment(config, streams["train"], strategy)
     model, objective, rehearsal = made.model, made.state.objective, made.state.methods[0]
     phase, batch = made.phases[1], int(config.train.batch_size)
     made.phases[0].hooks.finish()
     phase.hooks.begin()
     variables = [v.value for v in phase.variables]
-    optimizer = optimizers.build(phase.optimizer, phase.variables)
-    keras_optimizer = optimizers.build({"name": "Adam"}, phase.variables)
+    optimizer = optimizers.make_optimizer(phase.optimizer, phase.variables)
+    keras_optimizer = optimizers.make_optimizer({"name": "Adam"}, phase.variables)
     fixed = next(iter(phase.stream(0, None)))
     gradients = [tf.random.stateless_normal(v.shape, [k, 0]) * 1e-3 for k, v in enumerate(variables)]
     task, counter = tf.constant(1), tf.Variable(0, dtype=tf.int64)
@@ -111,14 +111,14 @@ def main() -> None:
     forward = products(model.config, 2 * batch)
     if not model.config.feedback:
         forward += forward[:2]
-    # Imagining and labelling pass the trunk, the classifier and the decoder once, but not the posterior's heads.
+    # Imagining and labeling pass the trunk, the classifier and the decoder once, but not the posterior's heads.
     extra = [shape for shape in products(model.config, batch) if shape[2] != model.config.latents]
     shapes = [*with_gradients(forward), *extra]
     left = [tf.random.stateless_normal([m, k], [m, k]) for m, k, _ in shapes]
     right = [tf.random.stateless_normal([k, n], [k, n]) for _, k, n in shapes]
 
     def matrix_products(noise):
-        # The factor differs from run to run, or the optimiser of graphs would take the products out of the loop.
+        # The factor differs from run to run, or the optimizer of graphs would take the products out of the loop.
         scale = noise.uniform("scale", [])
         return tf.add_n([tf.matmul(a * scale, b)[0, 0] for a, b in zip(left, right, strict=True)])
 
@@ -131,7 +131,7 @@ def main() -> None:
         parts = {
             "whole step (loop)": (lambda: runner.call(iterator, REPEATS)),
             "sampling": repeated(sample),
-            "labelling": repeated(label),
+            "labeling": repeated(label),
             "sampling to gradients": repeated(forward_backward),
             "update (fused Adam)": repeated(update_with(optimizer)),
             "update (Keras Adam)": repeated(update_with(keras_optimizer)),

@@ -65,7 +65,7 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
     return units
 
 
-def evaluate(folder: pathlib.Path, sets: dict, judge) -> dict:
+def evaluate(folder: pathlib.Path, sets: dict, reference) -> dict:
     """Numbers of a run by the classifier they all share; kept in its evaluation.json."""
     from reverie.evaluation import EvaluationData, scan
     from reverie.experiments import Staged, run_in
@@ -78,7 +78,7 @@ def evaluate(folder: pathlib.Path, sets: dict, judge) -> dict:
     # Vision that another run has trained is measured there.
     own = not config.stages.start_from
     data = EvaluationData(sets["train"], sets["test"], Staged().facts(config, model, step))
-    numbers = scan.evaluate(model, data, judge=judge, disentangled=own)
+    numbers = scan.evaluate(model, data, reference=reference, disentangled=own)
     record = json.loads((folder / "run.json").read_text())
     numbers["minutes"] = record["seconds"] / 60
     path.write_text(json.dumps(numbers, indent=2))
@@ -131,12 +131,12 @@ def main() -> None:
 
     config = run_folder.load_config(workdir / f"scan-{seeds[0]}")
     sets = read_images(config, "train", "test")
-    judge = scan.attribute_classifier(sets["train"], stages.vocabulary_of(config))
+    reference = scan.attribute_classifier(sets["train"], stages.vocabulary_of(config))
     results: dict = {}
     for folder in sorted(workdir.glob("*-*")):
         method, _, seed = folder.name.rpartition("-")
         if seed.isdigit() and int(seed) in seeds:
-            results.setdefault(method, []).append(evaluate(folder, sets, judge))
+            results.setdefault(method, []).append(evaluate(folder, sets, reference))
             print(f"{folder.name}: evaluated", flush=True)
     order = ["scan", "reverse", "entangled", "jmvae", "mixed", *(f"pairs{count}" for count in PAIRS)]
     results = {method: results[method] for method in order if method in results}

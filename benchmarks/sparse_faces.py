@@ -5,7 +5,7 @@
     python benchmarks/sparse_faces.py --frames=frames --no_faces=no_faces --concept=faces.npz --seeds=0,1,2 \\
         --workdir=runs/faces [--steps=300] [--jobs=2] [-- --config.model.tile=8 ...]
 
-For every seed three networks are trained: as configured, without contrast normalisation, and on frames without faces.
+For every seed three networks are trained: as configured, without contrast normalization, and on frames without faces.
 Rows are means over seeds of the accuracy on reporting halves, with the standard error over seeds; "selection" is what
 choosing and reporting on the same images would have claimed.
 """
@@ -68,7 +68,7 @@ def main(arguments):
             ("best neuron of the first stage", "trained", "first_stage"),
             ("random weights, same network", "trained", "random_weights"),
             ("best linear filter", "trained", "linear_filter"),
-            ("best neuron without contrast normalisation", "without contrast", "neuron"),
+            ("best neuron without contrast normalization", "without contrast", "neuron"),
             ("best neuron, no faces in training", "no faces in training", "neuron")]  # fmt: skip
     for source in FLAGS.concept:
         name = pathlib.Path(source).stem

@@ -47,7 +47,7 @@ def bare_step(model, batch_size: int, update):
 def bare_rate(config, images, steps: int, fused: bool) -> float:
     model, batch_size = models.build(config.model, config.seed), config.train.batch_size
     if fused:
-        optimizer = optimizers.build(config.optimizer.to_dict(), model.trainable_variables)
+        optimizer = optimizers.make_optimizer(config.optimizer.to_dict(), model.trainable_variables)
         counter = tf.constant(0, tf.int64)
 
         def update(gradients, variables):
@@ -96,7 +96,7 @@ def loop_seconds(config, images, steps: int) -> float:
     config = config.copy_and_resolve_references()
     config.train.steps, config.train.epochs, config.train.checkpoint_every = steps, 0.0, 0
     with tempfile.TemporaryDirectory() as folder:
-        strategy = strategies.build("one")
+        strategy = strategies.make_strategy("one")
         run_folder.open_run(folder, config)
         model = models.build(config.model, config.seed)
         phases = kind_of(config).phases(config, model, images, strategy)

@@ -534,7 +534,7 @@ def _last_loss(folder: pathlib.Path) -> float:
 
 
 def _evaluations(old: pathlib.Path, new: pathlib.Path) -> list:
-    first, second = (json.loads((folder / "evaluation.json").read_text()) for folder in (old, new))
+    first, second = (_numbers(folder) for folder in (old, new))
     lost, apart = sorted(first.keys() - second.keys()), 0.0
     for name in first.keys() & second.keys():
         a, b = float(first[name]), float(second[name])
@@ -542,6 +542,12 @@ def _evaluations(old: pathlib.Path, new: pathlib.Path) -> list:
             apart = max(apart, abs(a - b) / max(abs(a), abs(b)))
     said = f"without {', '.join(lost)}" if lost else f"{len(second)} numbers, apart by {apart:.1g}"
     return [("", (f"{len(first)} numbers", said, not lost and apart <= EVALUATION_TOLERANCE))]
+
+
+def _numbers(folder: pathlib.Path) -> dict:
+    """A run's numbers; earlier revisions spell two of their names with an s."""
+    content = json.loads((folder / "evaluation.json").read_text())
+    return {name.replace("_recognised", "_recognized"): value for name, value in content.items()}
 
 
 def _published(folder: pathlib.Path) -> list:

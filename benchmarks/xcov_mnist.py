@@ -12,7 +12,9 @@ import statistics
 import subprocess
 import sys
 
-SHOWN = ("accuracy", "probe", "probe_quadratic", "clamped_recognised", "generated_recognised", "judge_accuracy",
+from reverie.evaluation.numbers import read_numbers
+
+SHOWN = ("accuracy", "probe", "probe_quadratic", "clamped_recognized", "generated_recognized", "judge_accuracy",
          "dependence_correlation_mean", "dependence_penalty", "reconstruction")  # fmt: skip
 
 
@@ -32,7 +34,7 @@ def main() -> None:
             _reverie("train", "--config=xcov_mnist", f"--workdir={folder}", *arguments)
             if not (folder / "evaluation.json").is_file():
                 _reverie("evaluate", f"--workdir={folder}")
-            numbers = json.loads((folder / "evaluation.json").read_text())
+            numbers = read_numbers(folder)
             run = json.loads((folder / "run.json").read_text())
             table.setdefault(variant, []).append({**numbers, "seconds": run["seconds"]})
     for variant, rows in table.items():

@@ -93,7 +93,7 @@ def _check(values, rest):
     shape = tuple(int(side) for side in values.image_shape) or None
     settings = {"image_shape": shape, "resize": values.resize, "data_dir": values.data_dir, "max_bad_fraction": 1.0}
     images = pipelines.read(rest[0], values.split, validation_fraction=0.0, test_fraction=0.0, **settings)
-    for key, value in experiments.facts_of(images).items():
+    for key, value in experiments.describe_images(images).items():
         print(f"{key:16} {value}")
 
 

@@ -3,7 +3,7 @@
     reverie train --config=features_cifar10 --config.data.source=cifar10:cifar-10-batches-py --workdir=runs/features
 
 One task of all ten classes: 100 epochs of 256 images (19,500 steps), Adam at 0.0001, random crops of images padded
-by 4 and random flips. The run is then given to `--config.continual.pretrained`. Any other labelled set will do:
+by 4 and random flips. The run is then given to `--config.continual.pretrained`. Any other labeled set will do:
 set data.source, data.image_shape and stream.classes_per_task.
 """
 

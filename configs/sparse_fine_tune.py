@@ -1,7 +1,7 @@
 """Logistic units on a trained sparse network, then fine-tuning of everything (Le et al. 2012, section 6).
 
 The paper's images are ImageNet's, a logistic unit for each of 10,000 or 22,000 classes, half of the images to train on
-and half to test. Any labelled images will do: set data.source and model.heads. The network's sizes are those of
+and half to test. Any labeled images will do: set data.source and model.heads. The network's sizes are those of
 sparse_small and must be those of the run it is taken from. Without transfer.pretrained it starts from nothing, which
 is the paper's control; with transfer.head_steps equal to train.steps the network is left as it is.
 

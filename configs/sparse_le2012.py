@@ -1,7 +1,7 @@
-"""The network of Le et al. 2012 in full: 200 x 200 colour frames, 1.2 billion encoder weights, as many in the decoder.
+"""The network of Le et al. 2012 in full: 200 x 200 color frames, 1.2 billion encoder weights, as many in the decoder.
 
 Three stages of 8 untied filters of 18 x 18 at every position (stride 1, without padding), L2 pooling over 5 x 5
-(overlapping, without padding), contrast normalisation over 5 x 5: 260 + 544 + 412 million weights, the reading of the
+(overlapping, without padding), contrast normalization over 5 x 5: 260 + 544 + 412 million weights, the reading of the
 paper whose count comes to its "one billion connections". lambda 0.1, minibatch 100, plain SGD, all stages together.
 The paper used 16,000 cores for three days and does not state learning rate, schedule, whitening or initial values:
 those here are ours.

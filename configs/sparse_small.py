@@ -1,6 +1,6 @@
 """The sparse autoencoder of Le et al. 2012 on frames of 64 pixels: all three stages, 24 million encoder weights.
 
-As in the paper: untied filters at every position (stride 1), 8 maps, L2 pooling and contrast normalisation over 5 x 5,
+As in the paper: untied filters at every position (stride 1), 8 maps, L2 pooling and contrast normalization over 5 x 5,
 lambda 0.1, three stages trained together, minibatches of 100. Smaller than the paper: field 10 instead of 18, so that
 a neuron sees 40 of 64 pixels. Different: Adam on one machine instead of asynchronous SGD on a thousand (for that,
 `--strategy=ps`), ZCA whitening (the paper whitens, but does not say how), decoder filters of length one.

@@ -1,4 +1,4 @@
-"""XCov on the Toronto Face Database: 2304-2000-2000-{7 softmax, 793 linear}-2000-2000-2304, 48x48 grey.
+"""XCov on the Toronto Face Database: 2304-2000-2000-{7 softmax, 793 linear}-2000-2000-2304, 48x48 gray.
 
 Cheung et al. 2014, TFD column. The sizes are those of a published replication that copies that column; the
 paper's own accuracy could not be recovered, so none is claimed. Faces without an expression label (-1) join

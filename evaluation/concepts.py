@@ -17,7 +17,7 @@ def lattice(symbol: dict) -> tuple:
       symbol: {attribute: value}; of many attributes the first four.
 
     Returns:
-      (levels: a list a number of named attributes of lists of symbols, edges: [(lesser, greater)] between neighbouring
+      (levels: a list a number of named attributes of lists of symbols, edges: [(lesser, greater)] between neighboring
       levels, where the greater one names everything that the lesser does and one thing more).
     """
     items = list(symbol.items())[:_MOST]

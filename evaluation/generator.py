@@ -27,7 +27,7 @@ def frechet_distance(real, made) -> float:
     return float(distance + np.trace(first) + np.trace(second) - 2.0 * np.sum(np.sqrt(np.maximum(mixed, 0.0))))
 
 
-def precision_recall(real, made, neighbours: int = 3) -> tuple:
+def precision_recall(real, made, neighbors: int = 3) -> tuple:
     """(precision, recall) of made images against real ones (Kynkaanniemi et al. 2019).
 
     The real manifold is the union of balls around real features that reach to the k-th nearest other one;
@@ -35,14 +35,14 @@ def precision_recall(real, made, neighbours: int = 3) -> tuple:
 
     Args:
       real, made: float [n, d] and [m, d].
-      neighbours: k.
+      neighbors: k.
     """
-    return _inside(made, real, neighbours), _inside(real, made, neighbours)
+    return _inside(made, real, neighbors), _inside(real, made, neighbors)
 
 
-def _inside(points, centres, neighbours: int) -> float:
-    radii = np.partition(_squared_distances(centres, centres), neighbours, axis=1)[:, neighbours]
-    return float(np.mean(np.any(_squared_distances(points, centres) <= radii[None], axis=1)))
+def _inside(points, centers, neighbors: int) -> float:
+    radii = np.partition(_squared_distances(centers, centers), neighbors, axis=1)[:, neighbors]
+    return float(np.mean(np.any(_squared_distances(points, centers) <= radii[None], axis=1)))
 
 
 def _squared_distances(a, b) -> np.ndarray:

@@ -149,21 +149,21 @@ class Cone:
             self._kernels.append(stage.filters.compact_kernel().reshape(*geometry.distinct, geometry.field, -1))
         self._strides = [model.config.stride ** (stages - 1 - number) for number in range(stages)]
         rows = _output_side(model, stages)
-        self._centre, top = self.net.output_shape_[0] // 2, self.net.output_shape_[0]
+        self._center, top = self.net.output_shape_[0] // 2, self.net.output_shape_[0]
         # Positions whose whole window lies in the image; (row, column) of the neurons at the given stage.
         self.positions = [
-            (row + self._centre, column + self._centre)
+            (row + self._center, column + self._center)
             for row in range(rows[0] - top + 1)
             for column in range(rows[1] - top + 1)
         ]
-        self._call = tf.function(self._centre_responses, autograph=False)
+        self._call = tf.function(self._center_responses, autograph=False)
 
     def move(self, row: int, column: int) -> None:
         """Takes the filters that the neurons at a position look through."""
         for stage, kernel, stride in zip(self.net.stages, self._kernels, self._strides, strict=True):
             sides = stage.filters.geometry.positions
-            rows = ((row - self._centre) * stride + np.arange(sides[0])) % kernel.shape[0]
-            columns = ((column - self._centre) * stride + np.arange(sides[1])) % kernel.shape[1]
+            rows = ((row - self._center) * stride + np.arange(sides[0])) % kernel.shape[0]
+            columns = ((column - self._center) * stride + np.arange(sides[1])) % kernel.shape[1]
             part = kernel[rows[:, None], columns[None, :]]
             stage.filters.set_compact_kernel(part.reshape(-1, *kernel.shape[2:]))
 
@@ -175,10 +175,10 @@ class Cone:
         """Likewise for images that are whitened already; differentiable."""
         for stage in self.net.stages:
             values = stage(values)[2]
-        return values[:, self._centre, self._centre]
+        return values[:, self._center, self._center]
 
-    def _centre_responses(self, images):
-        return self.net.outputs(images)[-1][:, self._centre, self._centre]
+    def _center_responses(self, images):
+        return self.net.outputs(images)[-1][:, self._center, self._center]
 
 
 def best_neurons(cone: Cone, images, labels, selections: list, every: int = 1, batch: int = 500) -> list:

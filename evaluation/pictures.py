@@ -8,8 +8,8 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-# Ten colours that stay apart for colour-blind readers as well (Paul Tol's "muted" set and black).
-COLOURS = (
+# Ten colors that stay apart for color-blind readers as well (Paul Tol's "muted" set and black).
+COLORS = (
     "#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#000000",
 )  # fmt: skip
 
@@ -40,11 +40,11 @@ def grid(images, gap: int = 2, least_side: int = 40) -> np.ndarray:
 
 
 def scatter(points, labels, title: str, names=(), units=("z1", "z2")) -> np.ndarray:
-    """Points in the plane, coloured by class.
+    """Points in the plane, colored by class.
 
     Args:
       points: float [n, 2].
-      labels: integers [n]; -1 is drawn grey.
+      labels: integers [n]; -1 is drawn gray.
       title: above the plot.
       names: class names in label order.
       units: names of the axes.
@@ -56,9 +56,9 @@ def scatter(points, labels, title: str, names=(), units=("z1", "z2")) -> np.ndar
     labels = np.asarray(labels)
     for label in sorted(set(labels.tolist())):
         rows = labels == label
-        name = "unlabelled" if label < 0 else (names[label] if label < len(names) else str(label))
-        colour = "#BBBBBB" if label < 0 else COLOURS[label % len(COLOURS)]
-        axes.scatter(*points[rows].T, s=5, alpha=0.6, linewidths=0, color=colour, label=name)
+        name = "unlabeled" if label < 0 else (names[label] if label < len(names) else str(label))
+        color = "#BBBBBB" if label < 0 else COLORS[label % len(COLORS)]
+        axes.scatter(*points[rows].T, s=5, alpha=0.6, linewidths=0, color=color, label=name)
     if len(set(labels.tolist())) <= 20:
         axes.legend(markerscale=3, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     axes.set_title(title, fontsize=10)
@@ -82,8 +82,8 @@ def curves(series: dict, title: str, logarithmic: bool = False, unit: str = "ste
     figure, axes = _figure(5.6, 3.4)
     for number, (name, (steps, values)) in enumerate(series.items()):
         marker = "o" if len(steps) <= 20 else None
-        colour = COLOURS[(3 * number) % len(COLOURS)]
-        axes.plot(steps, values, label=name, color=colour, linewidth=1.4, marker=marker, markersize=3)
+        color = COLORS[(3 * number) % len(COLORS)]
+        axes.plot(steps, values, label=name, color=color, linewidth=1.4, marker=marker, markersize=3)
     if logarithmic:
         axes.set_yscale("log")
     axes.set_title(title, fontsize=10)
@@ -110,7 +110,7 @@ def histograms(groups: dict, title: str, unit: str) -> np.ndarray:
     figure, axes = _figure(5.6, 3.4)
     edges = np.histogram_bin_edges(np.concatenate([np.ravel(values) for values in groups.values()]), 40)
     for number, (name, values) in enumerate(groups.items()):
-        axes.hist(values, edges, alpha=0.6, label=name, color=COLOURS[(3 * number) % len(COLOURS)], density=True)
+        axes.hist(values, edges, alpha=0.6, label=name, color=COLORS[(3 * number) % len(COLORS)], density=True)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit)
     axes.legend(fontsize=8, frameon=False)
@@ -139,8 +139,8 @@ def heat_map(values, rows: list, columns: list, title: str) -> np.ndarray:
         axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=30, ha="right")
         axes.set_yticks(range(len(rows)), rows, fontsize=8)
         for row, column in np.argwhere(np.isfinite(values)):
-            colour = "white" if values[row, column] < 60 else "black"
-            axes.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", fontsize=8, color=colour)
+            color = "white" if values[row, column] < 60 else "black"
+            axes.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", fontsize=8, color=color)
     return _rendered(figure)
 
 
@@ -157,7 +157,7 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     """
     figure, axes = _figure(6.4, 1.1 + 0.28 * len(rows))
     places = np.arange(len(rows))[::-1]
-    axes.barh(places, [row[1] for row in rows], xerr=[row[2] for row in rows], color=COLOURS[2], height=0.7)
+    axes.barh(places, [row[1] for row in rows], xerr=[row[2] for row in rows], color=COLORS[2], height=0.7)
     axes.set_yticks(places, [row[0] for row in rows], fontsize=8)
     for place, (_, mean, _) in zip(places, rows, strict=True):
         axes.text(mean, place, f" {mean:.2f}", va="center", fontsize=7)
@@ -167,7 +167,7 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     return _rendered(figure)
 
 
-def labelled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
+def labeled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
     """A grid with a line of words above every row that has any.
 
     Args:
@@ -205,7 +205,7 @@ def titled_sheet(images, title: str, least_side: int = 64) -> np.ndarray:
     columns = min(len(images), max(1, round((2 * len(images)) ** 0.5)))
     blank = np.ones([-len(images) % columns, *images.shape[1:]], images.dtype)
     rows = np.concatenate([images, blank]).reshape(-1, columns, *images.shape[1:])
-    return labelled_rows(rows, [title, *[""] * (len(rows) - 1)], least_side)
+    return labeled_rows(rows, [title, *[""] * (len(rows) - 1)], least_side)
 
 
 def graph(levels: list, edges: list, thumbnails: dict) -> np.ndarray:
@@ -232,7 +232,7 @@ def graph(levels: list, edges: list, thumbnails: dict) -> np.ndarray:
     for name, (x, y) in places.items():
         box = AnnotationBbox(OffsetImage(thumbnails[name], zoom=0.72), (x, y), frameon=True, pad=0.1)
         axes.add_artist(box)
-        # On two lines where one would run into the neighbour's.
+        # On two lines where one would run into the neighbor's.
         words = name.replace(", ", ",\n", 1) if len(name) > 26 else name
         axes.text(x, y - 0.40, words, ha="center", va="top", fontsize=6.5)
     axes.set_xlim(0.0, widest)

@@ -24,7 +24,7 @@ def probe_accuracy(
     Returns:
       Accuracy in 0..1.
     """
-    (x, y), (x_test, y_test) = _labelled(train_codes, train_labels), _labelled(test_codes, test_labels)
+    (x, y), (x_test, y_test) = _labeled(train_codes, train_labels), _labeled(test_codes, test_labels)
     x, x_test = _features(x, degree), _features(x_test, degree)
     mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-12)
     x, x_test = (x - mean) / deviation, (x_test - mean) / deviation
@@ -59,7 +59,7 @@ def fit_softmax(x: np.ndarray, y: np.ndarray, classes: int, decay: float) -> np.
     return result.x.reshape(d + 1, classes)
 
 
-def _labelled(codes, labels) -> tuple:
+def _labeled(codes, labels) -> tuple:
     labels = np.asarray(labels)
     rows = labels >= 0
     return np.asarray(codes, np.float64)[rows], labels[rows]

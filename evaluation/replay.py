@@ -7,12 +7,12 @@ from .. import pipelines
 from . import continual, generator, pictures
 from .codes import over
 from .contract import EvaluationData, Picture
-from .judge import Judge
+from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
     "average_accuracy": "average test accuracy after the last task",
     "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
-    "generated_recognised": "imagined images recognised as the class asked for",
+    "generated_recognized": "imagined images recognized as the class asked for",
     "reconstruction": "mean reconstruction error a unit",
 }
 OPTIONS: dict[str, str] = {}
@@ -31,14 +31,15 @@ def evaluate(model, data: EvaluationData) -> dict[str, float]:
 
     Args:
       model: a Replay model.
-      data: streams; training images fit the judge, the facts are the `continual.History` written while training.
+      data: streams; training images fit the reference classifier, the facts are the `continual.History` written while
+        training.
 
     Returns:
       name -> number: those of `continual.summary`; "accuracy_task_<k>"; with a generator, on test images of all
       tasks met, "reconstruction" (nats or half squared error a unit), "log_likelihood" (importance-weighted, 100
       samples, nats an image) and, for streams whose images can be looked at, "judge_accuracy",
-      "generated_recognised" (the judge sees the class asked for), "precision", "recall" and "frechet" in the
-      judge's features.
+      "generated_recognized" (the reference classifier sees the class asked for), "precision", "recall" and "frechet"
+      in the classifier's features.
     """
     train, test, history = data.train, data.test, data.facts or continual.History()
     matrix = history.accuracy or [continual.Accuracies(model, test).row(int(model.tasks_seen.numpy()))]
@@ -59,7 +60,7 @@ def evaluate(model, data: EvaluationData) -> dict[str, float]:
     ]
     result["log_likelihood"] = float(np.mean(np.concatenate(likelihoods)))
     if test.settings.kind == "split" and test.settings.scenario != "domain":
-        result |= _against_judge(model, train, test, met)
+        result |= _against_reference(model, train, test, met)
     return result
 
 
@@ -87,22 +88,22 @@ def _reconstruction(model, stream: pipelines.Stream, met: int) -> float:
     return float(np.mean(np.concatenate(errors)))
 
 
-def _against_judge(model, train: pipelines.Stream, test: pipelines.Stream, met: int) -> dict:
-    known, real = _for_judge(model, train.upto(met - 1)), _for_judge(model, test.upto(met - 1))
-    judge = Judge(known, {"label": model.config.classes}, clip=not model.config.internal)
+def _against_reference(model, train: pipelines.Stream, test: pipelines.Stream, met: int) -> dict:
+    known, real = _for_reference(model, train.upto(met - 1)), _for_reference(model, test.upto(met - 1))
+    reference = ReferenceClassifier(known, {"label": model.config.classes}, clip=not model.config.internal)
     shown = next(iter(pipelines.in_order(real, min(_MADE, len(real)))))["image"]
     made = model.generate(tf.constant(_MADE), tf.constant([0, 1]), tf.constant([-1]))
-    result = {"judge_accuracy": judge.accuracy(real, "label")}
+    result = {"judge_accuracy": reference.accuracy(real, "label")}
     if model.config.conditional:
-        seen = judge.classes(made["images"], "label")
-        result["generated_recognised"] = float(np.mean(seen == made["label"].numpy()))
-    ours, theirs = judge.features(made["images"]), judge.features(shown)
+        seen = reference.classes(made["images"], "label")
+        result["generated_recognized"] = float(np.mean(seen == made["label"].numpy()))
+    ours, theirs = reference.features(made["images"]), reference.features(shown)
     result["precision"], result["recall"] = generator.precision_recall(theirs, ours)
     result["frechet"] = generator.frechet_distance(theirs, ours)
     return result
 
 
-def _for_judge(model, images: pipelines.Images) -> pipelines.Images:
+def _for_reference(model, images: pipelines.Images) -> pipelines.Images:
     """Images in random order, as feature maps where replay is internal."""
     images = images.take(np.random.default_rng(0).permutation(len(images)))
     if not model.config.internal:

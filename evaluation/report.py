@@ -10,6 +10,7 @@ from .. import models
 from ..errors import StorageError, UserError
 from . import pictures
 from .contract import of_family
+from .numbers import read_numbers
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
@@ -35,7 +36,7 @@ def write(workdir) -> pathlib.Path:
     config = _json(folder / "config.json")
     if not config:
         raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
-    run, numbers = _json(folder / "run.json"), _json(folder / "evaluation.json")
+    run, numbers = _json(folder / "run.json"), read_numbers(folder)
     body = [
         f"<h1>{html.escape(config['model']['family'])} &middot; {html.escape(folder.resolve().name)}</h1>",
         f"<p class=note>{html.escape(_summary(config, run))}</p>",

@@ -10,7 +10,7 @@ from . import concepts, disentanglement, pictures
 from . import symbols as imagination
 from .codes import first_images, over
 from .contract import EvaluationData, Picture
-from .judge import Judge
+from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
     "symbols_to_images": "imagined pictures with every named attribute as asked",
@@ -20,7 +20,7 @@ HEADLINES = {
 }
 OPTIONS: dict[str, str] = {}
 _CASES = 500  # Pictures imagined for each number.
-_JUDGE_STEPS, _JUDGE_BATCH = 2500, 32
+_REFERENCE_STEPS, _REFERENCE_BATCH = 2500, 32
 _BINS = 10  # Of causes without names, which are continuous.
 _ACTIVE = 0.05  # Nats above which a latent is said to be in use.
 
@@ -44,11 +44,15 @@ def _vision(model, images: pipelines.Images, codes: dict) -> dict:
 
 
 def _named(model, images: pipelines.Images) -> imagination.Imagined:
-    return imagination.recognise(lambda x: model.images_to_symbols(x)["label"], images)
+    return imagination.recognize(lambda x: model.images_to_symbols(x)["label"], images)
 
 
 def evaluate(
-    model, data: EvaluationData, judge: Judge | None = None, cases: int = _CASES, disentangled: bool = True
+    model,
+    data: EvaluationData,
+    reference: ReferenceClassifier | None = None,
+    cases: int = _CASES,
+    disentangled: bool = True,
 ) -> dict[str, float]:
     """All numbers of the family.
 
@@ -56,7 +60,7 @@ def evaluate(
       model: of the family scan or jmvae.
       data: its training images fit the classifier that judges (held-out combinations too, so that it can see them); its
         facts are `held_out`, pairs of values, and `stages`, what was trained or taken over.
-      judge: that classifier, where there is one already.
+      reference: that classifier, where there is one already.
       cases: pictures imagined for each number.
       disentangled: whether to score that, which takes a minute.
 
@@ -77,43 +81,43 @@ def evaluate(
         result |= {f"disentanglement_{name}": value for name, value in scores.items()}
     if "symbols" not in run.stages:
         return result
-    judge = judge or attribute_classifier(train, vocabulary)
+    reference = reference or attribute_classifier(train, vocabulary)
     for name, outcome in (
-        ("judge_accuracy", imagination.recognise(judge.all_classes, test)),
+        ("judge_accuracy", imagination.recognize(reference.all_classes, test)),
         ("images_to_symbols", named := _named(model, test)),
     ):
         result[name] = float(outcome.per_attribute().mean())
         result |= _by_attribute(name, outcome, vocabulary)
     result["images_to_symbols_all"] = named.accuracy
-    asked = imagination.draw_symbols(vocabulary, named.asked, 4 * cases, seed=1)
-    made = imagination.imagine(model, judge, vocabulary, asked)
+    asked = imagination.sample_symbols(vocabulary, named.asked, 4 * cases, seed=1)
+    made = imagination.imagine(model, reference, vocabulary, asked)
     result["symbols_to_images"] = made.accuracy
     result |= _by_attribute("symbols_to_images", made, vocabulary)
-    result |= _by_what_is_named(model, judge, vocabulary, named.asked[:cases])
+    result |= _by_what_is_named(model, reference, vocabulary, named.asked[:cases])
     result["diversity_kl"] = made.diversity(vocabulary.sizes)
     if "operators" in run.stages:
-        result |= _operators(model, judge, vocabulary, run.held_out, cases)
+        result |= _operators(model, reference, vocabulary, run.held_out, cases)
     return result
 
 
-def attribute_classifier(train: pipelines.Images, vocabulary: pipelines.Vocabulary) -> Judge:
+def attribute_classifier(train: pipelines.Images, vocabulary: pipelines.Vocabulary) -> ReferenceClassifier:
     """The classifier that says what imagined pictures show: a softmax an attribute, trained on real ones."""
     heads = dict(zip(vocabulary.names, vocabulary.sizes, strict=True))
-    steps = min(_JUDGE_STEPS, max(200, 12 * len(train) // _JUDGE_BATCH))
-    return Judge(train, heads, steps, batch_size=_JUDGE_BATCH)
+    steps = min(_REFERENCE_STEPS, max(200, 12 * len(train) // _REFERENCE_BATCH))
+    return ReferenceClassifier(train, heads, steps, batch_size=_REFERENCE_BATCH)
 
 
-def _operators(model, judge, vocabulary, table, cases: int) -> dict:
+def _operators(model, reference, vocabulary, table, cases: int) -> dict:
     result, of_held_out = {}, []
     for operator in words.OPERATORS:
         name = operator.lower().replace(" ", "_")
         for suffix, held in (("", False), ("_held_out", True)):
-            found = imagination.draw_cases(vocabulary, table, operator, cases, held)
+            found = imagination.sample_cases(vocabulary, table, operator, cases, held)
             if found:
-                made = imagination.compose(model, judge, vocabulary, found)
+                made = imagination.compose(model, reference, vocabulary, found)
                 result[f"{name}{suffix}"] = made.accuracy
                 result[f"{name}{suffix}_diversity_kl"] = made.diversity(vocabulary.sizes)
-                direct = imagination.imagine(model, judge, vocabulary, made.asked)
+                direct = imagination.imagine(model, reference, vocabulary, made.asked)
                 result[f"{name}{suffix}_direct"] = direct.accuracy
                 if operator == "IN COMMON":
                     sides = (np.stack([vocabulary.labels(case[place]) for case in found]) for place in (0, 2))
@@ -125,15 +129,17 @@ def _operators(model, judge, vocabulary, table, cases: int) -> dict:
     return result
 
 
-def _by_what_is_named(model, judge, vocabulary, labels) -> dict:
+def _by_what_is_named(model, reference, vocabulary, labels) -> dict:
     """How often pictures are right where one attribute is named and all others are open, and where all are named."""
     result = {}
     for number, name in enumerate(vocabulary.names):
         alone = np.where(np.arange(labels.shape[1]) == number, labels, -1)[labels[:, number] >= 0]
         if len(alone):
-            result[f"symbols_to_images_alone_{name}"] = imagination.imagine(model, judge, vocabulary, alone).accuracy
+            result[f"symbols_to_images_alone_{name}"] = imagination.imagine(
+                model, reference, vocabulary, alone
+            ).accuracy
     labels = labels[(labels >= 0).any(axis=1)]
-    return {**result, "symbols_to_images_full": imagination.imagine(model, judge, vocabulary, labels).accuracy}
+    return {**result, "symbols_to_images_full": imagination.imagine(model, reference, vocabulary, labels).accuracy}
 
 
 def _by_attribute(name: str, outcome, vocabulary) -> dict:
@@ -216,7 +222,7 @@ def _sheet(model, vocabulary, images) -> Picture:
             rows.append(imagination.imagined(model, vocabulary, [symbol], 10, seed=number).images)
             names.append(vocabulary.phrase(symbol))
     return Picture(
-        pictures.labelled_rows(np.stack(rows), names),
+        pictures.labeled_rows(np.stack(rows), names),
         "Imagined from words, a symbol a row. What the words leave open varies; what they name does not.",
     )
 
@@ -225,13 +231,13 @@ def _operator_sheet(model, vocabulary, table) -> Picture:
     rows, names = [], []
     for number, operator in enumerate(words.OPERATORS):
         for held in (False, True):
-            cases = imagination.draw_cases(vocabulary, table, operator, 1, held, seed=number)
+            cases = imagination.sample_cases(vocabulary, table, operator, 1, held, seed=number)
             if cases:
                 (case,) = cases
                 rows.append(imagination.imagined(model, vocabulary, [case[0], (operator, case[2])], 10).images)
                 first, second = vocabulary.phrase(case[0]), vocabulary.phrase(case[2])
                 names.append(f"{first} {operator} {second}{' (held out)' if held else ''}")
     return Picture(
-        pictures.labelled_rows(np.stack(rows), names),
+        pictures.labeled_rows(np.stack(rows), names),
         "Imagined from compositions, one a row. Held out: pairs of values that no training picture showed together.",
     )

@@ -159,7 +159,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
 def _filters(model, columns: int = 12) -> dict:
     """First-stage filters of encoder and decoder at some positions along the diagonal, a column each."""
     stage, config, result = model.stages[0], model.config, {}
-    where = f"the first stage, {config.maps} maps a column, at {columns} positions along the diagonal; grey is zero."
+    where = f"the first stage, {config.maps} maps a column, at {columns} positions along the diagonal; gray is zero."
     for name, layer in (("encoder", stage.filters), ("decoder", stage.decoder)):
         if name == "decoder" and config.decoder == "tied":
             continue
@@ -168,7 +168,7 @@ def _filters(model, columns: int = 12) -> dict:
         for share in np.linspace(0.05, 0.95, columns):
             row, column = (int(share * (side - 1)) for side in geometry.distinct)
             filters = kernel[row, column].T.reshape(config.maps, config.field, config.field, config.image_shape[2])
-            shown.append(_centred(filters))
+            shown.append(_centered(filters))
         result[f"filters_{name}"] = Picture(pictures.grid(np.stack(shown, axis=1)), f"Filters of the {name} of {where}")
     return result
 
@@ -203,7 +203,7 @@ def _of_neuron(model, cone: neurons.Cone, concept: Concept, neuron: dict) -> dic
             f"The test images that excite {title} most, row by row.",
         ),
         f"{name}_optimal_stimulus": Picture(
-            pictures.grid(_centred(best[None])[None], least_side=200),
+            pictures.grid(_centered(best[None])[None], least_side=200),
             f"The whitened image that excites it most, by gradient ascent from 16 starts (response {reached:.3g}).",
         ),
     }
@@ -221,8 +221,8 @@ def _of_neuron(model, cone: neurons.Cone, concept: Concept, neuron: dict) -> dic
     return result
 
 
-def _centred(filters: np.ndarray) -> np.ndarray:
-    """Signed pictures in [0, 1] with zero at grey, each over its own range."""
+def _centered(filters: np.ndarray) -> np.ndarray:
+    """Signed pictures in [0, 1] with zero at gray, each over its own range."""
     scale = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
     return 0.5 + 0.5 * filters / np.maximum(scale, 1e-12)
 

@@ -13,7 +13,7 @@ _SHOWN = 1000
 
 
 def quick(model, images: pipelines.Images) -> dict[str, float]:
-    """{"accuracy"} over labelled images: the unit with the highest answer is the label."""
+    """{"accuracy"} over labeled images: the unit with the highest answer is the label."""
     found = over(model.classify, images, batch_size=50)["label"]
     labels = images.labels.ravel()
     return {"accuracy": float(np.mean(found[labels >= 0] == labels[labels >= 0]))}

@@ -89,7 +89,7 @@ def invariance(cone: Cone, place: tuple, polarity: int, images) -> dict:
 
 
 def _transformed(images, name: str, value: float) -> np.ndarray:
-    """Images under one transformation about their centre; what comes in from outside repeats the border."""
+    """Images under one transformation about their center; what comes in from outside repeats the border."""
     side = images.shape[1]
     matrix, shift = np.eye(2), np.zeros(2)
     if name == "scale":
@@ -99,8 +99,8 @@ def _transformed(images, name: str, value: float) -> np.ndarray:
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     else:
         shift[0 if name == "shift down" else 1] = -value * side
-    centre = np.full(2, (side - 1) / 2)
-    offset = centre - matrix @ centre + shift
+    center = np.full(2, (side - 1) / 2)
+    offset = center - matrix @ center + shift
     moved = np.empty_like(images)
     for number, channel in np.ndindex(len(images), images.shape[3]):
         moved[number, ..., channel] = scipy.ndimage.affine_transform(

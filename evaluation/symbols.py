@@ -54,7 +54,7 @@ def to_uniform(values, size: int) -> float:
     return float(max(np.log(size) - entropy, 0.0))
 
 
-def draw_symbols(vocabulary: pipelines.Vocabulary, labels, count: int, seed: int) -> np.ndarray:
+def sample_symbols(vocabulary: pipelines.Vocabulary, labels, count: int, seed: int) -> np.ndarray:
     """Symbols that name part of what real pictures show.
 
     Args:
@@ -73,35 +73,35 @@ def draw_symbols(vocabulary: pipelines.Vocabulary, labels, count: int, seed: int
     return np.where(order < rng.integers(1, most + 1, count)[:, None], rows, -1).astype(np.int32)
 
 
-def imagine(model, judge, vocabulary, asked, seed: int = 0) -> Imagined:
+def imagine(model, reference, vocabulary, asked, seed: int = 0) -> Imagined:
     """One picture for every symbol, int [n, attributes], as the classifier sees it."""
-    return Imagined(asked, _seen(judge, model.symbols_to_images, [vocabulary.khot(asked)], seed))
+    return Imagined(asked, _seen(reference, model.symbols_to_images, [vocabulary.khot(asked)], seed))
 
 
-def _seen(judge, function, columns: list, seed: int) -> np.ndarray:
+def _seen(reference, function, columns: list, seed: int) -> np.ndarray:
     """int [n, attributes]: what the classifier sees in a picture a row, of `function`(columns..., count, seed)."""
     made, seen = tf.function(function, autograph=False), []
     for start in range(0, len(columns[0]), _AT_ONCE):
         part = [tf.constant(column[start : start + _AT_ONCE]) for column in columns]
         images = made(*part, tf.constant(len(part[0])), tf.constant([seed, start]))["images"]
-        seen.append(judge.all_classes(images))
+        seen.append(reference.all_classes(images))
     return np.concatenate(seen)
 
 
-def recognise(function, images: pipelines.Images) -> Imagined:
+def recognize(function, images: pipelines.Images) -> Imagined:
     """Real pictures named by `function`, images -> int [b, attributes]; what they show stands for "asked"."""
     seen = [function(batch["image"]) for batch in pipelines.in_order(images, _AT_ONCE)]
     return Imagined(images.labels.reshape(len(images), -1), np.concatenate(seen))
 
 
-def compose(model, judge, vocabulary, cases: list, seed: int = 0) -> Imagined:
+def compose(model, reference, vocabulary, cases: list, seed: int = 0) -> Imagined:
     """One picture for every composition.
 
     Args:
       model: of the family scan.
-      judge: the classifier.
+      reference: the classifier.
       vocabulary: of the data.
-      cases: (first, operator, second), symbols {attribute: value}, from `draw_cases`.
+      cases: (first, operator, second), symbols {attribute: value}, from `sample_cases`.
       seed: of the draws.
 
     Returns:
@@ -110,10 +110,10 @@ def compose(model, judge, vocabulary, cases: list, seed: int = 0) -> Imagined:
     first, second = (vocabulary.khot(np.stack([vocabulary.labels(case[k]) for case in cases])) for k in (0, 2))
     operator = np.asarray([words.OPERATORS.index(case[1]) for case in cases], np.int32)
     asked = np.stack([vocabulary.labels(words.combine(*case)) for case in cases])
-    return Imagined(asked, _seen(judge, model.compose, [first, operator, second], seed))
+    return Imagined(asked, _seen(reference, model.compose, [first, operator, second], seed))
 
 
-def draw_cases(vocabulary, table, operator: str, count: int, of_held_out: bool, seed: int = 0) -> list:
+def sample_cases(vocabulary, table, operator: str, count: int, of_held_out: bool, seed: int = 0) -> list:
     """Pairs of symbols to compose.
 
     Args:

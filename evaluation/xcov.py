@@ -8,14 +8,14 @@ from . import pictures
 from .codes import first_images, over
 from .contract import EvaluationData, Picture
 from .dependence import linear_dependence
-from .judge import Judge
 from .probes import probe_accuracy
+from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
     "accuracy": "test accuracy",
     "probe": "class read linearly off the style code (chance is best)",
-    "clamped_recognised": "decodings recognised as their clamped class",
-    "generated_recognised": "imagined images recognised as the class asked for",
+    "clamped_recognized": "decodings recognized as their clamped class",
+    "generated_recognized": "imagined images recognized as the class asked for",
     "reconstruction": "mean squared reconstruction error",
 }
 OPTIONS: dict[str, str] = {}
@@ -35,27 +35,27 @@ def quick(model, images: pipelines.Images) -> dict[str, float]:
     return result
 
 
-def evaluate(model, data: EvaluationData, judge_steps: int = 0) -> dict[str, float]:
+def evaluate(model, data: EvaluationData, reference_steps: int = 0) -> dict[str, float]:
     """All numbers of the family.
 
     Args:
       model: an XCov model.
-      data: its training images fit the probes and the judge.
-      judge_steps: training length of the separate classifier; 0 fits it to the number of images.
+      data: its training images fit the probes and the reference classifier.
+      reference_steps: training length of the separate classifier; 0 fits it to the number of images.
 
     Returns:
       name -> number: "accuracy", "probe" (class read linearly off z; "chance" is the largest class's share),
       "probe_quadratic" (with squares and products of z), "dependence_*", "reconstruction" (mean squared
-      error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognised" (it sees
-      the class that y was clamped to, z from test images), "generated_recognised" (likewise, z from the
+      error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognized" (it sees
+      the class that y was clamped to, z from test images), "generated_recognized" (likewise, z from the
       fitted prior). With several heads the names end in "_<head>". Without labels only what `quick` gives.
     """
     train, test = data.train, data.test
     result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
     if not all(np.any(_column(part, k) >= 0) for part in (train, test) for k in range(len(model.config.heads))):
-        return result  # Without labels there is nothing to probe for and no judge to train.
+        return result  # Without labels there is nothing to probe for and no reference classifier to train.
     train_codes, test_codes = over(model.encode, train)["features"], over(model.encode, test)["features"]
-    judge = Judge(train, model.config.heads, judge_steps)
+    reference = ReferenceClassifier(train, model.config.heads, reference_steps)
     for number, (head, classes) in enumerate(model.config.heads.items()):
         suffix = _suffix(model, head)
         y_train, y_test = _column(train, number), _column(test, number)
@@ -64,9 +64,9 @@ def evaluate(model, data: EvaluationData, judge_steps: int = 0) -> dict[str, flo
         result[f"probe{suffix}"] = probe_accuracy(*probe)
         if train_codes.shape[1] <= _QUADRATIC_LIMIT:
             result[f"probe_quadratic{suffix}"] = probe_accuracy(*probe, degree=2)
-        result[f"judge_accuracy{suffix}"] = judge.accuracy(test, head)
-        result[f"clamped_recognised{suffix}"] = _recognised(model, judge, test, head)
-        result[f"generated_recognised{suffix}"] = _generated_recognised(model, judge, number, head)
+        result[f"judge_accuracy{suffix}"] = reference.accuracy(test, head)
+        result[f"clamped_recognized{suffix}"] = _recognized(model, reference, test, head)
+        result[f"generated_recognized{suffix}"] = _generated_recognized(model, reference, number, head)
     return result
 
 
@@ -100,24 +100,24 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     return result
 
 
-def _recognised(model, judge: Judge, images: pipelines.Images, head: str) -> float:
-    """Share of decodings in which the judge sees the class that the head was clamped to."""
+def _recognized(model, reference: ReferenceClassifier, images: pipelines.Images, head: str) -> float:
+    """Share of decodings in which the reference classifier sees the class that the head was clamped to."""
     sample = first_images(images, min(len(images), _STYLES_JUDGED))
     codes = model.encode(sample)
     hits = []
     for label in range(model.config.heads[head]):
         decoded = model.decode(codes["features"], _clamped(model, codes["probabilities"].numpy(), head, label))
-        hits.append(np.mean(judge.classes(decoded, head) == label))
+        hits.append(np.mean(reference.classes(decoded, head) == label))
     return float(np.mean(hits))
 
 
-def _generated_recognised(model, judge: Judge, number: int, head: str) -> float:
+def _generated_recognized(model, reference: ReferenceClassifier, number: int, head: str) -> float:
     count = _STYLES_JUDGED * 2
     labels = np.full([count, len(model.config.heads)], -1, np.int32)
     request = labels[:, 0] if labels.shape[1] == 1 else labels
     made = model.generate(tf.constant(count), tf.constant([0, 1]), tf.constant(request))
     drawn = made["label"].numpy().reshape(count, -1)[:, number]
-    return float(np.mean(judge.classes(made["images"], head) == drawn))
+    return float(np.mean(reference.classes(made["images"], head) == drawn))
 
 
 def _clamped(model, probabilities: np.ndarray, head: str, label: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from .exported import Exported, ExportedEncoder
 from .kinds import Kind, Prepared, Sample, kind_of, kinds, register_kind
 from .plain import Plain
 from .publish import publish
-from .reading import facts_of, read_images, read_streams, total_steps
+from .reading import describe_images, read_images, read_streams, total_steps
 from .run import Run, load
 from .staged import Staged
 from .stream import StreamOfTasks
@@ -62,11 +62,11 @@ __all__ = [
     "compare",
     "config",
     "config_path",
+    "describe_images",
     "encode_source",
     "environment",
     "evaluate",
     "exported",
-    "facts_of",
     "kind_of",
     "kinds",
     "load",

@@ -127,7 +127,7 @@ def compare(
         ]
         for method, seed, place in places if not _done(place)
     }  # fmt: skip
-    print(f"{len(places)} runs, {len(places) - len(commands)} already done")
+    print(f"{len(places)} runs, {len(places) - len(commands)} already finished")
     failures, stopped = _run_all(commands, folder, jobs, plugin_files.environment(plugins))
     rows = collect(folder, methods, seeds)
     table = write(folder, settings, rows)

@@ -13,7 +13,7 @@ from ..evaluation import EvaluationData, of_family
 from ..models import Capability
 from ..training.loop import Hooks, Phase, Watch
 from .kinds import Prepared, Sample
-from .reading import facts_of, read_images, total_steps
+from .reading import describe_images, read_images, total_steps
 
 # How many training images `calibrate` looks at.
 _CALIBRATION_IMAGES = 5000
@@ -45,7 +45,7 @@ class Plain:
             model = models.build(self.model_section(config), config.seed)
         phases = self.phases(config, model, sets["train"], strategy)
         watch = monitors(models.family(config.model.family), model, sets)
-        return Prepared(model, phases, facts_of(sets["train"]), watch)
+        return Prepared(model, phases, describe_images(sets["train"]), watch)
 
     def phases(self, config, model: Any, images: pipelines.Images, strategy: tf.distribute.Strategy) -> list[Phase]:
         """The run as phases of the loop.

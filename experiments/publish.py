@@ -6,6 +6,7 @@ import pathlib
 
 from .. import __version__, export, pipelines
 from ..evaluation import report
+from ..evaluation.numbers import read_numbers
 from ..export import Provenance, Published
 from ..export import lite as lite_files
 from ..models import Capability
@@ -47,7 +48,7 @@ def publish(
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
     count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(sample.images.shape))))
     images = next(iter(pipelines.in_order(sample.images, min(len(sample.images), count))))["image"].numpy()
-    evaluation = run_folder.read_json(run.folder / "evaluation.json")
+    evaluation = read_numbers(run.folder)
     if Capability.CHOOSE in run.family.capabilities and evaluation:
         model.choose(evaluation)
     provenance = Provenance(

@@ -71,7 +71,7 @@ def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
     return int(steps) if steps > 0 else math.ceil(epochs * examples / batch)
 
 
-def facts_of(images: pipelines.Images) -> dict[str, Any]:
+def describe_images(images: pipelines.Images) -> dict[str, Any]:
     """What is said of a set of images in a run's data.json; what was skipped is told at once."""
     if images.skipped.count:
         print(images.skipped.summary(), file=sys.stderr)
@@ -79,7 +79,7 @@ def facts_of(images: pipelines.Images) -> dict[str, Any]:
         "name": images.name,
         "images": len(images),
         "shape": list(images.shape),
-        "unlabelled": int((images.labels < 0).sum()),
+        "unlabeled": int((images.labels < 0).sum()),
         "skipped": images.skipped.count,
         "skipped_reasons": images.skipped.reasons,
         "skipped_first": list(images.skipped.first),

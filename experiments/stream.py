@@ -46,7 +46,7 @@ class StreamOfTasks(Plain):
         if settings.evaluate_on not in streams:
             raise UserError("continual.evaluate_on is validation, but there is none: set data.validation_fraction")
         facts = _facts(streams["train"], workdir)
-        made = continual.build(config, streams["train"], strategy)
+        made = continual.make_experiment(config, streams["train"], strategy)
         accuracies = measures.Accuracies(made.model, streams[settings.evaluate_on], settings.evaluate_images)
         history = read_history(workdir)
         if not checkpoints.latest(workdir / "checkpoints"):

@@ -38,7 +38,7 @@ def train(
         alone, or a dict of arrays (see `pipelines.give`); a `tf.data.Dataset` of dicts with "image" and "label".
         Of arrays, the model's image shape and number of classes are taken from them, unless overridden.
       overrides: settings by dotted key, as {"train.epochs": 5}.
-      strategy, replicas: see `training.strategies.build`.
+      strategy, replicas: see `training.strategies.make_strategy`.
       deterministic: operations that repeat bit for bit, on one machine and version.
 
     Returns:
@@ -72,7 +72,7 @@ def run_training(
     """`train` of settings that are complete; `command` is what run.json says started it."""
     if strategy == "ps":
         strategies.serve_if_told()
-    chosen = strategies.build(strategy, replicas)
+    chosen = strategies.make_strategy(strategy, replicas)
     if deterministic:
         set_deterministic()
     kind = kind_of(config)

@@ -49,7 +49,7 @@ LOG_VARIANCES = (-12.0, 6.0)
 OBJECTIVES = ("fixed", "annealed", "capacity")
 # Of every color space: from red, green and blue to it, and back. All are in [0, 1].
 COLOR_SPACES = {"rgb": (tf.identity, tf.identity), "hsv": (to_hsv, to_rgb), "chroma": (to_chroma, from_chroma)}
-# How many times the way back enlarges an error: a sixth of the circle of hues is the whole of one colour; green less
+# How many times the way back enlarges an error: a sixth of the circle of hues is the whole of one color; green less
 # blue is 4 / sqrt(3) times a way on the plane, and the value comes on top.
 ENLARGED = {"rgb": 1.0, "hsv": 6.0, "chroma": 1.0 + 4.0 / math.sqrt(3.0)}
 
@@ -181,9 +181,9 @@ class BetaVAE(keras.Model):
             return -tfd.Independent(tfd.Bernoulli(logits=self.decoder(latents)), 3).log_prob(self.seen(images))
         scale = 1.0 / math.sqrt(self.config.precision)
         if self.config.likelihood == "features":
-            target, centre = tf.stop_gradient(features(images)), features(self.decode(latents))
+            target, center = tf.stop_gradient(features(images)), features(self.decode(latents))
         else:
-            target, centre = self.seen(images), self.paint(latents)
-        likelihood = tfd.Independent(tfd.Normal(centre, scale), len(centre.shape) - 1)
-        constant = math.log(scale * math.sqrt(2.0 * math.pi)) * math.prod(centre.shape[1:])
+            target, center = self.seen(images), self.paint(latents)
+        likelihood = tfd.Independent(tfd.Normal(center, scale), len(center.shape) - 1)
+        constant = math.log(scale * math.sqrt(2.0 * math.pi)) * math.prod(center.shape[1:])
         return -likelihood.log_prob(target) - constant

@@ -31,7 +31,7 @@ class RecombinationConfig:
     Attributes:
       hidden: units of the function that is applied to every latent.
       conflicts: of two values of one attribute that are about to be given to the two sides of IN COMMON, the share
-        that both are given. Colours that share a coordinate look alike on the latent of that coordinate, and forward
+        that both are given. Colors that share a coordinate look alike on the latent of that coordinate, and forward
         divergences make the operator hedge: the more often that happens, the less it trusts values that *are* in
         common, and the less often, the more of two conflicting values shows.
     """
@@ -78,7 +78,9 @@ class Recombination(keras.Model):
           float32 [b] each: "total"; "pictures", "symbols", in nats.
         """
         conflicts = self.config.conflicts
-        first, operator, second, composed = draw(batch["label"], symbols.sizes, noise, held_out, conflicts)
+        first, operator, second, composed = sample_compositions(
+            batch["label"], symbols.sizes, noise, held_out, conflicts
+        )
         result = self.compose(symbols.code(first), operator, symbols.code(second))
         posterior = diagonal_gaussian(*result)
         pictures = tfd.kl_divergence(diagonal_gaussian(batch["mean"], batch["log_variance"]), posterior)
@@ -86,7 +88,7 @@ class Recombination(keras.Model):
         return {"total": pictures + words, "pictures": pictures, "symbols": words}
 
 
-def draw(labels, sizes: tuple, noise: Noise, held_out, conflicts: float) -> tuple:
+def sample_compositions(labels, sizes: tuple, noise: Noise, held_out, conflicts: float) -> tuple:
     """Two symbols and an operator whose composition fits each picture.
 
     AND splits part of what is known of the picture in two; IGNORE and IN COMMON add values of *other* pictures of

@@ -15,7 +15,7 @@ The paper's five components are each one setting:
 - distillation: rehearsed rows carry the copy's probabilities, not its best guess. This one is a matter of
   training and stands in training/continual.
 
-Objective for a row with label y, in the paper's normalisation (P image pixels, means over units):
+Objective for a row with label y, in the paper's normalization (P image pixels, means over units):
 
     L = reconstruction(x, x_hat) + 1/P [log q(z | x) - log p(z | y)] + cross-entropy(y, logits)
 
@@ -49,7 +49,7 @@ class Replay(keras.Model):
     """Classifier and generator in one.
 
     Images are float32 [batch, height, width, channels] in [0, 1]. `represent` turns them into what is imagined
-    and rehearsed, float32 [batch, units]: features where replay is internal, else (standardised) pixels. All of
+    and rehearsed, float32 [batch, units]: features where replay is internal, else (standardized) pixels. All of
     training works on that.
     """
 
@@ -140,7 +140,7 @@ class Replay(keras.Model):
         Args:
           inputs: float32 [n, units], from `represent`.
           task: int32 [n], the task of each row; needed where `task_gating` closes units (XdG).
-          training: for the batch normalisation of a convolutional stack that is not frozen.
+          training: for the batch normalization of a convolutional stack that is not frozen.
 
         Returns:
           (last hidden layer [n, hidden[-1]], [(layer input, product with the kernel, pre-activation), ...]).
@@ -204,7 +204,7 @@ class Replay(keras.Model):
         Args:
           z: float32 [n, latents].
           context: int32 [n] or float32 [n, contexts], which gates are open; None where nothing is gated.
-          training: for the batch normalisation of pixel-level replay.
+          training: for the batch normalization of pixel-level replay.
 
         Returns:
           float32 [n, units of what is imagined].
@@ -220,7 +220,7 @@ class Replay(keras.Model):
         return tf.reshape(images, [-1, math.prod(self.config.image_shape)])
 
     def imagine(self, z, context=None):
-        """Imagined representations: probabilities of pixels, standardised pixels or features."""
+        """Imagined representations: probabilities of pixels, standardized pixels or features."""
         decoded = self.decode_logits(z, context)
         return tf.sigmoid(decoded) if self.config.reconstruction == "bernoulli" else decoded
 
@@ -283,7 +283,7 @@ class Replay(keras.Model):
         return posterior.log_prob(z) - tf.concat(prior, axis=0)
 
     def losses(self, batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
-        """The objective on labelled rows alone, all classes active, the first task's gates: no replay.
+        """The objective on labeled rows alone, all classes active, the first task's gates: no replay.
 
         Args:
           batch: "image" float32 [b, h, w, c], "label" int32 [b].

@@ -15,7 +15,7 @@ class ReplayConfig:
       tasks: number of tasks; they key the gates of `gate_by="task"` and of XdG.
       blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
       convolutions: filters of the convolutional stack, empty for none.
-      mean, deviation: per channel, for standardised inputs; empty for pixels as they are.
+      mean, deviation: per channel, for standardized inputs; empty for pixels as they are.
       hidden: widths of the trunk, and backwards of the decoder.
       latents: units of z.
       generator: False leaves a classifier, for the methods that do not imagine.
@@ -63,7 +63,7 @@ class ReplayConfig:
         if self.internal and not self.convolutions:
             raise ValueError("internal replay needs a convolutional stack: set convolutions, or internal=False")
         if self.reconstruction == "bernoulli" and (self.internal or self.mean):
-            raise ValueError("features and standardised pixels are not in [0, 1]: set reconstruction='squared'")
+            raise ValueError("features and standardized pixels are not in [0, 1]: set reconstruction='squared'")
         if self.blocks not in (1, self.tasks) or self.classes % self.blocks:
             raise ValueError(
                 f"blocks={self.blocks}; expected 1, or tasks={self.tasks} that divide classes={self.classes}"

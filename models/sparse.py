@@ -1,7 +1,7 @@
 """A deep sparse autoencoder of untied local filters (Le et al. 2012, arXiv 1112.6209, ICML).
 
 Three stages of the same three steps. Simple cells: 8 linear filters at every position, each with weights of its own.
-Complex cells: L2 pooling of each map over its neighbourhood. Then local contrast normalisation over all maps. What
+Complex cells: L2 pooling of each map over its neighborhood. Then local contrast normalization over all maps. What
 the last stage gives are the neurons; one of more than a hundred thousand came to know faces.
 
 Every stage learns to reconstruct its input x from its simple cells, while its complex cells are kept silent:
@@ -42,13 +42,13 @@ class SparseConfig:
 
     Attributes:
       image_shape: (height, width, channels).
-      stages: how many times filtering, pooling and normalisation.
+      stages: how many times filtering, pooling and normalization.
       field: side of a filter's window in pixels (of its stage's input).
       maps: filters at every position.
       stride: of the filters.
       tile: positions so many apart share weights; 0 shares nothing.
       pool: side of the pooling window.
-      contrast: side of the normalisation's window; 0 leaves normalisation out (the paper's control).
+      contrast: side of the normalization's window; 0 leaves normalization out (the paper's control).
       sparsity: lambda.
       epsilon: eps, under the root.
       decoder: "untied", or "tied" to the encoder.
@@ -99,8 +99,8 @@ class SparseConfig:
     def window(self) -> int:
         """Side in pixels of the square that a neuron sees.
 
-        Counted with one window of contrast normalisation a stage, which looks at neighbours to divide by them: 76 at
-        the paper's sizes (64 without, 88 if the normalisation's two passes are both counted in full).
+        Counted with one window of contrast normalization a stage, which looks at neighbors to divide by them: 76 at
+        the paper's sizes (64 without, 88 if the normalization's two passes are both counted in full).
         """
         side = 1
         for _ in range(self.stages):
@@ -110,7 +110,7 @@ class SparseConfig:
 
 
 class Stage(keras.layers.Layer):
-    """Simple cells, complex cells, contrast normalisation, and the decoder that teaches them.
+    """Simple cells, complex cells, contrast normalization, and the decoder that teaches them.
 
     Call arguments:
       inputs: float [batch, height, width, channels].
@@ -313,7 +313,7 @@ class Sparse(keras.Model):
 
     @property
     def step(self) -> int:
-        """Pixels from the window of one neuron to its neighbour's."""
+        """Pixels from the window of one neuron to its neighbor's."""
         return self.config.stride**self.config.stages
 
     def signatures(self) -> dict:

@@ -1,6 +1,6 @@
 """One-vs-all logistic units on top of the deep sparse autoencoder (Le et al. 2012, section 6: ImageNet).
 
-The network learns features from frames nobody labelled; then logistic units on its neurons learn labelled images,
+The network learns features from frames nobody labeled; then logistic units on its neurons learn labeled images,
 first alone, then together with all filters below them (fine-tuning; the two phases are `training.transfer`'s). Every
 class is a yes or no of its own: with 22,000 of them a softmax would make each depend on all others.
 """
@@ -57,7 +57,7 @@ class SparseClassifier(keras.Model):
         """The terms of the objective, one value a row; a pure function of batch and weights.
 
         Args:
-          batch: "image" float32 [b, h, w, c], "label" int32 [b], -1 where unlabelled.
+          batch: "image" float32 [b, h, w, c], "label" int32 [b], -1 where unlabeled.
           noise, training: unused, the model is deterministic.
 
         Returns:

@@ -66,10 +66,10 @@ def independent_axes(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
     rotation = np.eye(mean.shape[1])
     if len(used) < 2:
         return rotation
-    centred = mean[:, used] - mean[:, used].mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    centered = mean[:, used] - mean[:, used].mean(axis=0)
+    values, vectors = np.linalg.eigh(centered.T @ centered / len(centered))
     # Whitened along their own axes, not along principal ones, so that the search can begin where latents are.
-    white = centred @ (vectors / np.sqrt(values)) @ vectors.T
+    white = centered @ (vectors / np.sqrt(values)) @ vectors.T
     search = FastICA(
         whiten=False, fun="cube", algorithm="parallel", w_init=np.eye(len(used)), max_iter=_ITERATIONS, tol=1e-6
     )

@@ -7,7 +7,7 @@ carry style: stroke, slant, lighting, identity.
 
     L = alpha * ||x - x_hat||^2 + beta * cross-entropy(label, y) + gamma * C(y, z)
 
-Normalisation, so that the three weights mean the same at any size: the squared error is the mean over pixels,
+Normalization, so that the three weights mean the same at any size: the squared error is the mean over pixels,
 cross-entropy is in nats and summed over heads, and both are means over *all* rows of the batch, where rows
 without a label add nothing to the cross-entropy; C is taken once for the batch.
 """
@@ -94,7 +94,7 @@ class XCov(keras.Model):
         """The terms of the objective, one value a row; a pure function of batch and weights.
 
         Args:
-          batch: "image" float32 [b, h, w, c]; "label" int32 [b] or [b, heads], -1 where unlabelled.
+          batch: "image" float32 [b, h, w, c]; "label" int32 [b] or [b, heads], -1 where unlabeled.
           noise: unused, the model is deterministic.
           training: unused, likewise.
 

@@ -11,7 +11,7 @@ BITS = 8
 
 
 def bars(number: int, height: int = 64, width: int = 96) -> np.ndarray:
-    """uint8 [height, width, 3]: the number in binary as vertical bars over the centred square, on grey."""
+    """uint8 [height, width, 3]: the number in binary as vertical bars over the centered square, on gray."""
     image = np.full([height, width, 3], 90, np.uint8)
     left, each = (width - height) // 2, height // BITS
     for bit in range(BITS):
@@ -22,8 +22,8 @@ def bars(number: int, height: int = 64, width: int = 96) -> np.ndarray:
 def read_bars(image: np.ndarray) -> int:
     """The number that a square picture spells."""
     each = image.shape[1] / BITS
-    centres = [image[image.shape[0] // 2, int((bit + 0.5) * each)].mean() for bit in range(BITS)]
-    return sum(int(centre > 120) << bit for bit, centre in enumerate(centres))
+    centers = [image[image.shape[0] // 2, int((bit + 0.5) * each)].mean() for bit in range(BITS)]
+    return sum(int(center > 120) << bit for bit, center in enumerate(centers))
 
 
 def write(path, frames=40, rate=10, gop=12, codec="mpeg4", draw=bars, pixel_ratio=None, times=None, **options) -> str:
@@ -117,7 +117,7 @@ def odd_files(folder: pathlib.Path) -> dict:
     cut = write(folder / "cut.mkv", frames=80)
     pathlib.Path(cut).write_bytes(pathlib.Path(cut).read_bytes()[: len(pathlib.Path(cut).read_bytes()) // 3])
     made[cut] = ""
-    made[write(folder / "grey.mp4", codec="libx264", draw=lambda n: np.full([64, 64, 3], 3 * n + 60, np.uint8))] = ""
+    made[write(folder / "gray.mp4", codec="libx264", draw=lambda n: np.full([64, 64, 3], 3 * n + 60, np.uint8))] = ""
     made[write(folder / "flash.webm", codec="libvpx-vp9", frames=12)] = ""
     made[turn(write(folder / "turned.mp4"), 90)] = ""
     return made

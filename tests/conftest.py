@@ -72,20 +72,20 @@ def tiny_config(source: str, **train):
 ATTRIBUTES = {"colour": ("red", "green", "blue", "white"), "place": ("top", "middle", "bottom")}
 
 
-def coloured_bars(count: int = 300, seed: int = 0):
-    """`Images` of a coloured bar at one of three heights, with both as named attributes: learnable in seconds."""
+def colored_bars(count: int = 300, seed: int = 0):
+    """`Images` of a colored bar at one of three heights, with both as named attributes: learnable in seconds."""
     rng = np.random.default_rng(seed)
-    colours, places = rng.integers(0, 4, count), rng.integers(0, 3, count)
+    colors, places = rng.integers(0, 4, count), rng.integers(0, 3, count)
     paint = np.array([[220, 30, 30], [30, 220, 30], [30, 30, 220], [220, 220, 220]])
     images = rng.integers(0, 30, (count, 8, 8, 3))
-    for row, (colour, place) in enumerate(zip(colours, places, strict=True)):
-        images[row, 1 + 2 * place : 3 + 2 * place] = paint[colour]
+    for row, (color, place) in enumerate(zip(colors, places, strict=True)):
+        images[row, 1 + 2 * place : 3 + 2 * place] = paint[color]
     names = {"head_names": tuple(ATTRIBUTES), "class_names": dict(ATTRIBUTES)}
-    return from_arrays("bars", images.astype(np.uint8), np.stack([colours, places], axis=-1), **names)
+    return from_arrays("bars", images.astype(np.uint8), np.stack([colors, places], axis=-1), **names)
 
 
 def tiny_scan(variant: str = "", **changes):
-    """The smallest useful SCAN on pictures of a coloured bar at a place."""
+    """The smallest useful SCAN on pictures of a colored bar at a place."""
     from reverie.configs import scan_scenes
 
     config = scan_scenes.get_config(variant)
@@ -160,7 +160,7 @@ def stream_npz(tmp_path_factory):
 
 def run_stream(config, workdir, strategy: str = "one"):
     """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
-    chosen = strategies.build(strategy)
+    chosen = strategies.make_strategy(strategy)
     folder = run_folder.open_run(workdir, config, StreamOfTasks.fixed)
     made = experiment.prepare(config, chosen, folder)
     run_folder.write_json(folder / "data.json", made.data)
@@ -171,10 +171,10 @@ def run_stream(config, workdir, strategy: str = "one"):
 
 def run(config, workdir, strategy: str = "one", **watched):
     """Trains in this process, as the command line does, and returns (model, outcome)."""
-    chosen = strategies.build(strategy)
+    chosen = strategies.make_strategy(strategy)
     folder = run_folder.open_run(workdir, config)
     images = experiment.read_images(config, "train")["train"]
-    model, phases = experiment.build(config, images, chosen)
+    model, phases = experiment.model_and_phases(config, images, chosen)
     context = loop.Context(model, experiment.loop_settings(config), chosen, folder)
     return model, loop.train(context, phases, loop.Watch(**watched))
 

@@ -3,7 +3,7 @@
 from reverie import models
 from reverie.experiments import Run, kind_of, loop_settings, read_images, read_streams
 
-__all__ = ["build", "load", "loop_settings", "prepare", "read_images", "read_streams"]
+__all__ = ["load", "loop_settings", "model_and_phases", "prepare", "read_images", "read_streams"]
 
 
 def load(folder) -> tuple:
@@ -12,7 +12,7 @@ def load(folder) -> tuple:
     return run.config, run.model, run.step
 
 
-def build(config, images, strategy) -> tuple:
+def model_and_phases(config, images, strategy) -> tuple:
     """(model, phases) of a run on given images."""
     kind = kind_of(config)
     with strategy.scope():

@@ -11,7 +11,7 @@ from reverie.evaluation import scan as evaluation
 from reverie.export.graph_loader import GraphModel
 
 from . import experiment
-from .conftest import ATTRIBUTES, coloured_bars
+from .conftest import ATTRIBUTES, colored_bars
 
 TINY = (
     "--config=scan_scenes", "--config.data.image_shape=(8, 8, 3)", "--config.model.image_shape=(8, 8, 3)",
@@ -32,8 +32,8 @@ def reverie(*arguments) -> int:
 
 @pytest.fixture(scope="session")
 def bars_table(tmp_path_factory):
-    """The coloured bars as PNG files and a CSV file."""
-    folder, images = tmp_path_factory.mktemp("bars"), coloured_bars(400)
+    """The colored bars as PNG files and a CSV file."""
+    folder, images = tmp_path_factory.mktemp("bars"), colored_bars(400)
     lines = ["file,colour,place"]
     for row, (pixels, label) in enumerate(zip(images.pixels, images.labels, strict=True)):
         PIL.Image.fromarray(pixels).save(folder / f"{row}.png")

@@ -34,7 +34,7 @@ def test_a_stream_goes_all_the_way(tmp_path, capsys):
     matrix = json.loads((run / "tasks.json").read_text())["accuracy"]
     assert numbers["average_accuracy"] == pytest.approx(np.mean(matrix[-1])) and numbers["average_accuracy"] > 0.5
     expected = ["forgetting", "backward_transfer", "incremental_accuracy", "reconstruction", "log_likelihood"]
-    expected += ["precision", "recall", "frechet", "generated_recognised", "judge_accuracy", "accuracy_task_3"]
+    expected += ["precision", "recall", "frechet", "generated_recognized", "judge_accuracy", "accuracy_task_3"]
     assert set(expected) <= set(numbers) and "forward_transfer" not in numbers
     captions = json.loads((run / "pictures" / "captions.json").read_text())
     assert {"accuracy_matrix", "accuracy_course", "imagined", "imagined_after_task_001", "reconstructions"} <= set(
@@ -106,7 +106,7 @@ def test_compare_runs_what_is_missing_and_writes_the_table(tmp_path, capsys):
     assert (tmp_path / "c" / "accuracy.png").is_file() and "table" in (tmp_path / "c" / "report.html").read_text()
     capsys.readouterr()
     assert cli.main(command) == 0
-    assert "2 runs, 2 already done" in capsys.readouterr().out
+    assert "2 runs, 2 already finished" in capsys.readouterr().out
     assert cli.main([*command, "--config.train.steps=11"]) == 2
     assert "holds a comparison with other settings" in capsys.readouterr().err
 
@@ -160,7 +160,7 @@ def test_cifar_files_go_from_pretraining_to_internal_replay(tmp_path):
     def rows(count, classes):
         labels = np.arange(count) % classes
         images = rng.integers(0, 80, (count, 3, 32, 32))
-        images[np.arange(count), labels % 3, labels % 32] += 150  # A bright line of one colour tells the class.
+        images[np.arange(count), labels % 3, labels % 32] += 150  # A bright line of one color tells the class.
         return images.reshape(count, -1).astype(np.uint8), labels.tolist()
 
     for folder in ("ten", "hundred"):
@@ -180,7 +180,7 @@ def test_cifar_files_go_from_pretraining_to_internal_replay(tmp_path):
                      f"--config.continual.pretrained={features}"]) == 0  # fmt: skip
     assert cli.main(["reverie", "evaluate", f"--workdir={run}"]) == 0
     numbers = json.loads((run / "evaluation.json").read_text())
-    assert {"average_accuracy", "log_likelihood", "frechet", "generated_recognised"} <= set(numbers)
+    assert {"average_accuracy", "log_likelihood", "frechet", "generated_recognized"} <= set(numbers)
     assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=float32", "--warmup=false"]) == 0
     one, other = (experiment.load(folder)[1] for folder in (features, run))
     for a, b in zip(one.features.weights, other.features.weights, strict=True):

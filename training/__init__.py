@@ -1,1 +1,1 @@
-"""One loop for every family; strategies, optimisers, checkpoints, the run folder."""
+"""One loop for every family; strategies, optimizers, checkpoints, the run folder."""

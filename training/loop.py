@@ -19,7 +19,7 @@ from . import optimizers, strategies
 from .asynchronous import AsynchronousRunner, lost_servers
 from .checkpoints import Checkpoints, saved_step
 from .phases import Context, Hooks, LoopSettings, Phase, PlannedPhase, Span, TrainSettings, plan
-from .records import Progress, Records, Tally, Window
+from .records import Progress, Records, Throughput, Window
 from .signals import StopRequest, stop_request
 from .steps import Runner, TrainingState, shadows
 
@@ -84,7 +84,7 @@ def train(context: Context, phases: list[Phase], watch: Watch = Watch()) -> Outc
       UserError: settings that cannot be run.
 
     Example:
-      context = Context(model, LoopSettings(log_every=100), strategies.build("one"), "runs/first")
+      context = Context(model, LoopSettings(log_every=100), strategies.make_strategy("one"), "runs/first")
       outcome = train(context, [phase])
     """
     _check(context, phases)
@@ -102,7 +102,9 @@ def train(context: Context, phases: list[Phase], watch: Watch = Watch()) -> Outc
                     runner.go_on(planned)
                 else:
                     with strategy.scope():
-                        state = TrainingState(step, average, optimizers.build(phase.optimizer, phase.variables))
+                        state = TrainingState(
+                            step, average, optimizers.make_optimizer(phase.optimizer, phase.variables)
+                        )
                         kind = AsynchronousRunner if strategies.is_asynchronous(strategy) else Runner
                         runner = kind(context, planned, state)
                     session.checkpoints = _restored(runner)
@@ -112,8 +114,8 @@ def train(context: Context, phases: list[Phase], watch: Watch = Watch()) -> Outc
                 break
     if session.records:
         session.records.close()
-    tally = session.tally
-    return Outcome(int(step.numpy()), request.number, tally.rate(), tally.seconds(), tally.skipped)
+    throughput = session.throughput
+    return Outcome(int(step.numpy()), request.number, throughput.rate(), throughput.seconds(), throughput.skipped)
 
 
 @dataclasses.dataclass
@@ -123,7 +125,7 @@ class _Session:
     context: Context
     watch: Watch
     request: StopRequest
-    tally: Tally = dataclasses.field(default_factory=Tally)
+    throughput: Throughput = dataclasses.field(default_factory=Throughput)
     checkpoints: Checkpoints | None = None
     records: Records | None = None
 
@@ -185,11 +187,11 @@ def _run_phase(session: _Session, runner: Runner) -> None:
             seconds = time.monotonic() - began
             longest = min(settings.steps_per_call, max(1, int(_CALL_SECONDS * count / seconds)))
             done += count
-            session.tally.add(count * phase.batch_size, seconds, runner)
+            session.throughput.add(count * phase.batch_size, seconds, runner)
             window.add(values, count)
             progress.update(count, values["total"])
             if settings.log_every and (done % settings.log_every == 0 or done == end):
-                records.scalars(done, phase.name, {**window.take(), "examples_per_second": session.tally.rate()})
+                records.scalars(done, phase.name, {**window.take(), "examples_per_second": session.throughput.rate()})
             if watch.evaluate and settings.evaluate_every and done % settings.evaluate_every == 0:
                 with runner.averaged():
                     records.scalars(done, phase.name, watch.evaluate())

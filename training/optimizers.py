@@ -79,7 +79,7 @@ class AdamSettings:
 RuleSettings = SGDSettings | MomentumSettings | AdagradSettings | AdadeltaSettings | AdamSettings
 
 
-def build(section: Mapping, variables: list) -> "Fused | FromKeras":
+def make_optimizer(section: Mapping, variables: list) -> "Fused | FromKeras":
     """An optimizer from the `optimizer` section of a config.
 
     Args:
@@ -94,7 +94,7 @@ def build(section: Mapping, variables: list) -> "Fused | FromKeras":
       UserError: unknown name or number.
 
     Example:
-      >>> build({"name": "momentum", "nesterov": True}, [keras.Variable([1.0])]).settings.momentum
+      >>> make_optimizer({"name": "momentum", "nesterov": True}, [keras.Variable([1.0])]).settings.momentum
       0.9
     """
     settings = dict(section)

@@ -88,7 +88,7 @@ class Phase:
       losses: (batch, noise, training) -> dict of float32 [rows], "total" among them.
       variables: Keras variables to train.
       stream: (first step, input context) -> dataset whose elements are one replica's share of a batch.
-      optimizer: the config section of that name; see `optimizers.build`.
+      optimizer: the config section of that name; see `optimizers.make_optimizer`.
       schedule: the config section of that name; see `schedules.ScheduleSettings`.
       continues: whether the optimizer and the schedule go on from the phase before, which then trains the same
         variables on the same batch size; where `losses` is the same function too, its graph is used again.
@@ -119,7 +119,7 @@ class Context:
     Attributes:
       model: built inside `strategy.scope()`.
       settings: how the loop runs.
-      strategy: from `strategies.build`.
+      strategy: from `strategies.make_strategy`.
       workdir: the run folder, a path.
       state: what else belongs to the run's state, kept in every checkpoint; or None.
     """

@@ -160,7 +160,7 @@ class Window:
         return means
 
 
-class Tally:
+class Throughput:
     """Images and seconds of all calls; the first call of each graph, which traces, is left out of the rate."""
 
     def __init__(self):

@@ -2,7 +2,7 @@
 
 config.json      the resolved config           metrics.jsonl   numbers by step
 run.json         machine, versions, strategy   events/         TensorBoard
-data.json        what was read and skipped     checkpoints/    weights, optimiser, step
+data.json        what was read and skipped     checkpoints/    weights, optimizer, step
 evaluation.json  numbers of `evaluate`         pictures/, report.html, export/<name>/<version>/
 tasks.json       accuracies after each task of a stream
 """

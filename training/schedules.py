@@ -56,7 +56,7 @@ def settings_of(section: Mapping | ScheduleSettings) -> ScheduleSettings:
     return ScheduleSettings(**section)
 
 
-def build(section: Mapping | ScheduleSettings, total_steps: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """A learning rate as a function of the step.
 
     Args:
@@ -70,7 +70,7 @@ def build(section: Mapping | ScheduleSettings, total_steps: int) -> Callable[[tf
       UserError: an unknown name or setting, or a rate that is not positive.
 
     Example:
-      >>> rate = build({"name": "linear", "rate": 0.1}, 100)
+      >>> rate = make_schedule({"name": "linear", "rate": 0.1}, 100)
       >>> round(float(rate(tf.constant(50, tf.int64))), 3)
       0.05
     """

@@ -19,7 +19,7 @@ class TrainingState:
     Attributes:
       step: int64, the counter of all steps.
       average: shadows of the trainable weights that hold their moving average, or none.
-      optimizer: from `optimizers.build`.
+      optimizer: from `optimizers.make_optimizer`.
     """
 
     step: tf.Variable
@@ -48,7 +48,7 @@ class Runner:
             trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self.rate = schedules.build(planned.phase.schedule, counted.steps)
+        self.rate = schedules.make_schedule(planned.phase.schedule, counted.steps)
         self.variables = [v.value for v in planned.phase.variables]
         self.names: list[str] = []
         self.skipped = 0
@@ -76,7 +76,7 @@ class Runner:
         anew = phase.losses != before.losses or phase.hooks.observe != before.hooks.observe
         if self._restarts:
             anew = anew or phase.steps != before.steps
-            self.rate = schedules.build(phase.schedule, phase.steps)
+            self.rate = schedules.make_schedule(phase.schedule, phase.steps)
             self._zero.assign(planned.own.start)
         self.planned = planned
         if anew:

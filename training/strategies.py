@@ -12,7 +12,7 @@ from ..errors import UserError
 NAMES = ("auto", "one", "mirrored", "ps")
 
 
-def build(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
+def make_strategy(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
     """A strategy for this machine.
 
     Call it before anything else touches TensorFlow: logical CPUs can only be made at the start.

@@ -8,7 +8,7 @@ import numpy as np
 from reverie import pipelines
 from reverie.configs import sparse_fine_tune, sparse_small
 
-from ..conftest import coloured_bars, tiny_config, tiny_scan, tiny_stream_config, write_stream_npz, write_tiny_npz
+from ..conftest import colored_bars, tiny_config, tiny_scan, tiny_stream_config, write_stream_npz, write_tiny_npz
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _staged(variant: str):
         changes = {"model__vision__precision": 50.0}
         if not variant:
             changes |= {"stages__symbols__steps": 15, "stages__operators__steps": 10, "stages__vision__rate": 1e-2}
-        source = pipelines.give(coloured_bars(300))
+        source = pipelines.give(colored_bars(300))
         return tiny_scan(variant, data__source=source, train__checkpoint_every=5, **changes)
 
     return config

@@ -41,7 +41,7 @@ def test_precision_and_recall_know_missing_modes_from_wrong_images():
 def test_a_hand_worked_ball():
     # Real points 0, 1, 3 on a line; nearest other one (k = 1): radii 1, 1, 2. Made 1.9 and 6: only the first is in.
     real, made = np.array([[0.0], [1.0], [3.0]]), np.array([[1.9], [6.0]])
-    assert generator.precision_recall(real, made, neighbours=1)[0] == 0.5
+    assert generator.precision_recall(real, made, neighbors=1)[0] == 0.5
 
 
 @pytest.mark.parametrize("conditional", [True, False])

@@ -40,8 +40,8 @@ def test_plots_show_something():
 
 def test_rows_with_words_have_a_line_above_and_rows_without_have_none():
     images = np.zeros([2, 3, 64, 64, 1])
-    both = pictures.labelled_rows(images, ["red", "blue"])
-    one = pictures.labelled_rows(images, ["red", ""])
+    both = pictures.labeled_rows(images, ["red", "blue"])
+    one = pictures.labeled_rows(images, ["red", ""])
     assert both.shape[1:] == one.shape[1:] and both.shape[-1] == 3
     assert both.shape[0] - one.shape[0] == 20
     assert one[:20].min() < 128  # The word itself.

@@ -32,7 +32,7 @@ def test_squares_and_products_find_what_a_linear_probe_cannot(rng):
     assert probe_accuracy(*_split(codes, labels), 2, degree=2) > 0.95
 
 
-def test_unlabelled_rows_are_left_out(rng):
+def test_unlabeled_rows_are_left_out(rng):
     labels = rng.integers(0, 2, 400)
     codes = labels[:, None] * 6.0 + rng.normal(size=(400, 1))
     hidden = np.where(rng.random(400) < 0.5, -1, labels)

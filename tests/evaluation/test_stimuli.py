@@ -6,7 +6,7 @@ from reverie.evaluation import neurons, stimuli
 
 
 def _cone(**settings):
-    """One filter of 6 x 6 a position, no pooling, no normalisation: the response is |w . x|."""
+    """One filter of 6 x 6 a position, no pooling, no normalization: the response is |w . x|."""
     base = {"family": "sparse", "image_shape": (12, 12, 1), "stages": 1, "field": 6, "maps": 2, "pool": 1}
     model = models.build({**base, "contrast": 0, "whitening": "standardize", "epsilon": 1e-12, **settings}, seed=0)
     return model, neurons.Cone(model)
@@ -25,7 +25,7 @@ def test_the_optimal_stimulus_of_a_linear_filter_is_the_filter():
     assert least > -0.05 * response and silent.shape == (6, 6, 1)
 
 
-def test_transformations_move_turn_and_scale_about_the_centre():
+def test_transformations_move_turn_and_scale_about_the_center():
     image = np.zeros([1, 9, 9, 1], np.float32)
     image[0, 4, 5] = 1.0
     right = stimuli._transformed(image, "shift right", 2 / 9)

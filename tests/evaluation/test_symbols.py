@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from reverie.evaluation import concepts
-from reverie.evaluation.symbols import Imagined, draw_cases, draw_symbols, leak, to_uniform
+from reverie.evaluation.symbols import Imagined, leak, sample_cases, sample_symbols, to_uniform
 from reverie.pipelines.symbols import combine, held_out, holds_pair
 
 from ..pipelines.test_symbols import scenes
@@ -31,7 +31,7 @@ def test_diversity_is_the_divergence_from_uniform_of_what_was_left_open():
 
 def test_symbols_are_parts_of_real_ones_of_every_size():
     labels = np.random.default_rng(0).integers(0, 3, (50, 4))
-    asked = draw_symbols(scenes(), labels, 800, seed=0)
+    asked = sample_symbols(scenes(), labels, 800, seed=0)
     real = {tuple(row) for row in labels}
     sizes = (asked >= 0).sum(axis=1)
     assert set(sizes) == {1, 2, 3, 4} and np.bincount(sizes)[1:].min() > 150
@@ -44,7 +44,7 @@ def test_cases_are_of_held_out_pairs_or_of_none(operator):
     vocabulary = scenes()
     table = held_out(vocabulary, 0.05, 0)
     for held in (False, True):
-        cases = draw_cases(vocabulary, table, operator, 40, held)
+        cases = sample_cases(vocabulary, table, operator, 40, held)
         assert len(cases) == 40
         for first, name, second in cases:
             assert combine(first, name, second)
@@ -58,7 +58,7 @@ def test_cases_are_of_held_out_pairs_or_of_none(operator):
                 assert parts[0]
 
 
-def test_the_concept_graph_holds_every_part_and_joins_neighbours():
+def test_the_concept_graph_holds_every_part_and_joins_neighbors():
     levels, edges = concepts.lattice({"a": 1, "b": 2, "c": 3})
     assert [len(level) for level in levels] == [1, 3, 3, 1]
     assert len(edges) == 12 and all(len(greater) == len(lesser) + 1 for lesser, greater in edges)

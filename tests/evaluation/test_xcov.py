@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from reverie.evaluation import EvaluationData, report, xcov
 from reverie.evaluation.codes import first_images, over
-from reverie.evaluation.judge import Judge
+from reverie.evaluation.reference_classifier import ReferenceClassifier
 from reverie.models.xcov import XCov, XCovConfig
 from reverie.pipelines import from_arrays
 
@@ -23,8 +23,8 @@ def test_images():
 
 
 @pytest.fixture(scope="module")
-def judge(train_images):
-    return Judge(train_images, {"label": 3}, steps=150)
+def reference(train_images):
+    return ReferenceClassifier(train_images, {"label": 3}, steps=150)
 
 
 def test_a_function_is_run_over_every_image_in_order(test_images):
@@ -33,17 +33,17 @@ def test_a_function_is_run_over_every_image_in_order(test_images):
     assert first_images(test_images, 7).shape == (7, 8, 8, 1)
 
 
-def test_the_judge_learns_real_images_and_says_how_well(judge, test_images):
-    assert judge.accuracy(test_images, "label") > 0.97
-    seen = judge.classes(first_images(test_images, 20), "label")
+def test_the_reference_classifier_learns_real_images_and_says_how_well(reference, test_images):
+    assert reference.accuracy(test_images, "label") > 0.97
+    seen = reference.classes(first_images(test_images, 20), "label")
     np.testing.assert_array_equal(seen, test_images.labels[:20])
 
 
 def test_all_numbers_are_there_and_in_range(trained_model, train_images, test_images):
-    numbers = xcov.evaluate(trained_model, EvaluationData(train_images, test_images), judge_steps=150)
+    numbers = xcov.evaluate(trained_model, EvaluationData(train_images, test_images), reference_steps=150)
     assert numbers["test_images"] == 100 and numbers["train_images"] == 300
     assert numbers["accuracy"] > 0.9
-    for name in ("probe", "probe_quadratic", "judge_accuracy", "clamped_recognised", "generated_recognised", "chance"):
+    for name in ("probe", "probe_quadratic", "judge_accuracy", "clamped_recognized", "generated_recognized", "chance"):
         assert 0.0 <= numbers[name] <= 1.0, name
 
 
@@ -55,7 +55,7 @@ def test_accuracy_and_reconstruction_are_those_of_the_definitions(trained_model,
     assert numbers["reconstruction"] == pytest.approx(error, rel=1e-5)
 
 
-def test_clamped_decodings_are_recognised_only_when_the_decoder_listens(judge, test_images):
+def test_clamped_decodings_are_recognized_only_when_the_decoder_listens(reference, test_images):
     class Deaf:
         """Draws class 1 whatever it is told."""
 
@@ -73,8 +73,8 @@ def test_clamped_decodings_are_recognised_only_when_the_decoder_listens(judge, t
             firsts = np.stack([test_images.pixels[test_images.labels == c][0] for c in range(3)])
             return firsts[wanted] / 255.0
 
-    assert xcov._recognised(Deaf(), judge, test_images, "label") == pytest.approx(1 / 3)
-    assert xcov._recognised(Listening(), judge, test_images, "label") == pytest.approx(1.0)
+    assert xcov._recognized(Deaf(), reference, test_images, "label") == pytest.approx(1 / 3)
+    assert xcov._recognized(Listening(), reference, test_images, "label") == pytest.approx(1.0)
 
 
 def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
@@ -85,17 +85,17 @@ def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
 
     tf.keras.utils.set_random_seed(0)
     model = XCov(XCovConfig(image_shape=(8, 8, 1), heads={"row": 3, "parity": 2}, encoder=(8,), decoder=(8,)))
-    numbers = xcov.evaluate(model, EvaluationData(two(train_images), two(test_images)), judge_steps=20)
-    assert {"accuracy_row", "accuracy_parity", "probe_row", "clamped_recognised_parity"} <= set(numbers)
+    numbers = xcov.evaluate(model, EvaluationData(two(train_images), two(test_images)), reference_steps=20)
+    assert {"accuracy_row", "accuracy_parity", "probe_row", "clamped_recognized_parity"} <= set(numbers)
     drawn = xcov.draw(model, EvaluationData(two(train_images), two(test_images)), numbers)
     assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions"} <= set(drawn)
 
 
 def test_images_without_labels_are_evaluated_as_far_as_they_go(trained_model, test_images):
-    unlabelled = dataclasses.replace(test_images, labels=np.full(len(test_images), -1, np.int32))
-    numbers = xcov.evaluate(trained_model, EvaluationData(unlabelled, unlabelled))
+    unlabeled = dataclasses.replace(test_images, labels=np.full(len(test_images), -1, np.int32))
+    numbers = xcov.evaluate(trained_model, EvaluationData(unlabeled, unlabeled))
     assert numbers["reconstruction"] > 0 and "accuracy" not in numbers and "probe" not in numbers
-    assert "swaps" in xcov.draw(trained_model, EvaluationData(unlabelled, unlabelled), {})
+    assert "swaps" in xcov.draw(trained_model, EvaluationData(unlabeled, unlabeled), {})
 
 
 def test_every_picture_has_pixels_and_a_caption(trained_model, test_images):

@@ -74,7 +74,7 @@ def test_large_means_do_not_spoil_it_in_float32():
 
 def test_replicas_compute_the_penalty_and_gradient_of_the_global_batch(codes):
     y, z = (tf.constant(code[:12], tf.float32) for code in codes)
-    strategy = strategies.build("mirrored")
+    strategy = strategies.make_strategy("mirrored")
     layer = CrossCovariance()
 
     def replica(y, z):

@@ -23,7 +23,7 @@ def test_a_draw_depends_on_nothing_but_its_key():
 
 
 def test_replicas_of_a_strategy_draw_different_numbers():
-    strategy = strategies.build("mirrored")
+    strategy = strategies.make_strategy("mirrored")
 
     @tf.function
     def draw():

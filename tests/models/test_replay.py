@@ -30,9 +30,9 @@ def test_the_paper_s_networks_have_the_paper_s_number_of_weights():
     # The first is printed by the authors' code, the others follow from the layer sizes.
     assert count() == 1_075_694
     assert count(image_shape=(32, 32, 1), tasks=100, hidden=(2000, 2000), gate_by="task") == 12_727_134
-    standardised = {"mean": (0.5,) * 3, "deviation": (0.25,) * 3, "reconstruction": "squared"}
+    standardized = {"mean": (0.5,) * 3, "deviation": (0.25,) * 3, "reconstruction": "squared"}
     cifar = {"image_shape": (32, 32, 3), "classes": 100, "tasks": 10, "convolutions": (16, 32, 64, 128, 256)}
-    assert count(**cifar, **standardised, hidden=(2000, 2000), internal=True) == 12_925_224
+    assert count(**cifar, **standardized, hidden=(2000, 2000), internal=True) == 12_925_224
 
 
 def test_the_initial_weights_are_uniform_within_one_over_the_root_of_the_inputs():

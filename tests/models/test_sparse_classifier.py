@@ -13,7 +13,7 @@ from .. import experiment
 SIZES = {"image_shape": (16, 16, 1), "field": 5, "maps": 2, "pool": 3, "contrast": 3, "stages": 1, "whitening": "none"}
 
 
-def test_every_class_is_a_question_of_its_own_and_unlabelled_rows_ask_none():
+def test_every_class_is_a_question_of_its_own_and_unlabeled_rows_ask_none():
     model = models.build({"family": "sparse_classifier", **SIZES, "heads": {"label": 3}})
     rng = np.random.default_rng(0)
     model.logistic.kernel.assign(0.1 * rng.standard_normal(model.logistic.kernel.shape))

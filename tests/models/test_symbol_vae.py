@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.layers import Noise
-from reverie.models.recombination import AND, IGNORE, IN_COMMON, Recombination, RecombinationConfig, draw
+from reverie.models.recombination import AND, IGNORE, IN_COMMON, Recombination, RecombinationConfig, sample_compositions
 from reverie.models.symbol_vae import SymbolVAE, SymbolVAEConfig, khot, some
 
 SIZES = (4, 3, 5)
@@ -98,7 +98,9 @@ def decoded(row) -> dict:
 def test_what_is_composed_fits_the_picture_and_is_what_the_operator_makes_of_the_two_symbols():
     labels = seen(600)["label"]
     nothing = tf.zeros([sum(SIZES)] * 2)
-    first, operator, second, composed = (part.numpy() for part in draw(labels, SIZES, Noise(0, 2), nothing, 0.25))
+    first, operator, second, composed = (
+        part.numpy() for part in sample_compositions(labels, SIZES, Noise(0, 2), nothing, 0.25)
+    )
     counted = {AND: 0, IN_COMMON: 0, IGNORE: 0}
     for row, label in enumerate(labels.numpy()):
         a, b, c = decoded(first[row]), decoded(second[row]), decoded(composed[row])
@@ -115,7 +117,7 @@ def test_held_out_pairs_are_never_shown():
     table[1, 4] = table[4, 1] = 1.0  # Value 1 of the first with value 0 of the second.
     labels = seen(2000)["label"].numpy()
     labels = labels[~((labels[:, 0] == 1) & (labels[:, 1] == 0))]
-    found = draw(tf.constant(labels), SIZES, Noise(0, 2), tf.constant(table), 0.25)
+    found = sample_compositions(tf.constant(labels), SIZES, Noise(0, 2), tf.constant(table), 0.25)
     for khots in (found[0], found[2], found[3]):
         assert not np.any((khots.numpy()[:, 1] > 0) & (khots.numpy()[:, 4] > 0))
 
@@ -124,7 +126,9 @@ def test_the_sides_of_in_common_conflict_as_often_as_was_said():
     labels, nothing = seen(6000)["label"], tf.zeros([sum(SIZES)] * 2)
 
     def share(conflicts):
-        first, operator, second, _ = (part.numpy() for part in draw(labels, SIZES, Noise(0, 2), nothing, conflicts))
+        first, operator, second, _ = (
+            part.numpy() for part in sample_compositions(labels, SIZES, Noise(0, 2), nothing, conflicts)
+        )
         both = 0
         for row in np.flatnonzero(operator == IN_COMMON):
             a, b = decoded(first[row]), decoded(second[row])
@@ -140,7 +144,7 @@ def test_the_operator_s_objective_is_two_forward_divergences():
     symbols = SymbolVAE(SymbolVAEConfig(8), SIZES, 3)
     model, batch, noise = Recombination(RecombinationConfig(16)), seen(), Noise(0, 3)
     nothing = tf.zeros([sum(SIZES)] * 2)
-    first, operator, second, composed = draw(batch["label"], SIZES, noise, nothing, 0.25)
+    first, operator, second, composed = sample_compositions(batch["label"], SIZES, noise, nothing, 0.25)
     result = model.compose(symbols.code(first), operator, symbols.code(second))
     losses = model.losses(batch, noise, symbols, nothing)
     pictures = gaussian_kl((batch["mean"], batch["log_variance"]), result)

@@ -61,9 +61,9 @@ def test_losses_equal_the_objective_written_out_in_numpy(model, batch):
         np.testing.assert_allclose(losses[name], expected, rtol=2e-5, atol=1e-9, err_msg=name)
 
 
-def test_unlabelled_rows_teach_reconstruction_and_covariance_only(model, batch):
-    unlabelled = {**batch, "label": tf.fill([5], -1)}
-    losses = model.losses(unlabelled)
+def test_unlabeled_rows_teach_reconstruction_and_covariance_only(model, batch):
+    unlabeled = {**batch, "label": tf.fill([5], -1)}
+    losses = model.losses(unlabeled)
     assert np.all(losses["classification"].numpy() == 0.0)
     assert np.all(losses["reconstruction"].numpy() > 0.0)
     assert np.all(losses["cross_covariance"].numpy() > 0.0)

@@ -26,7 +26,7 @@ def test_without_shuffle_the_order_is_that_of_the_set():
 
 @pytest.mark.parametrize(("size", "epochs"), [(8, 4000), (100, 3000)])
 def test_every_example_is_equally_often_at_every_place(size, epochs):
-    # Pearson's statistic over all (place, example) cells; its standardised value is near a standard normal.
+    # Pearson's statistic over all (place, example) cells; its standardized value is near a standard normal.
     orders = _epochs(epochs, size, seed=0)
     counts = np.zeros([size, size])
     np.add.at(counts, (np.tile(np.arange(size), epochs), orders.ravel()), 1)

@@ -145,7 +145,7 @@ def test_states_do_not_grow_with_the_number_of_tasks(stream_npz):
             config = tiny_stream_config(stream_npz, recipe, "domain", "permuted", steps=2)
             config.stream.tasks = tasks
             stream = experiment.read_streams(config, "train")["train"]
-            state = continual.build(config, stream, strategies.build("one")).state
+            state = continual.make_experiment(config, stream, strategies.make_strategy("one")).state
             for method in state.methods:
                 for task in range(tasks):
                     method.after_task(task)
@@ -274,7 +274,7 @@ def test_every_method_says_what_it_is_and_keeps_no_more_than_it_declares(name, s
     config = tiny_stream_config(stream_npz, method.recipe or name, scenario, steps=2)
     assert config.continual.methods == (name,) and method.summary
     stream = experiment.read_streams(config, "train")["train"]
-    made = continual.build(config, stream, strategies.build("one"))
+    made = continual.make_experiment(config, stream, strategies.make_strategy("one"))
     assert [type(kept) for kept in made.state.methods] == ([method] if method.stateful else [])
     assert len(made.phases) == (1 if method.one_phase else 3)
     settings = continual.settings_of(config)

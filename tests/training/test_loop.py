@@ -121,7 +121,8 @@ def test_the_moving_average_is_the_weighted_sum_of_the_weights(tiny_npz, tmp_pat
         history.append(model.trainable_variables[0].numpy())
     config = tiny_config(tiny_npz, steps=3, ema_decay=decay)
     images = experiment.read_images(config, "train")["train"]
-    average = experiment.build(config, images, strategies.build("one"))[0].trainable_variables[0].numpy()
+    fresh, _ = experiment.model_and_phases(config, images, strategies.make_strategy("one"))
+    average = fresh.trainable_variables[0].numpy()
     for weights in history:
         average = decay * average + (1 - decay) * weights
     model, _ = run(config, tmp_path / "average")
@@ -139,9 +140,9 @@ def test_xla_gives_the_same_training(tiny_npz, tmp_path):
 
 def _poisoned(config, workdir, bad_steps, strategy="one", optimizer="adam"):
     """Trains with losses that are NaN at the given steps."""
-    chosen = strategies.build(strategy)
+    chosen = strategies.make_strategy(strategy)
     images = experiment.read_images(config, "train")["train"]
-    model, phases = experiment.build(config, images, chosen)
+    model, phases = experiment.model_and_phases(config, images, chosen)
     original = phases[0].losses
 
     def losses(batch, noise, training):
@@ -198,9 +199,9 @@ def test_a_checkpoint_that_cannot_be_written_is_survived_but_not_at_the_end(tiny
 
 
 def _two_phases(config, workdir, log=None):
-    strategy = strategies.build("one")
+    strategy = strategies.make_strategy("one")
     images = experiment.read_images(config, "train")["train"]
-    model, (phase,) = experiment.build(config, images, strategy)
+    model, (phase,) = experiment.model_and_phases(config, images, strategy)
     phases = [
         dataclasses.replace(phase, name="first", steps=12, optimizer={"name": "adam"}),
         dataclasses.replace(
@@ -231,9 +232,9 @@ def test_phases_run_in_order_and_resume_in_the_middle_of_any(tiny_npz, tmp_path,
 
 def _chained(config, workdir, optimizer: str, *, continues: bool, restarts: bool, lengths=(10, 10, 10)):
     """Phases of one objective, one after another, with a rate that falls along a cosine."""
-    strategy = strategies.build("one")
+    strategy = strategies.make_strategy("one")
     images = experiment.read_images(config, "train")["train"]
-    model, (phase,) = experiment.build(config, images, strategy)
+    model, (phase,) = experiment.model_and_phases(config, images, strategy)
     schedule = {"name": "cosine", "rate": 0.05, "restarts": restarts}
     phases = [
         dataclasses.replace(phase, name=str(k), steps=steps, optimizer={"name": optimizer}, schedule=schedule,

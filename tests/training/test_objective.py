@@ -16,7 +16,7 @@ def _experiment(source, recipe, scenario="class", **changes):
     for name, value in changes.items():
         config.continual[name] = value
     streams = experiment.read_streams(config, "train")
-    made = continual.build(config, streams["train"], strategies.build("one"))
+    made = continual.make_experiment(config, streams["train"], strategies.make_strategy("one"))
     rng = np.random.default_rng(5)
     for method in made.state.methods:
         if hasattr(method, "copy"):

@@ -30,7 +30,7 @@ def _gradients(step: int) -> list:
 def test_every_rule_takes_the_steps_that_keras_takes(settings, reference):
     ours = _variables()
     theirs = _variables()
-    optimizer, expected = optimizers.build(settings, ours), reference()
+    optimizer, expected = optimizers.make_optimizer(settings, ours), reference()
     step_of = tf.function(lambda g, s: optimizer.apply(g, [v.value for v in ours], tf.constant(0.1), s))
     for step in range(5):
         step_of(_gradients(step), tf.constant(step, tf.int64))
@@ -42,7 +42,7 @@ def test_every_rule_takes_the_steps_that_keras_takes(settings, reference):
 def test_slots_are_saved_with_the_optimizer(tmp_path):
     def made():
         variables = _variables()
-        return variables, optimizers.build({"name": "adadelta"}, variables)
+        return variables, optimizers.make_optimizer({"name": "adadelta"}, variables)
 
     variables, optimizer = made()
     optimizer.apply(_gradients(0), [v.value for v in variables], tf.constant(1.0), tf.constant(0, tf.int64))
@@ -64,4 +64,4 @@ def test_slots_are_saved_with_the_optimizer(tmp_path):
 )
 def test_what_cannot_be_built_is_named(settings, message):
     with pytest.raises(UserError, match=message):
-        optimizers.build(settings, [keras.Variable([0.0])])
+        optimizers.make_optimizer(settings, [keras.Variable([0.0])])

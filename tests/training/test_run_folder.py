@@ -28,7 +28,7 @@ def test_a_start_that_failed_before_its_first_checkpoint_can_be_mended(tiny_npz,
 
 
 def test_a_run_taken_up_again_keeps_count_of_its_past(tiny_npz, tmp_path, caplog):
-    strategy = strategies.build("one")
+    strategy = strategies.make_strategy("one")
     first = run_folder.describe(tmp_path, "train", True, strategy)
     run_folder.write_json(tmp_path / "run.json", run_folder.finished(first, {"seconds": 5.0}))
     run(tiny_config(tiny_npz), tmp_path)
@@ -143,14 +143,14 @@ def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
 
 
 def test_strategies_by_name():
-    assert strategies.build("auto").num_replicas_in_sync == 1
-    assert strategies.build("mirrored").num_replicas_in_sync == 2
+    assert strategies.make_strategy("auto").num_replicas_in_sync == 1
+    assert strategies.make_strategy("mirrored").num_replicas_in_sync == 2
     with pytest.raises(UserError, match="strategy is 'tpu'"):
-        strategies.build("tpu")
+        strategies.make_strategy("tpu")
     with pytest.raises(UserError, match="one replica, not 2"):
-        strategies.build("one", 2)
+        strategies.make_strategy("one", 2)
     with pytest.raises(UserError, match="already started with fewer"):
-        strategies.build("mirrored", 5)
+        strategies.make_strategy("mirrored", 5)
 
 
 def test_weights_that_a_checkpoint_would_leave_out_are_found_before_training(tmp_path):

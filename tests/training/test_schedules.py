@@ -8,7 +8,7 @@ from reverie.training import schedules
 
 
 def _rates(settings: dict, steps, total: int = 100) -> list:
-    rate = schedules.build({"rate": 2.0, **settings}, total)
+    rate = schedules.make_schedule({"rate": 2.0, **settings}, total)
     return [float(rate(tf.constant(step, tf.int64))) for step in steps]
 
 

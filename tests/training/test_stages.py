@@ -12,29 +12,29 @@ from reverie.pipelines import from_arrays
 from reverie.training import checkpoints, loop, run_folder, stages, strategies
 
 from .. import experiment
-from ..conftest import coloured_bars, tiny_scan
+from ..conftest import colored_bars, tiny_scan
 
 STAGES = ("denoising", "vision", "symbols", "operators")
 
 
 def images(count: int = 300):
-    return coloured_bars(count)
+    return colored_bars(count)
 
 
 def run(config, folder, strategy: str = "one"):
     pictures = images()
     stages.name_attributes(config, pictures)
-    chosen = strategies.build(strategy)
+    chosen = strategies.make_strategy(strategy)
     run_folder.open_run(folder, config)
-    model, phases = experiment.build(config, pictures, chosen)
+    model, phases = experiment.model_and_phases(config, pictures, chosen)
     return model, loop.train(loop.Context(model, experiment.loop_settings(config), chosen, folder), phases)
 
 
 def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path):
     config = tiny_scan()
     stages.name_attributes(config, images())
-    strategy = strategies.build("one")
-    model, phases = experiment.build(config, images(), strategy)
+    strategy = strategies.make_strategy("one")
+    model, phases = experiment.model_and_phases(config, images(), strategy)
     by_stage = {name: [phase for phase in phases if phase.name == name] for name in STAGES}
     assert [len(found) for found in by_stage.values()] == [1, 3, 1, 1]
     parts = [model.denoising, model.vision, model.symbols, model.recombination]
@@ -91,10 +91,10 @@ def test_latents_are_unmixed_at_their_steps_and_the_stage_goes_on_as_one(monkeyp
 def test_a_parted_stage_sees_the_same_pictures_as_a_whole_one():
     config = tiny_scan(stages__vision__unmix_at=(7,))
     stages.name_attributes(config, images())
-    strategy = strategies.build("one")
-    first, second = experiment.build(config, images(), strategy)[1][1:3]
+    strategy = strategies.make_strategy("one")
+    first, second = experiment.model_and_phases(config, images(), strategy)[1][1:3]
     config.stages.vision.unmix_at = ()
-    whole = experiment.build(config, images(), strategy)[1][1]
+    whole = experiment.model_and_phases(config, images(), strategy)[1][1]
     assert (first.steps, second.steps, whole.steps) == (7, 23, 30) and second.continues
     for part, offset in ((first, 0), (second, 7)):
         for step in (0, 3):
@@ -175,7 +175,8 @@ def test_the_joint_baseline_trains_on_all_pictures_and_the_same_words(tmp_path):
     config = tiny_scan("jmvae")
     model, outcome = run(config, tmp_path / "joint")
     assert outcome.step == 30 and stages.trained(config, model, 30) == ("vision", "symbols")
-    rows = next(iter(experiment.build(config, images(), strategies.build("one"))[1][0].stream(0, None)))["label"]
+    _, phases = experiment.model_and_phases(config, images(), strategies.make_strategy("one"))
+    rows = next(iter(phases[0].stream(0, None)))["label"]
     share = float(np.mean((rows.numpy() >= 0).any(axis=1)))
     assert 0.0 < share < 0.7
     assert set(evaluation.quick(model, images())) >= {"reconstruction", "images_to_symbols"}
@@ -194,10 +195,10 @@ def test_two_replicas_do_as_one_device_does(tmp_path):
 
 def test_a_single_attribute_in_a_single_column_trains_the_joint_baseline_too():
     bars = images()
-    colours = {"labels": bars.labels[:, 0], "head_names": ("colour",)}
-    config, pictures = tiny_scan("jmvae"), dataclasses.replace(bars, **colours)
+    colors = {"labels": bars.labels[:, 0], "head_names": ("colour",)}
+    config, pictures = tiny_scan("jmvae"), dataclasses.replace(bars, **colors)
     stages.name_attributes(config, pictures)
-    model, (phase,) = experiment.build(config, pictures, strategies.build("one"))
+    model, (phase,) = experiment.model_and_phases(config, pictures, strategies.make_strategy("one"))
     batch = next(iter(phase.stream(0, None)))
     assert batch["label"].shape == (16, 1)
     assert np.isfinite(model.losses(batch, Noise(0))["total"]).all()

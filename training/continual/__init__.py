@@ -1,11 +1,12 @@
 """Continual learning: a network that learns a stream of tasks, and methods against forgetting.
 
-- `build` makes an `Experiment` from a config: a model, phases for `loop.train`, and the state beside the weights;
+- `make_experiment` makes an `Experiment` from a config: a model, phases for `loop.train`, and the state beside the
+  weights;
 - `settings_of`, `stream_settings`, `model_settings` read a config's sections;
 - `register_method` makes a `Method` of one's own known by name; `methods` lists them all.
 """
 
-from .experiment import Experiment, build, model_settings, settings_of, stream_settings
+from .experiment import Experiment, make_experiment, model_settings, settings_of, stream_settings
 from .method import REHEARSING, Method, MethodContext, Rehearsed, state
 from .model import ContinualModel, ImaginingModel
 from .options import ContinualSettings, Options, option
@@ -23,9 +24,9 @@ __all__ = [
     "Options",
     "Rehearsed",
     "Settings",
-    "build",
     "checked",
     "defaults",
+    "make_experiment",
     "methods",
     "model_settings",
     "option",

@@ -35,7 +35,9 @@ class Experiment:
     state: tf.Module
 
 
-def build(config: ml_collections.ConfigDict, stream: pipelines.Stream, strategy: tf.distribute.Strategy) -> Experiment:
+def make_experiment(
+    config: ml_collections.ConfigDict, stream: pipelines.Stream, strategy: tf.distribute.Strategy
+) -> Experiment:
     """An experiment from a config, made inside the strategy's scope.
 
     Args:
@@ -47,7 +49,7 @@ def build(config: ml_collections.ConfigDict, stream: pipelines.Stream, strategy:
       UserError: settings that make no model or no run.
 
     Example:
-      made = build(config, streams["train"], strategy)
+      made = make_experiment(config, streams["train"], strategy)
       loop.train(loop.Context(made.model, settings, strategy, workdir, made.state), made.phases)
     """
     settings = settings_of(config)

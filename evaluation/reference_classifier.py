@@ -9,11 +9,11 @@ import tensorflow as tf
 from .. import pipelines
 
 
-class Judge:
+class ReferenceClassifier:
     """A small convolutional network with one softmax a head.
 
     Arguments:
-      images: real training images; unlabelled rows are left out.
+      images: real training images; unlabeled rows are left out.
       heads: head name -> number of classes.
       steps: training steps; 0 is twelve passes over the images, at least 200 and at most 1,500.
       seed: of weights and order.
@@ -32,8 +32,8 @@ class Judge:
     ):
         self.heads, self._clip = dict(heads), clip
         columns = images.labels.reshape(len(images), -1)
-        labelled = images.take(np.flatnonzero((columns >= 0).all(axis=1)))
-        steps = steps or min(1500, max(200, 12 * len(labelled) // 128))
+        labeled = images.take(np.flatnonzero((columns >= 0).all(axis=1)))
+        steps = steps or min(1500, max(200, 12 * len(labeled) // 128))
         keras.utils.set_random_seed(seed)
         inputs = keras.Input(images.shape)
         # Larger pictures are halved more often, or the first dense layer would be most of the network.
@@ -48,7 +48,7 @@ class Judge:
         losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in self.heads}
         schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         self.model.compile(keras.optimizers.Adam(schedule), losses)
-        stream = pipelines.batches(labelled, min(batch_size, len(labelled)), seed=seed)
+        stream = pipelines.batches(labeled, min(batch_size, len(labeled)), seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns that a tf.data stream is not shuffled again: it is meant.
             self._fit(stream, steps)
@@ -61,7 +61,7 @@ class Judge:
         return batch["image"], {name: columns[:, number] for number, name in enumerate(self.heads)}
 
     def classes(self, images, head: str) -> np.ndarray:
-        """The class the judge sees in each image.
+        """The class the reference classifier sees in each image.
 
         Args:
           images: float32 [n, h, w, c], clipped here to [0, 1] as a person would see them.
@@ -85,7 +85,7 @@ class Judge:
         return np.clip(np.asarray(images), 0.0, 1.0) if self._clip else np.asarray(images)
 
     def accuracy(self, images: pipelines.Images, head: str) -> float:
-        """Accuracy on real labelled images, without which its verdicts mean nothing."""
+        """Accuracy on real labeled images, without which its verdicts mean nothing."""
         column = images.labels.reshape(len(images), -1)[:, list(self.heads).index(head)]
         seen = np.concatenate([self.classes(b["image"], head) for b in pipelines.in_order(images, 500)])
         return float(np.mean(seen[column >= 0] == column[column >= 0]))
