@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN ?= runs/demo
 FRAMES ?= runs/demo-frames
 
-.PHONY: demo demo-frames test test-slow test-backends matrix lint clean
+.PHONY: demo demo-frames test test-slow test-backends test-contracts matrix lint clean
 
 # Installed once, and again when what is to be installed changes.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -48,17 +48,22 @@ $(VENV)-backends/.installed: Makefile
 		"keras>=3.15.1,<3.16" "jax>=0.5" "torch==2.13.0" numpy
 	touch $@
 
-test-backends: $(VENV)/.installed $(VENV)-backends/.installed
-	REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python) $(BIN)/python -m pytest tests/contracts/test_backends.py
+BACKENDS := REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python)
 
-# docs/contract_matrix.md, from the tests of the contracts, slow ones and other backends included.
-matrix: $(VENV)/.installed $(VENV)-backends/.installed
-	REVERIE_MATRIX=docs/contract_matrix.md REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python) \
-		$(BIN)/python -m pytest -n 2 --dist loadgroup -m '' tests/contracts
+test-backends: $(VENV)/.installed $(VENV)-backends/.installed
+	$(BACKENDS) $(BIN)/python -m pytest tests/contracts/test_backends.py
+
+# The contracts in full, slow cases and other backends included.
+test-contracts: $(VENV)/.installed $(VENV)-backends/.installed
+	$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist loadgroup -m '' tests/contracts
+
+# docs/contract_matrix.md, as that run has it.
+matrix:
+	REVERIE_MATRIX=docs/contract_matrix.md $(MAKE) test-contracts
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-backends runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -85,7 +85,9 @@ class Endpoints:
             if not np.issubdtype(wanted.dtype, np.integer):
                 raise UserError(f"label is {label!r}; expected whole numbers")
             if columns:
-                heads = specs[name][1]
+                heads = int(specs[name][1])
+                if wanted.ndim == 0 and label is not None and int(wanted) != -1:
+                    raise UserError(f"label is {label}; expected one number for each of the {heads} heads, as [3, -1]")
                 wanted = np.broadcast_to(wanted, [1, heads]) if wanted.ndim < 2 else wanted
             request[name] = np.atleast_1d(wanted).astype(np.int32)
         return self._call("generate", request)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..errors import UserError
 from .budget import Budget

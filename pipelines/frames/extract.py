@@ -12,7 +12,7 @@ import posixpath
 from typing import NamedTuple
 
 import tensorflow as tf
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ...errors import StorageError, UserError, storage_cause
 from . import shards

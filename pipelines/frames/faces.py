@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ...errors import UserError
 from . import shards

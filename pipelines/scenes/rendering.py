@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from . import room
 
