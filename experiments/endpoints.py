@@ -1,5 +1,6 @@
 """What can be asked of a trained model, NumPy in and NumPy out: of a run, or of its exported files."""
 
+import abc
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,15 +14,16 @@ from ..pipelines.symbols import OPERATORS, combine
 _ROWS_AT_ONCE = 256
 
 
-class Endpoints:
+class Endpoints(abc.ABC):
     """Endpoints of a model by name; `runs.Run` and `exported.Exported` answer `_inputs` and `_call`."""
 
+    @abc.abstractmethod
     def _inputs(self, endpoint: str) -> Mapping[str, tuple]:
         """Input name -> its shape with None for rows; UserError where there is no such endpoint."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _call(self, endpoint: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        raise NotImplementedError
+        """The answers of an endpoint by name."""
 
     @property
     def attributes(self) -> Any:
@@ -126,9 +128,9 @@ class Endpoints:
         return images, vocabulary.phrase(combine(symbol, operator, other))
 
     @property
+    @abc.abstractmethod
     def endpoints(self) -> tuple[str, ...]:
         """Names of what can be asked."""
-        raise NotImplementedError
 
     @property
     def vocabulary(self) -> pipelines.Vocabulary:

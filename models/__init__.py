@@ -8,8 +8,7 @@ from .beta_vae import BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Model, Stage, StageSettings
 from .jmvae import JMVAE, JMVAEConfig
 from .registry import build, complete, families, family, register_family
-from .replay import Replay
-from .replay_config import ReplayConfig
+from .replay import Replay, ReplayConfig
 from .scan import Scan, ScanConfig
 from .signature import Signature
 from .sparse import Sparse, SparseConfig

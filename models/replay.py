@@ -22,9 +22,11 @@ Objective for a row with label y, in the paper's normalization (P image pixels, 
 The classifier reads the trunk's last hidden layer, never z, so classifying is deterministic.
 """
 
+import dataclasses
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ..layers import (
@@ -37,12 +39,77 @@ from ..layers import (
     diagonal_gaussian,
     standard_gaussian,
 )
-from . import replay_signatures
 from .contract import Family
-from .replay_config import ReplayConfig
+from .settings import derived
+from .signature import Signature
 
 # A logit that no softmax gives weight: finite, so that 0 times it is 0.
 _MASKED = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig:
+    """Sizes and switches of the network.
+
+    Attributes:
+      image_shape: (height, width, channels).
+      classes: output units.
+      tasks: number of tasks; they key the gates of `gate_by="task"` and of XdG.
+      blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
+      convolutions: filters of the convolutional stack, empty for none.
+      mean, deviation: per channel, for standardized inputs; empty for pixels as they are.
+      hidden: widths of the trunk, and backwards of the decoder.
+      latents: units of z.
+      generator: False leaves a classifier, for the methods that do not imagine.
+      feedback, conditional, internal: components, see above.
+      modes: Gaussians a class in the prior.
+      gating: share of decoder units closed in a context; 0 is no gating.
+      gate_by: "class" or "task".
+      reconstruction: "bernoulli" (cross-entropy of pixels in [0, 1]) or "squared" (half the squared error).
+      latent_units: P above; 0 takes the number of image pixels, as the paper does also for features.
+      generative_weight: of reconstruction and latent terms against classification; 1 in the paper.
+      task_gating: XdG: share of trunk units closed in a task; 0 is off.
+    """
+
+    image_shape: tuple = derived((28, 28, 1))
+    classes: int = derived(10)
+    tasks: int = derived(5)
+    blocks: int = derived(1)
+    convolutions: tuple = ()
+    mean: tuple = ()
+    deviation: tuple = ()
+    hidden: tuple = (400, 400)
+    latents: int = 100
+    generator: bool = True
+    feedback: bool = True
+    conditional: bool = True
+    modes: int = 1
+    gating: float = 0.8
+    gate_by: str = "class"
+    internal: bool = False
+    reconstruction: str = "bernoulli"
+    latent_units: int = 0
+    generative_weight: float = 1.0
+    task_gating: float = 0.0
+
+    def __post_init__(self):
+        if self.gate_by not in ("class", "task"):
+            raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
+        if self.reconstruction not in ("bernoulli", "squared"):
+            raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
+        if not self.hidden or self.latents < 1 or self.classes < 2:
+            raise ValueError(
+                f"hidden={tuple(self.hidden)}, latents={self.latents}, classes={self.classes}; expected at least one "
+                "hidden layer, one latent and two classes"
+            )
+        if self.internal and not self.convolutions:
+            raise ValueError("internal replay needs a convolutional stack: set convolutions, or internal=False")
+        if self.reconstruction == "bernoulli" and (self.internal or self.mean):
+            raise ValueError("features and standardized pixels are not in [0, 1]: set reconstruction='squared'")
+        if self.blocks not in (1, self.tasks) or self.classes % self.blocks:
+            raise ValueError(
+                f"blocks={self.blocks}; expected 1, or tasks={self.tasks} that divide classes={self.classes}"
+            )
 
 
 class Replay(keras.Model):
@@ -392,7 +459,7 @@ class Replay(keras.Model):
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""
-        return replay_signatures.of(self)
+        return signatures(self)
 
     def call(self, images):
         return self.encode(images)["features"]
@@ -413,6 +480,64 @@ def _dense(inputs: int, units: int, name: str) -> keras.layers.Dense:
 def _stack(inputs: int, widths, name: str) -> list:
     sizes = (inputs, *widths)
     return [_dense(size, width, f"{name}_{k + 1}") for k, (size, width) in enumerate(zip(sizes, widths, strict=False))]
+
+
+def signatures(model) -> dict[str, Signature]:
+    """Endpoint -> `Signature` of a Replay model; without a generator, encode and classify only."""
+    config = model.config
+    images = {"images": tf.TensorSpec([None, *config.image_shape], tf.float32, name="images")}
+    # Where each task has units (or gates) of its own, the caller says which task the images belong to.
+    with_task = config.blocks > 1 or config.task_gating > 0.0
+    asked, ranges = dict(images), {}
+    if with_task:
+        asked["task"], ranges["task"] = tf.TensorSpec([], tf.int32, name="task"), (0, config.tasks - 1)
+
+    def as_images(x):
+        return {"images": x}
+
+    def as_asked(x):
+        return {"images": x, "task": np.int32(0)} if with_task else {"images": x}
+
+    result = {
+        "encode": Signature(
+            model.encode, images, as_images, lite=True, meaning="images to the features that the classifier sees"
+        ),
+        "classify": Signature(
+            model.classify,
+            asked,
+            as_asked,
+            ranges,
+            lite=not with_task,
+            meaning="images to the likeliest of the classes met so far and all probabilities",
+        ),
+    }
+    if not config.generator:
+        return result
+    request = {
+        "count": tf.TensorSpec([], tf.int32, name="count"),
+        "seed": tf.TensorSpec([2], tf.int32, name="seed"),
+        "class_ids": tf.TensorSpec([None], tf.int32, name="class_ids"),
+    }
+    greatest = config.classes - 1 if config.conditional else -1
+
+    def as_request(x):
+        return {
+            "count": np.int32(len(x)),
+            "seed": np.array([1, 2], np.int32),
+            "class_ids": np.full([len(x)], -1, np.int32),
+        }
+
+    result["generate"] = Signature(
+        model.generate,
+        request,
+        as_request,
+        {"class_ids": (-1, greatest)},
+        meaning="imagines images of classes, -1 draws one; the same seed gives the same images",
+    )
+    result["reconstruct"] = Signature(
+        model.reconstruct, images, as_images, meaning="images to the images decoded from their latents"
+    )
+    return result
 
 
 def build(settings: ReplayConfig) -> Replay:

@@ -9,7 +9,7 @@ from ...layers import Noise
 
 
 class ContinualModelConfig(Protocol):
-    """The sizes and switches that are read; see `models.replay_config.ReplayConfig`.
+    """The sizes and switches that are read; see `models.ReplayConfig`.
 
     Attributes:
       image_shape: (height, width, channels).
