@@ -62,13 +62,3 @@ def needed(values: Any, *names: str) -> None:
     missing = [f"--{name}" for name in names if not values[name].value]
     if missing:
         raise UserError(f"{' and '.join(missing)} must be given")
-
-
-def save_picture(path: str, picture: Any) -> None:
-    """Writes uint8 [height, width, 1 or 3] as a PNG file, or says in a line why it cannot be."""
-    from ..evaluation import pictures
-
-    try:
-        pictures.save_png(path, picture)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None

@@ -3,7 +3,7 @@
 from absl import flags
 
 from ..errors import UserError
-from .command import Command, integer, needed, save_picture, string
+from .command import Command, integer, needed, string
 
 
 def _define(values, _):
@@ -20,14 +20,13 @@ def _run(values, _):
     import numpy as np
 
     from .. import experiments
-    from ..evaluation import pictures
 
     model = experiments.load(values.model)
     rows = []
     for row, label in enumerate(values.label):
         asked = None if values.label == ["-1"] else _label(label)
         rows.append(model.generate(values.count, asked, (values.seed, row))["images"])
-    save_picture(values.out, pictures.grid(np.stack(rows)))
+    experiments.save_rows(values.out, np.stack(rows))
     print(f"{values.out}: {len(rows)} x {values.count} images")
 
 

@@ -1,7 +1,7 @@
 """The verb `imagine`: words to a sheet of pictures."""
 
 from ..errors import UserError
-from .command import Command, integer, save_picture, string
+from .command import Command, integer, string
 
 
 def _define(values, _):
@@ -18,11 +18,10 @@ def _run(values, positional):
     if not 1 <= values.count <= 400:
         raise UserError(f"count is {values.count}; expected 1 to 400")
     from .. import experiments
-    from ..evaluation import pictures
 
     model = experiments.run_in(values.run) if values.run else experiments.exported(values.model)
     images, phrase = model.sheet(positional[0], values.count, values.seed)
-    save_picture(values.out, pictures.titled_sheet(images, positional[0], 96))
+    experiments.save_sheet(values.out, images, positional[0])
     print(f"{values.out}: {len(images)} pictures of {phrase}")
 
 

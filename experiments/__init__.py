@@ -18,6 +18,7 @@ from .plain import Plain
 from .publish import publish
 from .reading import describe_images, read_images, read_streams, total_steps
 from .run import Run, load
+from .sheets import save_rows, save_sheet
 from .staged import Staged
 from .stream import StreamOfTasks
 from .train import command_line, loop_settings, run_training, set_deterministic, train
@@ -78,6 +79,8 @@ __all__ = [
     "register_kind",
     "run_in",
     "run_training",
+    "save_rows",
+    "save_sheet",
     "serve_check",
     "set_deterministic",
     "total_steps",

@@ -21,8 +21,8 @@ ALLOWED = {
     "export": {"models", "layers"},
     "configs": {"models", "pipelines", "training"},
     "experiments": {"configs", "evaluation", "export", "models", "pipelines", "training", "__version__"},
-    # Beside runs, the command line shows pictures and prepares data.
-    "cli": {"configs", "evaluation", "experiments", "pipelines", "__version__"},
+    # Beside runs, the command line prepares data.
+    "cli": {"configs", "experiments", "pipelines", "__version__"},
 }
 
 
