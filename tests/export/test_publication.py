@@ -123,7 +123,7 @@ def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_vers
         (draft.folder / "part").touch()
     assert draft.published.name == "2" and publish.versions(tmp_path) == [2]
     (tmp_path / str(2**63 - 1)).mkdir()
-    with pytest.raises(UserError, match="the greatest that a server knows"), publish.new_version(tmp_path):
+    with pytest.raises(UserError, match="the highest that a server accepts"), publish.new_version(tmp_path):
         pass
     assert publish.versions(tmp_path) == [2, 2**63 - 1]
 
