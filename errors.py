@@ -1,8 +1,8 @@
-"""What can go wrong, as the person at the command line is told of it.
+"""What can go wrong, as the command line reports it.
 
-Every error that a user can cause or mend is one of these: one line that says what was wrong, the value,
-and what would be right. The command line prints that line and leaves with `exit_code`; anything else that
-escapes is a defect of ours and keeps its traceback. This file imports nothing, so that every folder may
+Every error that a user can cause or fix is one of these: one line that says what was wrong, the value,
+and what would be right. The command line prints that line and exits with `exit_code`; anything else that
+escapes is a defect of the package and keeps its traceback. This file imports nothing, so that every folder may
 use it.
 """
 
@@ -32,12 +32,12 @@ class StorageError(UserError):
 
 
 class ClusterError(UserError):
-    """A machine that training cannot go on without is gone; the last checkpoint is good."""
+    """A machine that training cannot continue without was lost; the last checkpoint is good."""
 
     exit_code = 6
 
 
-# What the command line leaves with, in words.
+# Exit codes of the command line, in words.
 EXIT_CODES = {
     "0": "done",
     "1": "a defect of the package (with its traceback)",

@@ -3,8 +3,8 @@
     python benchmarks/scan_table.py --workdir=runs/scan_table --seeds=0,1,2 --jobs=2
 
 Every run is a `reverie train` of its own; with `--jobs=2` two run at a time on one core each. Baselines that differ in
-words only start from the vision of the same seed. One classifier judges all of them. What is done is not done again.
-Writes table.json and table.md.
+words only start from the vision of the same seed. One classifier judges all of them. Finished runs are kept;
+rerun to resume. Writes table.json and table.md.
 """
 
 import argparse

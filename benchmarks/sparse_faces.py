@@ -26,9 +26,9 @@ flags.DEFINE_string("no_faces", None, "The same without faces.", required=True)
 flags.DEFINE_list("concept", None, "Data sources with label 1 for faces, comma-separated.", required=True)
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
 flags.DEFINE_integer("steps", 300, "Training steps.")
-flags.DEFINE_integer("jobs", 2, "Runs at a time, a core each.")
-flags.DEFINE_integer("every", 2, "Every so-manieth row and column of neurons is looked at.")
-flags.DEFINE_string("workdir", "runs/faces", "Where runs go; what is done is not done again.")
+flags.DEFINE_integer("jobs", 2, "Runs at a time, one core each.")
+flags.DEFINE_integer("every", 2, "Looks at every N-th row and column of neurons.")
+flags.DEFINE_string("workdir", "runs/faces", "Folder of the runs; finished runs are kept, rerun to resume.")
 
 VARIANTS = {"trained": [], "without contrast": ["--config.model.contrast=0"], "no faces in training": []}
 

@@ -9,7 +9,7 @@ for some 60 deterministic steps, a step a graph call and a line of losses a step
   (optimizer slots and the state of methods included) and over the logged losses must be equal. A digest is over the
   sorted (shape, dtype, bytes) of the tensors, so that the names under which they are saved do not count;
 - run folders that the earlier revision wrote are evaluated, exported and resumed by this tree. A stream of tasks or a
-  run in stages is stopped by SIGTERM, goes on here, and must end in the bits of the earlier revision's unbroken run;
+  run in stages is stopped by SIGTERM, resumed here, and must end in the bits of the earlier revision's unbroken run;
   any other run is given more steps, and must end where the earlier revision takes it. Numbers of an evaluation must be
   the earlier revision's own, but for a relative difference of 0.001: they are not computed in deterministic mode.
 

@@ -2,7 +2,8 @@
 
     python benchmarks/xcov_mnist.py --data=mnist.npz --runs=runs/bench_xcov
 
-Trains what is missing, evaluates it, and prints the table of BUILD_NOTES.md. Stop and start it at will.
+Trains what is missing, evaluates it, and prints the table of BUILD_NOTES.md. It may be stopped and restarted at
+any time.
 """
 
 import argparse

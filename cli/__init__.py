@@ -30,7 +30,7 @@ VERBS = {
     "report": "report",
     "doctor": "doctor",
 }
-# Full disk, quota, read-only, no permission: wherever they surface, they are the user's to mend.
+# Full disk, quota, read-only, no permission: wherever they surface, the user can fix them.
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 _DEFAULT_CONFIG = "xcov_demo"
 
@@ -39,7 +39,7 @@ def console() -> None:
     """Entry point of the `reverie` script."""
     try:
         sys.exit(main(sys.argv))
-    except BrokenPipeError:  # The reader of our output (head, less) has gone; that is its good right.
+    except BrokenPipeError:  # The reader of our output (head, less) has closed the pipe, as it may.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
@@ -90,7 +90,7 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
         print(f"usage: reverie {name} {command.usage}\n\n{command.summary}\n{_flag_help(values)}")
         return 0
     with _quiet_start("--debug" in arguments):
-        import tensorflow  # noqa: F401  The slow import, once, where its chatter can be held back.
+        import tensorflow  # noqa: F401  The slow import, once, where its log output can be held back.
     from ..experiments import plugins
 
     plugins.load(_given(arguments, "plugins"))

@@ -11,9 +11,9 @@ def _define(values, argv):
     string("workdir", "", "The comparison's folder; a comparison already in it is resumed.", values)
     flags.DEFINE_list("methods", [], "Recipes, comma-separated; see configs/recipes.py.", flag_values=values)
     flags.DEFINE_list("seeds", ["0"], "Seeds, comma-separated.", flag_values=values)
-    text = "Of the stream; the config's own by default."
+    text = "Scenario of the stream; the config's own by default."
     flags.DEFINE_enum("scenario", None, ["task", "domain", "class"], text, flag_values=values)
-    integer("jobs", 1, "Runs at a time; the cores are shared out among them.", values)
+    integer("jobs", 1, "Runs at a time; they share the cores equally.", values)
 
 
 def _run(values, _):

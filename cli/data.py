@@ -16,7 +16,7 @@ _VERBS = ("build NAME", "check SOURCE", "frames", "faces DIR", "verify DIR")
 
 
 def _define(values, argv):
-    """Flags of the verb that is asked for; of all verbs for a bare --help."""
+    """Flags of the requested verb; those of all verbs for a bare --help."""
     asked = next((argument for argument in argv[1:] if not argument.startswith("-")), None)
     for verbs, define in _DEFINE.items():
         if asked is None or asked in verbs:
@@ -36,34 +36,40 @@ def _define_frames(values):
     )
     string("out", "", "Folder of the shards. A job already in this folder is resumed.", values)
     integer("size", 200, "Side of the square frames in pixels.", values)
-    integer("frames_per_video", 1, "Random frames a video; the paper takes 1, so that no two frames are alike.", values)
+    integer(
+        "frames_per_video", 1, "Random frames per video; the paper takes 1, so that no two frames are alike.", values
+    )
     integer("seed", 0, "The same seed draws the same frames.", values)
     text = (
         "exact: the frame shown at a uniformly random time. keyframe: the keyframe before it, 3 to 17 times faster and "
         "BIASED: encoders write keyframes at openings and cuts, so those few frames are drawn again and again."
     )
     flags.DEFINE_enum("mode", "exact", ["exact", "keyframe"], text, flag_values=values)
-    flags.DEFINE_enum("format", "jpeg", ["jpeg", "png"], "Of the stored frames; png loses nothing.", flag_values=values)
-    integer("quality", 95, "Of JPEG, 1 to 95.", values)
-    integer("workers", 0, "Decoding processes; 0 is one a core.", values)
+    flags.DEFINE_enum(
+        "format", "jpeg", ["jpeg", "png"], "Format of the stored frames; png is lossless.", flag_values=values
+    )
+    integer("quality", 95, "JPEG quality, 1 to 95.", values)
+    integer("workers", 0, "Decoding processes; 0 is one per core.", values)
     number("seconds", 120.0, "Time limit for one video; its process is killed and replaced.", values)
-    number("min_luma", 8.0, "Frames of lower mean brightness (0 to 255) are near-black and left out.", values)
-    text = "Frames whose perceptual hash differs in at most so many of 64 bits from an earlier one go; -1 keeps all."
+    number("min_luma", 8.0, "Frames of lower mean brightness (0 to 255) are nearly black and dropped.", values)
+    text = "Drops frames whose perceptual hash is within this many bits (of 64) of an earlier one; -1 keeps all."
     integer("max_distance", 4, text, values)
     integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values)
-    number("max_bad_fraction", 0.1, "Share of videos without a frame above which the job fails.", values)
-    number("max_file_mib", 4096.0, "Larger files are not opened.", values)
-    integer("max_pixels", 40_000_000, "Width * height above which a video is left out.", values)
-    integer("max_decoded", 20_000, "Most frames that are decoded of one video.", values)
-    text = "A Beam runner's name (as DirectRunner) runs the job as an Apache Beam pipeline; its flags follow after --."
+    number("max_bad_fraction", 0.1, "The job fails if more than this share of the videos gives no frame.", values)
+    number("max_file_mib", 4096.0, "Files larger than this are skipped.", values)
+    integer("max_pixels", 40_000_000, "Videos with more pixels per frame (width * height) are skipped.", values)
+    integer("max_decoded", 20_000, "Maximum number of frames decoded from one video.", values)
+    text = (
+        "Runs the job as an Apache Beam pipeline on this runner, for example DirectRunner; Beam's own flags follow --."
+    )
     string("runner", "", text, values)
 
 
 def _define_faces(values):
-    integer("patches", 100_000, "How many random patches are looked at.", values)
+    integer("patches", 100_000, "Number of random patches to examine.", values)
     integer("patch", 60, "Their side in pixels.", values)
-    integer("face_seed", 0, "Keys their places.", values)
-    string("without_faces", "", "Folder for the frames without any face: the paper's control set.", values)
+    integer("face_seed", 0, "Seed of their positions.", values)
+    string("without_faces", "", "Folder to write the frames without any face to: the paper's control set.", values)
 
 
 _DEFINE = {
@@ -101,7 +107,7 @@ def _frames(values, rest):
     needed(values, "videos", "out")
     from ..pipelines.frames import extract, video
 
-    # Leaving through the usual way out ends the decoding processes too.
+    # A normal exit ends the decoding processes too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         settings = video.VideoSettings(

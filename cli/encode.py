@@ -5,10 +5,10 @@ from .command import Command, needed, string
 
 def _define(values, _):
     string("model", "", "A published version's folder, an encoder's .tflite file, or a run folder.", values)
-    string("source", "", "Images: a data source as in --config.data.source.", values)
+    string("source", "", "Images: a data source, as in --config.data.source.", values)
     string("split", "train", "Split of the source.", values)
-    string("resize", "crop", "none, stretch or crop: how images are brought to the model's size.", values)
-    string("out", "codes.npz", "Where the codes go, with labels and file names beside them.", values)
+    string("resize", "crop", "How images are resized to the model's size: none, stretch or crop.", values)
+    string("out", "codes.npz", "File to write the codes to, with labels and file names.", values)
 
 
 def _run(values, _):

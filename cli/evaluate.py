@@ -9,8 +9,8 @@ from .command import Command, integer, needed, string
 def _define(values, _):
     string("workdir", "", "The run folder.", values)
     text = (
-        "For sparse: NAME=SOURCE, comma-separated: looks for the neuron that knows a concept. The source's label 1 is "
-        "the concept, 0 all else; a folder with two sub-folders will do."
+        "For sparse: NAME=SOURCE, comma-separated: finds the neuron that best detects a concept. In the source, label "
+        "1 is the concept and 0 is everything else; a folder with two subfolders will do."
     )
     flags.DEFINE_list("concept", [], text, flag_values=values)
     integer("every", 0, "With --concept: every N-th row and column of neurons; 0 is about 150 positions.", values)
@@ -24,7 +24,9 @@ def _run(values, _):
     if values.concept:
         pairs = [entry.partition("=") for entry in values.concept]
         if not all(name and source for name, _, source in pairs):
-            raise UserError(f"concept is '{','.join(values.concept)}'; expected NAME=SOURCE, as faces=folder:pictures")
+            raise UserError(
+                f"concept is '{','.join(values.concept)}'; expected NAME=SOURCE, for example faces=folder:pictures"
+            )
         options = {"concept": {name: source for name, _, source in pairs}, "every": values.every}
     run = experiments.run_in(values.workdir)
     for name, value in run.evaluate(**options).items():

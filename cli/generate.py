@@ -8,8 +8,10 @@ from .command import Command, integer, needed, string
 
 def _define(values, _):
     string("model", "", "A published version's folder, or a run folder.", values)
-    integer("count", 10, "How many images a label.", values)
-    text = "Labels, comma-separated, a row each; -1 draws at random. Several heads: one number each, as 3:-1."
+    integer("count", 10, "Images per label.", values)
+    text = (
+        "Labels, comma-separated, one row each; -1 samples one. With several heads: one number each, for example 3:-1."
+    )
     flags.DEFINE_list("label", ["-1"], text, flag_values=values)
     integer("seed", 0, "The same seed gives the same images.", values)
     string("out", "imagined.png", "The picture to write.", values)
@@ -34,7 +36,9 @@ def _label(text: str):
     try:
         numbers = [int(part) for part in text.split(":")]
     except ValueError:
-        raise UserError(f"label '{text}' cannot be used; expected one whole number a head, as 3 or 3:-1") from None
+        raise UserError(
+            f"label '{text}' cannot be used; expected one whole number per head, for example 3 or 3:-1"
+        ) from None
     return numbers[0] if len(numbers) == 1 else [numbers]
 
 

@@ -16,7 +16,7 @@ def _define(values, argv):
     )
     integer("replicas", 0, text, values)
     string("data_dir", "", "Where TFDS sets were prepared; the same as --config.data.data_dir.", values)
-    boolean("deterministic", False, "Operations that repeat bit for bit, on one machine and version.", values)
+    boolean("deterministic", False, "Use operations that repeat bit for bit on the same machine and versions.", values)
 
 
 def _run(values, _):

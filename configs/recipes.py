@@ -57,7 +57,7 @@ def apply(config: ml_collections.ConfigDict, recipe: str, values: dict) -> ml_co
     Args:
       config: from `stream_config`.
       recipe: see above.
-      values: the number that goes with a method, by its recipe ("ewc", "online_ewc", "si": strengths; "xdg": share of
+      values: the number of a method, by its recipe ("ewc", "online_ewc", "si": strengths; "xdg": share of
         closed trunk units); "gating": share of closed decoder units; and "<recipe>": {any of these} for a recipe with
         numbers of its own.
 

@@ -7,7 +7,7 @@ The part after the colon is a recipe ("bir+si" by default). 100 tasks of 5,000 s
 of 2,000, Adam at 0.0001. Digits are padded to 32 x 32 and all 1,024 pixels are permuted. Domain-incremental: ten
 output units for all tasks; gates are keyed by task. Strengths are those of the authors' scripts.
 
-On two CPU cores this takes days; replay_permuted_mnist_quick.py is ten tasks in minutes. What was run of either is in
+On two CPU cores this takes days; replay_permuted_mnist_quick.py is ten tasks in minutes. Which of them were run:
 BUILD_NOTES.md, "Results".
 """
 

@@ -7,10 +7,10 @@
 The part after the colon is a recipe and a scenario (task, class). 5,000 steps a task of 256 images, Adam at 0.0001,
 five convolutions pre-trained on CIFAR-10 and, for internal replay, frozen; two hidden layers of 2,000, 100 latents.
 The paper freezes the convolutions of BI-R only; here every recipe starts from the same ones, and a recipe without
-"internal" goes on training them and imagines pixels.
+"internal" continues to train them and imagines pixels.
 
-CIFAR could not be had where this was built: the code was run on small files of the right form, and no accuracy is
-claimed. What the paper's own code gives is in BUILD_NOTES.md, "Results".
+Not measured on CIFAR itself: the code was run on small files of the same format, and no accuracy is claimed.
+What the paper's own code gives is in BUILD_NOTES.md, "Results".
 """
 
 import ml_collections

@@ -1,4 +1,4 @@
-"""The concept graph: what is imagined from nothing said to a scene told in full (Higgins et al. 2018, figure 1)."""
+"""The concept graph: what is imagined, from nothing named to a complete scene (Higgins et al. 2018, figure 1)."""
 
 import itertools
 
@@ -48,6 +48,6 @@ def draw(model, vocabulary, symbol: dict, shown: int = 4) -> Picture:
     lines = [(vocabulary.phrase(lesser), vocabulary.phrase(greater)) for lesser, greater in edges]
     return Picture(
         pictures.graph(names, lines, made),
-        "Concepts, from anything at all down to a scene told in full. Going down a line adds a value (AND), going up "
+        "Concepts, from anything at all down to a complete scene. Going down a line adds a value (AND), going up "
         "takes it away (IGNORE); what two concepts share is where their lines meet above (IN COMMON).",
     )

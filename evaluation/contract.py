@@ -87,10 +87,10 @@ def of_family(family: models.Family) -> Evaluation:
 
 
 def check_options(family: models.Family, options: Mapping[str, Any]) -> None:
-    """Refuses what the family's evaluation cannot be asked.
+    """Refuses options that the family's evaluation does not have.
 
     Raises:
-      UserError: an option that is another family's; it says whose.
+      UserError: an option of another family; the message names it.
     """
     for name in options:
         if name not in of_family(family).OPTIONS:

@@ -1,11 +1,11 @@
-"""Looking for the neuron that knows a concept, among more than can be held in memory (Le et al. 2012, section 4).
+"""Finding the neuron that best detects a concept, among more than fit in memory (Le et al. 2012, section 4).
 
 The paper takes every neuron's least and greatest response to the test images, tries 20 equally spaced thresholds
 between them, and reports the accuracy of the best neuron at its best threshold, chosen on the very images that it is
 reported on. Of a hundred thousand neurons some fit by chance, so here neuron, threshold and polarity are chosen on
 one half of the images and reported on the other.
 
-Untied filters are different at every place: an image tells something of a neuron only where that neuron looks. So
+Untied filters are different at every place: an image says something about a neuron only where that neuron looks. So
 test images are resized to the window of a neuron and shown to its cone, the part of the network below it.
 """
 
@@ -189,7 +189,7 @@ def best_neurons(cone: Cone, images, labels, selections: list, every: int = 1, b
       images: float32 [n, window, window, channels] in [0, 1].
       labels: 0 or 1 [n].
       selections: see `halves`.
-      every: looks at every so-manieth row and column of positions only.
+      every: looks only at every N-th row and column of positions.
       batch: images at a time.
 
     Returns:

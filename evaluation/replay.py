@@ -12,7 +12,7 @@ from .reference_classifier import ReferenceClassifier
 HEADLINES = {
     "average_accuracy": "average test accuracy after the last task",
     "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
-    "generated_recognized": "imagined images recognized as the class asked for",
+    "generated_recognized": "imagined images recognized as the requested class",
     "reconstruction": "mean reconstruction error a unit",
 }
 OPTIONS: dict[str, str] = {}
@@ -38,7 +38,7 @@ def evaluate(model, data: EvaluationData) -> dict[str, float]:
       name -> number: those of `continual.summary`; "accuracy_task_<k>"; with a generator, on test images of all
       tasks met, "reconstruction" (nats or half squared error a unit), "log_likelihood" (importance-weighted, 100
       samples, nats an image) and, for streams whose images can be looked at, "judge_accuracy",
-      "generated_recognized" (the reference classifier sees the class asked for), "precision", "recall" and "frechet"
+      "generated_recognized" (the reference classifier sees the requested class), "precision", "recall" and "frechet"
       in the classifier's features.
     """
     train, test, history = data.train, data.test, data.facts or continual.History()

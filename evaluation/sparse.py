@@ -47,7 +47,8 @@ class Concept:
         if set(labels.ravel().tolist()) != {0, 1}:
             raise UserError(
                 f"concept {self.name}: {self.source} has the labels {sorted(set(labels.ravel().tolist()))[:5]}; "
-                "expected 1 for the concept and 0 for all else (a folder's sub-folders count from 0 by the alphabet)"
+                "expected 1 for the concept and 0 for everything else (subfolders are numbered from 0 in alphabetical "
+                "order)"
             )
         return first_images(images, len(images)).numpy(), labels
 
@@ -147,7 +148,7 @@ def _in_batches(function, images, size: int = 500) -> np.ndarray:
 
 
 def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
-    """All pictures of the family; those of the neurons that `numbers` tell of, where concepts were asked for."""
+    """All pictures of the family; those of neurons only where `numbers` hold results for concepts."""
     result = {**_filters(model), "reconstructions": _reconstructions(model, first_images(data.test, 12))}
     if concepts := _concepts(data):
         cone, found = neurons.Cone(model), models.sparse.found_neurons(numbers)

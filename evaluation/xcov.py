@@ -15,7 +15,7 @@ HEADLINES = {
     "accuracy": "test accuracy",
     "probe": "class read linearly off the style code (chance is best)",
     "clamped_recognized": "decodings recognized as their clamped class",
-    "generated_recognized": "imagined images recognized as the class asked for",
+    "generated_recognized": "imagined images recognized as the requested class",
     "reconstruction": "mean squared reconstruction error",
 }
 OPTIONS: dict[str, str] = {}

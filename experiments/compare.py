@@ -43,7 +43,7 @@ class Comparison:
         `evaluation.continual.summary`.
       table: Markdown: a row a method, means and standard errors over seeds.
       failures: of runs that failed.
-      exit_code: 0, that of a run that failed, or 143 where it was told to stop.
+      exit_code: 0, that of a run that failed, or 143 where it was stopped.
     """
 
     folder: pathlib.Path
@@ -104,7 +104,7 @@ def compare(
         raise UserError("expected at least one job, and no seed or method twice")
     usual = make_config(path)
     if kind_of(usual).name != "stream":
-        raise UserError("compare needs a config of a stream of tasks, as --config=replay_split_mnist")
+        raise UserError("compare needs a config of a stream of tasks, for example --config=replay_split_mnist")
     scenario = scenario or usual.stream.scenario
     folder = pathlib.Path(workdir)
     given = dict(overrides or {})
@@ -158,7 +158,8 @@ def _check_recipes(config: str, methods: Sequence[str], scenario: str) -> None:
         except UserError as error:
             if "positional argument" in str(error):
                 raise UserError(
-                    f"{config}: its get_config takes no recipe; compare needs one as replay_split_mnist"
+                    f"{config}: its get_config takes no recipe; compare needs a config that does, "
+                    "for example replay_split_mnist"
                 ) from None
             raise
 
@@ -169,7 +170,7 @@ def _done(place: pathlib.Path) -> bool:
 
 
 def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, str]) -> tuple[list[Failure], bool]:
-    """(those that failed, whether told to stop); `more` is added to the environment of every run."""
+    """(those that failed, whether it was stopped); `more` is added to the environment of every run."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {**os.environ, **more, "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
     waiting, running, failed = collections.deque(commands.items()), {}, []

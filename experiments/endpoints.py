@@ -73,13 +73,13 @@ class Endpoints(abc.ABC):
           "images" float32 [count, height, width, channels] in [0, 1], and where the model knows classes "label".
 
         Raises:
-          UserError: the model does not imagine, or knows no classes where one is asked for.
+          UserError: the model does not imagine, or knows no classes and a label is given.
         """
         specs = self._inputs("generate")
-        # What to imagine is called after what it is: a label of the observed code, or class ids.
+        # The input that says what to imagine is named after what it is: a label of the observed code, or class ids.
         asked = [name for name in specs if name not in ("count", "seed")]
         if label is not None and not asked:
-            raise UserError("this model imagines without labels; where it knows words, say them: imagine('...')")
+            raise UserError("this model imagines without labels; if it knows words, use imagine('...')")
         request: dict[str, np.ndarray] = {"count": np.asarray(count, np.int32), "seed": _seed(seed)}
         for name in asked:
             columns = len(specs[name]) > 1
@@ -120,7 +120,9 @@ class Endpoints(abc.ABC):
             images = self._call("symbols_to_images", {"symbols": khot, **request})["images"]
             return images, vocabulary.phrase(symbol)
         if len(rest) > 1 or "compose" not in self.endpoints:
-            raise UserError("a published version composes two symbols (and a jmvae none); use --run for longer ones")
+            raise UserError(
+                "a published version composes two symbols at most (a jmvae none); use --run for longer expressions"
+            )
         ((operator, other),) = rest
         parts = {"symbols_a": khot, "symbols_b": vocabulary.encode(other)[None]}
         number = np.asarray([OPERATORS.index(operator)], np.int32)
@@ -140,7 +142,7 @@ class Endpoints(abc.ABC):
           UserError: it knows none.
         """
         if not self.attributes:
-            raise UserError(f"{self}: is of no family with symbols (scan, jmvae)")
+            raise UserError(f"{self}: its family has no symbols; expected scan or jmvae")
         return pipelines.Vocabulary.from_plain(self.attributes)
 
     @property

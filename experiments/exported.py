@@ -1,4 +1,4 @@
-"""Exported files, asked as a run is: a published version's SavedModel, or an encoder's LiteRT file."""
+"""Exported files, used like a run: a published version's SavedModel, or an encoder's LiteRT file."""
 
 import pathlib
 from collections.abc import Mapping

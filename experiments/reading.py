@@ -36,7 +36,7 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pi
         if images.shape != shape:
             raise UserError(
                 f"{images.name}: images are {images.shape}, but model.image_shape is {shape}; "
-                "set --config.data.image_shape and --config.model.image_shape alike"
+                "set --config.data.image_shape and --config.model.image_shape to the same shape"
             )
     heads = family.heads(config.model)
     return {split: pipelines.for_heads(images, heads) for split, images in sets.items()} if heads else sets
@@ -67,12 +67,14 @@ def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
     """
     steps, epochs, batch = config.train.steps, config.train.epochs, config.train.batch_size
     if (steps > 0) == (epochs > 0):
-        raise UserError(f"train.steps is {steps} and train.epochs is {epochs}; set one of them, leave the other 0")
+        raise UserError(
+            f"train.steps is {steps} and train.epochs is {epochs}; set one of them and leave the other at 0"
+        )
     return int(steps) if steps > 0 else math.ceil(epochs * examples / batch)
 
 
 def describe_images(images: pipelines.Images) -> dict[str, Any]:
-    """What is said of a set of images in a run's data.json; what was skipped is told at once."""
+    """What a run's data.json says of a set of images; what was skipped is also reported at once."""
     if images.skipped.count:
         print(images.skipped.summary(), file=sys.stderr)
     return {

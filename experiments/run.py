@@ -139,7 +139,7 @@ class Run(Endpoints):
     def sheet(self, text: str, count: int, seed: int) -> tuple[np.ndarray, str]:
         """As of `Endpoints.sheet`, with any number of operators."""
         if Capability.WORDS not in self.family.capabilities:
-            raise UserError(f"{self.folder}: is no run of a family with symbols (scan, jmvae)")
+            raise UserError(f"{self.folder}: its family has no symbols; expected scan or jmvae")
         vocabulary = self.vocabulary
         expression = vocabulary.parse_expression(text)
         present = stages.trained(self.config, self.model, self.step)
@@ -165,7 +165,7 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
       `Run` of a run folder; `Exported` or `ExportedEncoder` of exported files.
 
     Raises:
-      UserError: nothing of the kind there, or other data than the run was trained on.
+      UserError: no such run or file, or other data than the run was trained on.
 
     Example:
       reverie.load("runs/a").encode(images)

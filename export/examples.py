@@ -65,7 +65,7 @@ def read(folder) -> dict[str, dict[str, np.ndarray]]:
             if name in known
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: no example requests can be read from it ({error}); export again") from None
+        raise UserError(f"{path}: its example requests cannot be read ({error}); export again") from None
 
 
 def body(signature: str, inputs: Mapping[str, np.ndarray]) -> dict:

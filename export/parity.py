@@ -1,6 +1,6 @@
 """The gate before publication: every exported artifact must reproduce the numbers of the Keras model.
 
-Exporters and converters can write files that load, run and answer garbage (a converter that loses the weights
+Exporters and converters can write files that load, run and return garbage (a converter that loses the weights
 raises nothing), so each artifact is run by the runtime that will run it in the field: the graph loader for
 the SavedModel, the LiteRT interpreter for LiteRT files.
 """

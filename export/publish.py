@@ -75,7 +75,7 @@ def _rename(folder: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
         version = max(_numbers(base, lambda entry: True), default=0) + 1
         if version > _GREATEST:
             raise UserError(
-                f"{base}: holds version {version - 1}, the greatest that a server knows; remove or rename it"
+                f"{base}: holds version {version - 1}, the highest that a server accepts; remove or rename it"
             )
         target = base / str(version)
         try:

@@ -139,7 +139,7 @@ def _ask(client, signature: str, candidates) -> tuple[dict, dict]:
             if not error.invalid:
                 raise
             refusal = refusal or error
-    raise refusal or RequestError("no request can be made from what the server states of it")
+    raise refusal or RequestError("no request can be made from the metadata that the server gives")
 
 
 def _made(signatures: Mapping, signature: str) -> Iterator[dict[str, np.ndarray]]:

@@ -1,7 +1,7 @@
 """Clients of TensorFlow Serving's two APIs, gRPC and REST, for one model on one server.
 
-Names, types and shapes come from the server's own metadata. Whatever goes wrong with a request, refused, not
-reached, or answered in another protocol, is one `RequestError`.
+Names, types and shapes come from the server's own metadata. Any failed request, whether refused,
+undelivered, or answered in another protocol, is one `RequestError`.
 """
 
 import http.client
@@ -102,7 +102,7 @@ class GrpcClient:
         try:
             return {key: tf.make_ndarray(value) for key, value in answer.outputs.items()}
         except (TypeError, ValueError) as error:
-            raise RequestError(f"an answer that is no tensor ({first_line(error)})") from None
+            raise RequestError(f"the answer is not a tensor ({first_line(error)})") from None
 
     def close(self) -> None:
         """Hangs up."""

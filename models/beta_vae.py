@@ -1,4 +1,4 @@
-"""The beta-VAE that finds visual primitives without being told of any (Higgins et al. 2017; 2018, A.2).
+"""The beta-VAE that finds visual primitives without supervision (Higgins et al. 2017; 2018, A.2).
 
     L = E_q(z|x)[-log p(x|z)] + beta KL(q(z|x) || N(0, I))
 
@@ -101,7 +101,7 @@ class BetaVAEConfig:
             raise ValueError(
                 f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, beta_start="
                 f"{self.beta_start:g}, hold_steps={self.hold_steps}, ramp_steps={self.ramp_steps}; expected at least "
-                "one latent and step, none to hold at least, and positive weights"
+                "one latent and one ramp step, hold_steps of 0 or more, and positive weights"
             )
         if self.color_space != "rgb" and self.image_shape[-1] != 3:
             channels = self.image_shape[-1]

@@ -42,7 +42,8 @@ class RecombinationConfig:
     def __post_init__(self):
         if self.hidden < 1 or not 0.0 <= self.conflicts <= 1.0:
             raise ValueError(
-                f"hidden={self.hidden}, conflicts={self.conflicts:g}; expected a unit at least and a share from 0 to 1"
+                f"hidden={self.hidden}, conflicts={self.conflicts:g}; "
+                "expected at least one unit and a share from 0 to 1"
             )
 
 

@@ -92,7 +92,8 @@ class SparseConfig:
             raise ValueError("memory_saving needs between_stages='none': stages must not depend on each other")
         if self.stages < 1 or self.maps < 1 or self.sparsity < 0.0:
             raise ValueError(
-                f"stages={self.stages}, maps={self.maps}, sparsity={self.sparsity}; expected 1, 1, 0 or more"
+                f"stages={self.stages}, maps={self.maps}, sparsity={self.sparsity}; "
+                "expected at least one stage and one map, and a sparsity of 0 or more"
             )
 
     @property

@@ -3,10 +3,10 @@
 The objective of a beta-VAE hardly sees a rotation of its latents: the prior looks the same from all sides, and the
 outermost weights of encoder and decoder take any rotation back. Only the posterior's independent components tell one
 set of axes from another, and weakly (Rolinek et al. 2019). So causes that come into use at the same time come out
-mixed, half of each in either latent, and stay so however long training goes on. But causes vary independently of each
+mixed, half of each in either latent, and stay so however long training continues. But causes vary independently of each
 other, and mixtures of independent things are closer to a Gaussian than the things themselves (Comon 1994): the rotation
 after which latents are least Gaussian is the one back. FastICA (Hyvarinen 1999) finds it from the codes of pictures
-alone, no label is looked at. After that the objective holds the axes where they are, so training goes on.
+alone, without looking at any label. After that the objective holds the axes where they are, so training continues.
 """
 
 import warnings

@@ -271,7 +271,7 @@ def _feature_shape(config: XCovConfig) -> tuple:
     for filters, kernel, stride in config.convolutions:
         height, width, channels = (height - kernel) // stride + 1, (width - kernel) // stride + 1, filters
         if height < 1 or width < 1:
-            raise ValueError(f"convolutions {config.convolutions} leave nothing of {config.image_shape} images")
+            raise ValueError(f"convolutions {config.convolutions} leave no positions of {config.image_shape} images")
     return (height, width, channels), sum(config.heads.values()) + config.latents
 
 

@@ -5,8 +5,8 @@ server applies gradients as they come, computed from weights that others have ch
 section 3.3; Dean et al. 2012, "Downpour SGD"). Everything else is the one loop: `AsynchronousRunner` takes the place of
 `steps.Runner` where the strategy is a ParameterServerStrategy.
 
-A worker that is lost is passed over, and its step is done by another; a step may so be done twice. A server that is
-lost takes weights with it: the job ends, and starts again from its last checkpoint.
+Training continues without a lost worker: another takes over its step, so a step may be done twice. A lost server takes
+its weights with it: the job ends, and the same command resumes from the last checkpoint.
 """
 
 import contextlib
@@ -87,6 +87,6 @@ def lost_servers() -> Iterator[None]:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
         raise ClusterError(
-            "a parameter server is gone, and weights with it; start the servers and the same command again: it goes on "
-            "from the last checkpoint"
+            "a parameter server was lost with its weights; start the servers and the same command again: training "
+            "resumes from the last checkpoint"
         ) from None

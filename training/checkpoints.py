@@ -1,4 +1,4 @@
-"""Checkpoints that hold everything needed to go on, and survive a full disk."""
+"""Checkpoints that hold everything needed to resume, and survive a full disk."""
 
 import hashlib
 import pathlib

@@ -233,7 +233,7 @@ def _save(session: _Session, runner: Runner, final: bool) -> None:
     except StorageError as error:
         if final:
             raise
-        logging.error("%s; training goes on", error)
+        logging.error("%s; training continues", error)
 
 
 __all__ = [

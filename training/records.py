@@ -45,7 +45,7 @@ class Records:
             self._events.flush()
             self._failed = False
         except (OSError, tf.errors.OpError) as error:
-            if not self._failed:  # Once: training goes on, and a full disk would repeat this every line.
+            if not self._failed:  # Once: training continues, and a full disk would repeat this at every line.
                 logging.warning("metrics of step %d could not be written: %s", step, first_line(error))
             self._failed = True
 

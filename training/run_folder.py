@@ -24,7 +24,7 @@ from .. import models
 from ..errors import StorageError, UserError
 from . import checkpoints
 
-# Settings that may differ when a run is taken up again: they do not change any step already done.
+# Settings that may differ when a run is resumed: they do not change any step already done.
 _MAY_CHANGE = (
     "train.steps", "train.epochs", "train.steps_per_call", "train.log_every", "train.checkpoint_every",
     "train.evaluate_every", "train.picture_every", "train.keep_checkpoints", "data.memory_gib",
@@ -94,7 +94,7 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
 
 
 def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute.Strategy) -> dict:
-    """What run.json says at the start of training; a run taken up again keeps count of its past.
+    """What run.json says at the start of training; a resumed run keeps count of its past.
 
     Warns where the resumed run cannot end in the bits of an unbroken one.
     """
@@ -110,7 +110,7 @@ def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute
 
 
 def finished(description: dict, outcome: dict) -> dict:
-    """run.json at the end of training: the outcome, with the seconds of all sittings together."""
+    """run.json at the end of training: the outcome, with the seconds of the whole run, resumed or not."""
     seconds = description.pop("before", 0.0) + outcome["seconds"]
     memory = {"peak_memory_gib": round(peak_memory_gib(), 2)}
     return {**description, **outcome, **memory, "seconds": seconds, "finished": time.time()}

@@ -73,7 +73,7 @@ def name_attributes(config: ml_collections.ConfigDict, images: pipelines.Images)
     elif pipelines.Vocabulary.from_plain(config.model.attributes).plain() != found:
         raise UserError(
             f"{images.name}: has the attributes {[name for name, _, _ in found]} with other values or names than "
-            "model.attributes says; leave that empty to take the data's"
+            "model.attributes says; leave that empty to use the data's"
         )
 
 
@@ -153,7 +153,7 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
 
 
 def _unmixed(phase: Phase, stage: models.Stage, config, model, shown: pipelines.Images) -> list[Phase]:
-    """The stage as phases that go on from one another, with the latents unmixed between them.
+    """The stage as consecutive phases, with the latents unmixed between them.
 
     Steps of `unmix_at` that the stage does not come to are left out.
 
@@ -230,7 +230,7 @@ def _codes(model, images: pipelines.Images) -> dict[str, np.ndarray]:
 
 
 def _take_earlier(config, model, wanted: list[str]) -> None:
-    """Weights of the stages that the wanted ones stand on and that this run does not train."""
+    """Weights of the stages that the wanted ones build on and that this run does not train."""
     known = model.stages()
     below = known[: [stage.name for stage in known].index(wanted[-1])]
     missing = [stage for stage in below if stage.needed and stage.name not in wanted]

@@ -71,7 +71,7 @@ class Runner:
         self.graph = tf.function(self._many_steps)
 
     def go_on(self, planned: PlannedPhase) -> None:
-        """Takes up the next phase with the optimizer as it stands; the graph is built again only for new losses."""
+        """Continues with the next phase and the optimizer as it is; the graph is rebuilt only for new losses."""
         before, phase = self.phase, planned.phase
         anew = phase.losses != before.losses or phase.hooks.observe != before.hooks.observe
         if self._restarts:

@@ -121,6 +121,6 @@ def _logical_cpus(count: int) -> list:
         except RuntimeError:
             raise UserError(
                 f"mirrored over {count} CPUs: TensorFlow has already started with fewer; "
-                "build the strategy before anything else"
+                "make the strategy before anything else uses TensorFlow"
             ) from None
     return [f"CPU:{i}" for i in range(count)]

@@ -1,7 +1,7 @@
 """Taking weights over from another run, and the two phases of learning labels on top of them.
 
 First the head alone, on features that stay as they are; then everything together, slower (Le et al. 2012, section 6).
-A head that starts from nothing would otherwise send its first gradients through features that took long to learn.
+A head that starts from scratch would otherwise send its first gradients through features that took long to learn.
 """
 
 import dataclasses

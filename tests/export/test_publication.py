@@ -62,7 +62,7 @@ def test_example_requests_are_bodies_of_rest_that_the_graph_answers(published, r
 def test_damaged_files_of_a_version_are_told_in_one_line(published, tmp_path):
     shutil.copytree(published, tmp_path / "1")
     (tmp_path / "1" / examples.FILE).write_text('{"encode": {"inputs": {"imag')
-    with pytest.raises(UserError, match=r"examples.json: no example requests can be read"):
+    with pytest.raises(UserError, match=r"examples.json: its example requests cannot be read"):
         examples.read(tmp_path / "1")
     (tmp_path / "1" / examples.FILE).unlink()
     assert examples.read(tmp_path / "1") == {}
@@ -123,7 +123,7 @@ def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_vers
         (draft.folder / "part").touch()
     assert draft.published.name == "2" and publish.versions(tmp_path) == [2]
     (tmp_path / str(2**63 - 1)).mkdir()
-    with pytest.raises(UserError, match="the greatest that a server knows"), publish.new_version(tmp_path):
+    with pytest.raises(UserError, match="the highest that a server accepts"), publish.new_version(tmp_path):
         pass
     assert publish.versions(tmp_path) == [2, 2**63 - 1]
 

@@ -166,7 +166,7 @@ def test_paper_sizes_have_the_papers_weights(config, parameters):
         ({"latents": 0}, "latents=0"),
         ({"depth": 3}, "depth"),
         ({"image_shape": (49, 49, 1), "convolutions": ((4, 10, 2),)}, "do not tile"),
-        ({"convolutions": ((4, 40, 2),)}, "leave nothing"),
+        ({"convolutions": ((4, 40, 2),)}, "leave no positions"),
     ],
 )
 def test_settings_that_make_no_model_are_named(change, message):

@@ -133,7 +133,7 @@ def test_a_killed_worker_is_survived_and_a_killed_server_ends_the_job_at_its_che
         chief = cluster.processes["chief", 0]
         status, output = chief.wait(120), chief.stdout.read()
         assert status == 6, output[-3000:]
-        assert "goes on from the last checkpoint" in output, output[-2000:]
+        assert "resumes from the last checkpoint" in output, output[-2000:]
     finally:
         cluster.end()
     reached = max(int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("*.index"))

@@ -334,10 +334,10 @@ class TestBadInputIsOneClearLine:
     @pytest.mark.parametrize(
         ("methods", "scenario", "said"),
         [
-            (("xdg",), "class", "xdg gates by task, which the class-incremental scenario does not tell"),
+            (("xdg",), "class", "xdg gates by task, which the class-incremental scenario does not provide"),
             (("xdg", "generative"), "task", "do not go together"),
             (("generative", "buffer"), "class", "rehearses in 2 ways"),
-            (("joint", "si"), "class", "nothing goes with it"),
+            (("joint", "si"), "class", "cannot be combined with other methods"),
             (("ewc", "online_ewc"), "class", "choose one"),
             (("replay",), "class", "expected some of joint"),
             (("si", "si"), "class", "names one twice"),

@@ -167,7 +167,7 @@ def test_attributes_must_be_there_and_be_those_of_the_config():
     stages.name_attributes(config, images())
     stages.name_attributes(config, images())
     other = dataclasses.replace(images(), head_names=("tint", "place"))
-    with pytest.raises(UserError, match="leave that empty to take the data's"):
+    with pytest.raises(UserError, match="leave that empty to use the data's"):
         stages.name_attributes(config, other)
 
 

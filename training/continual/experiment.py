@@ -193,7 +193,7 @@ def _observe(chosen: list[Method]) -> Callable | None:
 def _check_frozen(model: ContinualModel, settings: Settings) -> None:
     if model.config.internal and not settings.pretrained:
         raise UserError(
-            "internal replay freezes the convolutional stack, which nobody has trained: set continual.pretrained to a "
+            "internal replay freezes the convolutional stack, which is untrained: set continual.pretrained to a "
             "run folder (reverie train --config=features_cifar10)"
         )
 

@@ -97,7 +97,7 @@ class Method(tf.Module):
       one_phase: whether all tasks are trained in one phase instead of one after the other.
       alone: why no other method can be combined with it, as the start of a sentence; "" where others can.
       scenarios: those it can learn in.
-      scenario_reason: why not in others, to follow its name; "{scenario}" stands for the one asked for.
+      scenario_reason: why not in others, to follow its name; "{scenario}" stands for the requested one.
       excludes: name of another method, or REHEARSING -> what is wrong with both, to follow the two names.
 
     Example:
@@ -181,7 +181,7 @@ class Method(tf.Module):
         Args:
           config: with the sections `continual` and `model`.
           chosen: whether the recipe names the method.
-          value: the number that goes with the method in this experiment, or None.
+          value: the number of the method in this experiment, or None.
         """
         if cls.strength:
             default = getattr(cls.options(), cls.strength)

@@ -82,13 +82,13 @@ def _check_options(method: type[Method], others: dict[str, type[Method]]) -> Non
         taken |= {field.name: field.default for field in dataclasses.fields(other.options)}
     for field in dataclasses.fields(options):
         if field.default is dataclasses.MISSING:
-            raise UserError(f"{options.__name__}.{field.name} has no default; expected one")
+            raise UserError(f"{options.__name__}.{field.name} has no default; give it one")
         if field.name in general:
-            raise UserError(f"{options.__name__}.{field.name} is a setting of all methods; expected another name")
+            raise UserError(f"{options.__name__}.{field.name} is a setting of all methods; choose another name")
         if taken.get(field.name, field.default) != field.default:
             raise UserError(
                 f"{options.__name__}.{field.name} is {field.default} by default, but {taken[field.name]} in another "
-                "method; expected another name, or the same default"
+                "method; choose another name or the same default"
             )
     if method.strength and method.strength not in {field.name for field in dataclasses.fields(options)}:
         raise UserError(f"{method.__name__}.strength is '{method.strength}'; expected one of its options")

@@ -66,7 +66,7 @@ def settings_from(section: Mapping) -> Settings:
 
 
 def checked(section: Mapping, scenario: str, model: Mapping) -> Settings:
-    """The section as `Settings`, refused where its parts do not go together.
+    """The section as `Settings`, refused where its parts cannot be combined.
 
     Args:
       section: the section as a dict.
@@ -110,11 +110,11 @@ def checked(section: Mapping, scenario: str, model: Mapping) -> Settings:
 
 
 def _check_together(chosen: list[type[Method]]) -> None:
-    """Refuses two ways of rehearsing, and company for a method that needs to be alone."""
+    """Refuses two ways of rehearsing, and a method that must be used alone beside others."""
     names = [method.name for method in chosen]
     rehearsing = [method.name for method in chosen if method.rehearses]
     if len(rehearsing) > 1:
         raise UserError(f"continual.methods rehearses in {len(rehearsing)} ways ({', '.join(rehearsing)}); choose one")
     alone = next((method.alone for method in chosen if method.alone), "")
     if alone and len(chosen) > 1:
-        raise UserError(f"continual.methods has {', '.join(names)}; {alone}, nothing goes with it")
+        raise UserError(f"continual.methods has {', '.join(names)}; {alone} and cannot be combined with other methods")

@@ -17,7 +17,7 @@ class XdG(Method):
     summary = "context-dependent gating of the trunk by task"
     stateful = False
     scenarios = ("task",)
-    scenario_reason = "gates by task, which the {scenario}-incremental scenario does not tell"
+    scenario_reason = "gates by task, which the {scenario}-incremental scenario does not provide"
     excludes = {REHEARSING: "do not go together: rehearsed rows belong to no one task"}
 
     @classmethod
