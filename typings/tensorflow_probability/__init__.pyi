@@ -1,4 +1,4 @@
-"""What the package uses of TensorFlow Probability, typed; its own modules are loaded lazily and say nothing of types."""
+"""What the package uses of TensorFlow Probability, typed; its own modules are loaded lazily and have no annotations."""
 
 from typing import Any
 
