@@ -64,6 +64,7 @@ matrix:
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 
 clean:
 	rm -rf $(VENV) $(VENV)-backends runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

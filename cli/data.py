@@ -140,10 +140,10 @@ def _frames(values, rest):
         manifest = beam.run(job, beam.options(values.runner, rest))
     else:
         manifest = extract.run(job)
-    shards = manifest.pop("shards")
-    manifest.pop("settings")
     for key, value in manifest.items():
-        print(f"{key:16} {json.dumps(value)}")
+        if key not in ("settings", "shards"):
+            print(f"{key:16} {json.dumps(value)}")
+    shards = manifest["shards"]
     print(f"{values.out}: {manifest['frames']} frames in {len(shards)} shards; train on frames:{values.out}")
 
 

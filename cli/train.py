@@ -34,6 +34,7 @@ def _run(values, _):
         deterministic=values.deterministic,
     )
     outcome = run.outcome
+    assert outcome is not None  # This process trained it.
     rate = f", {outcome.examples_per_second:,.0f} images/s" if outcome.examples_per_second else ""
     state = "stopped and saved" if outcome.signal else "trained"
     print(f"{state}: step {outcome.step}{rate}, in {run.folder}")

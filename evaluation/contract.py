@@ -7,7 +7,7 @@ in `models.Family.evaluation`.
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class StreamEvaluation(Evaluation, Protocol):
 def of_family(family: models.Family) -> Evaluation:
     """A family's evaluation, imported where it is given by its path."""
     found = family.evaluation
-    return importlib.import_module(found) if isinstance(found, str) else found
+    return cast(Evaluation, importlib.import_module(found) if isinstance(found, str) else found)
 
 
 def check_options(family: models.Family, options: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ test images are resized to the window of a neuron and shown to its cone, the par
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -224,7 +225,8 @@ def best_filters(whitened_patches, whitened_images, labels, selections: list, gr
         rows = np.reshape(rows, [len(rows), -1])
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
-    images, best = unit(np.asarray(whitened_images)), [None] * len(selections)
+    images = unit(np.asarray(whitened_images))
+    best: list[Any] = [None] * len(selections)
     for first in range(0, len(whitened_patches), group):
         similar = images @ unit(np.asarray(whitened_patches[first : first + group])).T
         for number, found in enumerate(search([(0, similar)], labels, selections)):

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -254,7 +255,7 @@ def to_png(picture: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _figure(width: float, height: float):
+def _figure(width: float, height: float) -> tuple[Any, Any]:
     # The object interface, so that no global state and no display is needed.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -120,8 +120,8 @@ def _operators(model, reference, vocabulary, table, cases: int) -> dict:
                 direct = imagination.imagine(model, reference, vocabulary, made.asked)
                 result[f"{name}{suffix}_direct"] = direct.accuracy
                 if operator == "IN COMMON":
-                    sides = (np.stack([vocabulary.labels(case[place]) for case in found]) for place in (0, 2))
-                    leak = imagination.leak(made, *sides, vocabulary.sizes)
+                    first, second = (np.stack([vocabulary.labels(case[place]) for case in found]) for place in (0, 2))
+                    leak = imagination.leak(made, first, second, vocabulary.sizes)
                     result |= {} if leak is None else {f"{name}{suffix}_leak": leak}
                 of_held_out += [made.accuracy] if held else []
     if of_held_out:

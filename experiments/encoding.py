@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +33,10 @@ class Codes:
         Raises:
           UserError: it cannot be written.
         """
-        names = {} if self.names is None else {"filename": self.names}
+        arrays: dict[str, Any] = {} if self.names is None else {"filename": self.names}
+        arrays |= self.codes
         try:
-            np.savez(path, label=self.labels, **names, **self.codes)
+            np.savez(path, label=self.labels, **arrays)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
 

@@ -104,8 +104,10 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
     if Capability.CALIBRATE in able:
         calibration = sample(_CALIBRATION_IMAGES)
 
-        def calibrate():
+        def calibrate_on_sample() -> None:
             model.calibrate(calibration)
+
+        calibrate = calibrate_on_sample
 
     parts = model.parts if Capability.PARTS in able and config.model.memory_saving else None
     if parts and config.train.ema_decay:

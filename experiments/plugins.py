@@ -11,6 +11,7 @@ import importlib.util
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from ..errors import UserError, first_line
 
@@ -40,7 +41,7 @@ def load(named: list[str] | tuple[str, ...] = ()) -> None:
             _once(name, lambda name=name: importlib.import_module(name))
 
 
-def environment(named: list[str] | tuple[str, ...]) -> dict[str, str]:
+def environment(named: Sequence[str]) -> dict[str, str]:
     """What a child process needs in its environment to load the same plugins."""
     variable = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
     paths = [str(pathlib.Path(name).resolve()) if name.endswith(".py") else name for name in named]

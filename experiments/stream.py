@@ -5,7 +5,7 @@ tasks.json in the run folder is the history, see `evaluation.continual.History`.
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, cast
 
 import ml_collections
 import numpy as np
@@ -15,6 +15,7 @@ from .. import models, pipelines
 from ..errors import UserError
 from ..evaluation import EvaluationData, of_family, pictures
 from ..evaluation import continual as measures
+from ..evaluation.contract import StreamEvaluation
 from ..training import checkpoints, continual, run_folder
 from ..training.loop import Watch
 from .kinds import Prepared, Sample
@@ -126,7 +127,8 @@ def _draw(
     """What the model imagines after a task; of long streams every tenth."""
     if len(stream) > _LONG and met % 10:
         return
-    for name, picture in of_family(family).after_task(model, stream).items():
+    evaluation = cast(StreamEvaluation, of_family(family))
+    for name, picture in evaluation.after_task(model, stream).items():
         (workdir / "pictures").mkdir(exist_ok=True)
         name = f"{name}_after_task_{met:03d}"
         pictures.save_png(workdir / "pictures" / f"{name}.png", picture.pixels)

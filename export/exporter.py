@@ -96,4 +96,5 @@ def export(
         content = card.metadata(model, draft.folder, signatures, provenance, agreements, max_batch)
         (draft.folder / "metadata.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         (draft.folder / "MODEL_CARD.md").write_text(card.model_card(name, content), encoding="utf-8")
+    assert draft.published is not None  # Leaving the block published it.
     return Published(draft.published, int(draft.published.name), tuple(agreements))

@@ -71,7 +71,8 @@ def check(
         for signature, by_client in answers.items():
             if len(by_client) == 2:
                 check_name = f"grpc and rest agree: {signature}"
-                findings.append(_same(check_name, *by_client.values(), local.widening(signature) if local else 1.0))
+                one, other = by_client.values()
+                findings.append(_same(check_name, one, other, local.widening(signature) if local else 1.0))
     return findings
 
 

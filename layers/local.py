@@ -102,7 +102,8 @@ class LocallyConnected2D(LocalFilters):
     def compute_output_shape(self, input_shape) -> tuple:
         shape = tuple(input_shape)
         image = (*shape[2:], shape[1]) if self.data_format == "channels_first" else shape[1:]
-        return self._own_shape(shape[0], *self._geometry(image, self.filters).positions, self.filters)
+        rows, columns = self._geometry(image, self.filters).positions
+        return self._own_shape(shape[0], rows, columns, self.filters)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "filters": self.filters, "use_bias": self.use_bias}

@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -52,7 +53,7 @@ class LocalGeometry:
     strides: tuple = (1, 1)
     padding: str = "valid"
     tile: tuple | None = None
-    block: tuple | None = None
+    block: Any = None  # A tuple once it is chosen.
 
     def __post_init__(self):
         sizes = (*self.image, self.filters, *self.kernel, *self.strides, *(self.tile or ()), *(self.block or ()))
@@ -65,10 +66,11 @@ class LocalGeometry:
                 f"a field of {self.kernel[0]}x{self.kernel[1]} does not fit into {self.image[0]}x{self.image[1]}; "
                 "use a smaller kernel_size or padding='same'"
             )
-        if self.block is None:
-            object.__setattr__(self, "block", self._best_block())
-        if any(tiled and self.tile[axis] % self.block[axis] for axis, tiled in enumerate(self._tiled)):
-            raise ValueError(f"block {self.block} does not divide the tile {self.tile}")
+        block = self._best_block() if self.block is None else self.block
+        object.__setattr__(self, "block", block)
+        tile = self.tile or self.positions
+        if any(tiled and tile[axis] % block[axis] for axis, tiled in enumerate(self._tiled)):
+            raise ValueError(f"block {block} does not divide the tile {self.tile}")
 
     # ---- sizes
 
@@ -101,7 +103,8 @@ class LocalGeometry:
     @functools.cached_property
     def distinct(self) -> tuple:
         """(rows, columns) of positions with weights of their own."""
-        return tuple(self.tile[axis] if tiled else self.positions[axis] for axis, tiled in enumerate(self._tiled))
+        tile = self.tile or self.positions
+        return tuple(tile[axis] if tiled else self.positions[axis] for axis, tiled in enumerate(self._tiled))
 
     @functools.cached_property
     def kernel_blocks(self) -> tuple:
@@ -148,10 +151,10 @@ class LocalGeometry:
 
     def _best_block(self) -> tuple:
         """The block of least estimated time whose zeros stay within bounds."""
-        sides = []
+        sides, tile = [], self.tile or self.positions
         for axis in range(2):
             most = min(_LARGEST_BLOCK, self.positions[axis])
-            sides.append([b for b in range(1, most + 1) if not self._tiled[axis] or self.tile[axis] % b == 0])
+            sides.append([b for b in range(1, most + 1) if not self._tiled[axis] or tile[axis] % b == 0])
 
         def cost(block):
             stored = dataclasses.replace(self, block=block).stored_ratio

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,10 @@ _MOST_COMPACTED = 2**29
 
 class LocalFilters(keras.layers.Layer):
     """The kernel of a local layer: its blocks as weights, its compact form for everybody else."""
+
+    geometry: LocalGeometry
+    bands: list[tuple[int, int, LocalGeometry]]
+    kernel: keras.Variable
 
     def __init__(self, kernel_size, strides, padding, tile, block, shards, kernel_initializer, data_format, **kwargs):
         super().__init__(**kwargs)
@@ -281,5 +286,5 @@ def _transposed(matrices):
     return ops.swapaxes(matrices, -1, -2)
 
 
-def _pair(value):
+def _pair(value) -> Any:
     return value if value is None else (value, value) if isinstance(value, int) else tuple(value)

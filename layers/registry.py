@@ -6,11 +6,14 @@ of your own: see its example.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import keras
 import numpy as np
 
 from ..errors import UserError
+
+_Class = TypeVar("_Class", bound=type)
 
 # Name of the class -> how it is made and called. Holds the layers whose modules are imported so far;
 # `reverie.layers.LAYERS` imports every layer of the package first.
@@ -89,7 +92,7 @@ def register_layer(
     inputs: Sequence,
     backends: bool = False,
     half_tolerance: float = 0.05,
-) -> Callable[[type], type]:
+) -> Callable[[_Class], _Class]:
     """Registers a layer class with one example of its use.
 
     The class also becomes a Keras serializable of the package "reverie", so that a `.keras` file that holds the layer
@@ -130,7 +133,7 @@ def register_layer(
     """
     inputs = tuple(tuple(item) if isinstance(item, list | tuple) else item for item in inputs)
 
-    def register(layer: type) -> type:
+    def register(layer: _Class) -> _Class:
         if not (isinstance(layer, type) and issubclass(layer, keras.layers.Layer)):
             raise UserError(f"register_layer got {layer!r}; expected a subclass of keras.layers.Layer")
         if not inputs:

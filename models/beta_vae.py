@@ -22,6 +22,7 @@ independent components turns latents towards separate causes with a force in pro
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -175,7 +176,7 @@ class BetaVAE(keras.Model):
             cost = start * tf.pow(self.config.beta / start, risen) * divergence
         return {"total": surprise + cost, "reconstruction": surprise, "kl": divergence}
 
-    def surprise(self, images, latents, features: Callable | None = None):
+    def surprise(self, images, latents, features: Any = None):
         """-log p(x | z), float32 [b], without the constant of a Gaussian's density."""
         if self.config.likelihood == "bernoulli":
             return -tfd.Independent(tfd.Bernoulli(logits=self.decoder(latents)), 3).log_prob(self.seen(images))

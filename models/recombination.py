@@ -8,6 +8,7 @@ holds for values that it never saw together.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -57,7 +58,7 @@ class Recombination(keras.Model):
         self.operator.build()
         self.built = True
 
-    def compose(self, first: tuple, operator, second: tuple) -> tuple:
+    def compose(self, first: Sequence, operator, second: Sequence) -> tuple:
         """(mean, log_variance) float32 [n, latents] of the composed concept.
 
         Args:

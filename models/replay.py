@@ -24,6 +24,7 @@ The classifier reads the trunk's last hidden layer, never z, so classifying is d
 
 import dataclasses
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -120,6 +121,8 @@ class Replay(keras.Model):
     training works on that.
     """
 
+    features: Any  # `ConvolutionalFeatures`, or None.
+
     def __init__(self, config: ReplayConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
@@ -153,7 +156,7 @@ class Replay(keras.Model):
             if self.features is not None and not config.internal:
                 self.encoder_features = ConvolutionalFeatures(config.convolutions, name="encoder_features")
                 self.encoder_features.build((None, *config.image_shape))
-        start = dict.fromkeys(("kernel_initializer", "bias_initializer"), _bound(config.hidden[-1]))
+        start: dict[str, Any] = dict.fromkeys(("kernel_initializer", "bias_initializer"), _bound(config.hidden[-1]))
         self.posterior = GaussianPosterior(config.latents, log_variance_bias=False, name="posterior", **start)
         self.posterior.build((None, config.hidden[-1]))
         if config.conditional:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -39,7 +40,7 @@ class Signature:
     meaning: str = ""
 
 
-def first_rows(inputs: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+def first_rows(inputs: dict[str, np.ndarray], size: int) -> dict[str, Any]:
     """The same request with fewer rows.
 
     Args:

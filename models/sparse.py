@@ -17,6 +17,7 @@ sparsity. So the filters of W2 are brought to length one after every update, or 
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
@@ -148,7 +149,7 @@ class Stage(keras.layers.Layer):
                 f"a stage sees {tuple(input_shape[1:3])} and has {simple[1:3]} positions, too few to pool over "
                 f"{config.pool}: use a larger image, a smaller field or fewer stages"
             )
-        tied = {"tied_to": self.filters} if config.decoder == "tied" else {}
+        tied: dict[str, Any] = {"tied_to": self.filters} if config.decoder == "tied" else {}
         image = tuple(input_shape[1:])
         self.decoder = LocallyConnected2DTranspose(image, config.field, **self._options, **tied, name="decoder")
         self.decoder.build(simple)

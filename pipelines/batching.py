@@ -146,25 +146,26 @@ def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
 def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
     """Turns batches of indices into batches of examples."""
     labels = tf.constant(images.labels)
-    if images.drawn is not None:
+    drawn = images.drawn
+    if drawn is not None:
         nuisances = tf.constant(images.nuisances)
 
         @tf.autograph.experimental.do_not_convert
         def draw(index):
             label = tf.gather(labels, index)
             return {
-                "image": decoding.to_unit(images.drawn(label, tf.gather(nuisances, index))),
+                "image": decoding.to_unit(drawn(label, tf.gather(nuisances, index))),
                 "label": label,
                 "index": index,
             }
 
         dataset = chunks.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     elif images.pixels is not None:
-        pixels = images.content
+        pixels, tables = images.content, images.permutations
 
         @tf.autograph.experimental.do_not_convert
         def gather(index):
-            found = tf.gather(pixels, index) if images.permutations is None else _permuted(images, index)
+            found = tf.gather(pixels, index) if tables is None else _permuted(images, tables, index)
             return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
 
         dataset = chunks.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -182,10 +183,10 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _permuted(images: Images, index):
+def _permuted(images: Images, permutations: np.ndarray, index):
     """Pictures with their pixels in the order of their row's table; see `Images.permutations`."""
-    count = len(images) // len(images.permutations)
+    count = len(images) // len(permutations)
     height, width, channels = images.shape
     pixels = tf.reshape(tf.gather(images.content, index % count), [-1, height * width, channels])
-    tables = tf.gather(tf.constant(images.permutations), index // count)
+    tables = tf.gather(tf.constant(permutations), index // count)
     return tf.reshape(tf.gather(pixels, tables, batch_dims=1), [-1, *images.shape])

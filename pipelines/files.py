@@ -48,6 +48,7 @@ def read_files(
     from . import decoding
 
     shape, resize, budget = request.image_shape, request.resize, request.budget
+    assert shape is not None  # Sources of files set `needs_shape`.
     keep_pixels = len(paths) * int(np.prod(shape)) <= budget.memory_gib * 2**30
     pixels = np.empty((len(paths), *shape), np.uint8) if keep_pixels else None
     usable = np.zeros(len(paths), bool)
@@ -87,7 +88,7 @@ def read_files(
         )
     good = np.flatnonzero(usable)
     content = {"pixels": pixels[good]} if pixels is not None else {"paths": np.asarray(paths)[good]}
-    fields["keys"] = np.asarray([os.path.relpath(paths[row], root) for row in good])
+    fields["keys"] = np.asarray([os.path.relpath(paths[int(row)], root) for row in good])
     return Images(name=name, shape=shape, labels=labels[good], resize=resize, skipped=skipped, **content, **fields)
 
 

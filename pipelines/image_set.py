@@ -12,6 +12,8 @@ from ..errors import UserError
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from .frames.stream import FrameShards
+
 UNLABELED = -1
 
 
@@ -71,7 +73,7 @@ class Images:
     pixels: np.ndarray | None = None
     encoded: np.ndarray | None = None
     paths: np.ndarray | None = None
-    shards: object | None = None
+    shards: "FrameShards | None" = None
     drawn: Callable | None = None
     keys: np.ndarray | None = None
     resize: str = "none"
@@ -145,7 +147,7 @@ def from_arrays(name: str, images, labels, **fields: Any) -> Images:
     )
     if not whole:
         raise UserError(f"{name}: labels are of type {labels.dtype}; expected integers")
-    if labels.ndim == 2 and labels.shape[1] == 1:
+    if labels.ndim == 2 and labels.shape[-1] == 1:
         labels = labels[:, 0]
     return Images(name=name, shape=images.shape[1:], labels=labels.astype(np.int32), pixels=images, **fields)
 

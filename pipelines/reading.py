@@ -85,7 +85,7 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
     return {split: _fitted(images, request.image_shape, request.resize) for split, images in found.items()}
 
 
-def _fitted(images: Images, shape: tuple, resize: str) -> Images:
+def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
     """Pixels already in memory, brought to the shape wanted; files are decoded to it while streaming."""
     if images.shape == shape:
         return images

@@ -3,7 +3,7 @@
 import dataclasses
 import numbers
 import operator
-from typing import Any
+from typing import Any, cast
 
 from ..errors import UserError
 from .budget import Budget
@@ -71,7 +71,8 @@ def _shape(value) -> tuple[int, int, int] | None:
     if value is None:
         return None
     try:
-        return tuple(operator.index(side) for side in value) or None  # A config that was read from JSON has lists.
+        # A config that was read from JSON has lists.
+        return cast(tuple[int, int, int], tuple(operator.index(side) for side in value)) or None
     except TypeError:
         raise UserError(f"image_shape is {value!r}; expected (height, width, channels), as (64, 64, 3)") from None
 

@@ -114,7 +114,8 @@ class Stream:
             return _renumbered(self.base, self.settings, self.class_order, range(task + 1))
         first = self.tasks[: task + 1]
         labels = np.concatenate([images.labels for images in first])
-        return _permuted(self.base, labels, np.concatenate([images.permutations for images in first]))
+        tables = [images.permutations for images in first if images.permutations is not None]
+        return _permuted(self.base, labels, np.concatenate(tables))
 
     def names(self) -> list[str]:
         """Names of the classes in the order met, their original numbers where they have no names."""

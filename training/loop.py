@@ -169,6 +169,7 @@ def _restored(runner: Runner) -> Checkpoints:
 def _run_phase(session: _Session, runner: Runner) -> None:
     """Steps through the runner's phase, from wherever the step counter stands."""
     settings, watch, records, request = session.context.settings, session.watch, session.records, session.request
+    assert records is not None
     planned, phase = runner.planned, runner.phase
     end, done = planned.own.end, int(runner.step.numpy())
     if done >= end:
@@ -228,6 +229,7 @@ def _save(session: _Session, runner: Runner, final: bool) -> None:
     if runner.phase.hooks.calibrate:
         with runner.averaged():
             runner.phase.hooks.calibrate()
+    assert session.checkpoints is not None
     try:
         session.checkpoints.save(int(runner.step.numpy()))
     except StorageError as error:

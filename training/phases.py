@@ -1,6 +1,7 @@
 """What a run is made of: its settings, its phases with their hooks, and where each phase lies among the steps."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 
 import keras
@@ -127,7 +128,7 @@ class Context:
     model: keras.Model
     settings: LoopSettings
     strategy: tf.distribute.Strategy
-    workdir: object
+    workdir: str | os.PathLike[str]
     state: tf.Module | None = None
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -145,7 +146,7 @@ class Runner:
         context = tf.distribute.get_replica_context()
         step = tf.identity(self.step)
         if self.phase.parts is not None:
-            return self._step_in_parts(batch, step, context)
+            return self._step_in_parts(self.phase.parts, batch, step, context)
         values, gradients = self._gradients(batch, step, context.replica_id_in_sync_group)
         if context.num_replicas_in_sync > 1:
             *gradients, values = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, values])
@@ -163,11 +164,11 @@ class Runner:
             self._apply([tf.where(finite, g, tf.zeros_like(g)) for g in gradients], rate, step)
         return values, finite
 
-    def _step_in_parts(self, batch, step, context):
+    def _step_in_parts(self, parts: Callable, batch, step, context):
         """One step whose parts are updated one after the other; a part that is not finite ends it there."""
         values, finite, rate = {}, tf.constant(True), self.rate(step - self._zero)
         places = {id(variable): place for place, variable in enumerate(self.phase.variables)}
-        for compute, variables in self.phase.parts(batch):
+        for compute, variables in parts(batch):
             # Nothing of a part is computed before the one before it was applied and its gradients are gone.
             with tf.control_dependencies([finite]):
                 with tf.GradientTape() as tape:

@@ -9,7 +9,7 @@ import glob
 import hashlib
 import os
 import posixpath
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import tensorflow as tf
 from tqdm.auto import tqdm
@@ -231,16 +231,16 @@ def finish(job: Job, total: Tally, notes: list) -> Manifest:
     """
     if not total.frames:
         raise UserError(f"{job.out}: no frame was kept; {total.summary()}, {total.near_black} frames near-black")
-    manifest: Manifest = {
+    content = {
         **dataclasses.asdict(total),
         "settings": job.fixed,
         "shards": [{key: note[key] for key in ("file", "frames", "bytes", "sha256")} for note in notes],
     }
     try:
-        shards.write_json(job.out, "manifest.json", manifest)
+        shards.write_json(job.out, "manifest.json", content)
     except (tf.errors.OpError, OSError) as error:
         raise StorageError(f"{job.out}/manifest.json could not be written: {storage_cause(error)}") from None
-    return manifest
+    return cast(Manifest, content)
 
 
 def check_budget(total: Tally, videos: int, job: Job) -> None:

@@ -6,7 +6,8 @@ and fires now and then at nothing, so both numbers are estimates.
 """
 
 import posixpath
-from typing import TypedDict
+from collections.abc import Iterable
+from typing import TypedDict, cast
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ...errors import UserError
 from . import shards
-from .shards import Manifest, Tally
+from .shards import Manifest, ShardEntry, Tally
 
 
 class Share(TypedDict):
@@ -24,6 +25,12 @@ class Share(TypedDict):
     with_face: int
     share: float
     standard_error: float
+
+
+class FacelessManifest(Manifest):
+    """The manifest of frames without faces, which also says how many frames were left out for a face."""
+
+    with_face_removed: int
 
 
 def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) -> Share:
@@ -46,7 +53,7 @@ def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) ->
     per_frame = np.full(found["frames"], patches // found["frames"])
     per_frame[generator.permutation(found["frames"])[: patches % found["frames"]]] += 1
     hits = 0
-    frames = tqdm(_images(folder, found), "frames", found["frames"], unit="frame", disable=None)
+    frames = tqdm(_images(folder, found["shards"]), "frames", found["frames"], unit="frame", disable=None)
     for count, (_, image) in zip(per_frame, frames, strict=True):
         for top, left in generator.integers(0, size - side + 1, (count, 2)):
             hits += fires(image[top : top + side, left : left + side])
@@ -55,7 +62,7 @@ def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) ->
     return {"patches": patches, "with_face": int(hits), "share": rate, "standard_error": error}
 
 
-def without_faces(folder: str, out: str) -> Manifest:
+def without_faces(folder: str, out: str) -> FacelessManifest:
     """Writes the frames in which the detector does not fire as an extraction of its own; returns its manifest.
 
     Raises:
@@ -66,7 +73,7 @@ def without_faces(folder: str, out: str) -> Manifest:
     total, notes, removed = Tally(), [], 0
     for shard in tqdm(found["shards"], "shards", unit="shard", disable=None):
         name = shard["file"].removesuffix(".tfrecord")
-        pairs = list(_images(folder, {"shards": [shard]}))
+        pairs = list(_images(folder, [shard]))
         kept = [record for record, image in pairs if not fires(image)]
         removed += len(pairs) - len(kept)
         tally = Tally(frames=len(kept))
@@ -81,7 +88,7 @@ def without_faces(folder: str, out: str) -> Manifest:
         "shards": [{key: note[key] for key in ("file", "frames", "bytes", "sha256")} for note in notes],
     }
     shards.write_json(out, "manifest.json", manifest)
-    return manifest
+    return cast(FacelessManifest, manifest)
 
 
 def detector():
@@ -91,7 +98,7 @@ def detector():
       UserError: OpenCV is missing or too new (version 5 has no cascades).
     """
     try:
-        import cv2
+        import cv2.data
 
         cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     except (ImportError, AttributeError):
@@ -104,13 +111,13 @@ def detector():
     return fires
 
 
-def _images(folder: str, found: dict):
+def _images(folder: str, entries: Iterable[ShardEntry]):
     """(record, uint8 [size, size, 3]) of every frame.
 
     Raises:
       UserError: a shard holds fewer frames than its manifest says.
     """
-    for shard in found["shards"]:
+    for shard in entries:
         path, count = posixpath.join(folder, shard["file"]), 0
         for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
             content = tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ...errors import UserError
 from . import worker
@@ -93,7 +94,7 @@ class _Decoder:
         self._start()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
+        self._process: Any = subprocess.Popen(
             COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         worker.send(self._process.stdin, dataclasses.asdict(self._settings))

@@ -13,7 +13,8 @@ import dataclasses
 import hashlib
 import json
 import posixpath
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
 
 import tensorflow as tf
 
@@ -31,11 +32,8 @@ class ShardEntry(TypedDict):
     sha256: str
 
 
-class Manifest(TypedDict, total=False):
-    """What is in the folder of a finished job: the sums of `Tally`, the settings, and the shards.
-
-    `with_face_removed` is there where `faces.without_faces` made the folder.
-    """
+class Manifest(TypedDict):
+    """What is in the folder of a finished job: the sums of `Tally`, the settings, and the shards."""
 
     videos: int
     frames: int
@@ -46,7 +44,6 @@ class Manifest(TypedDict, total=False):
     near_duplicates: int
     settings: dict
     shards: list[ShardEntry]
-    with_face_removed: int
 
 
 @dataclasses.dataclass
@@ -141,7 +138,7 @@ def write(folder: str, name: str, records: list, tally: Tally, fingerprints: lis
     return note
 
 
-def write_json(folder: str, name: str, content: dict) -> None:
+def write_json(folder: str, name: str, content: Mapping[str, Any]) -> None:
     temporary = posixpath.join(folder, f".{name}.tmp")
     with tf.io.gfile.GFile(temporary, "w") as file:
         file.write(json.dumps(content, indent=1))
@@ -186,7 +183,7 @@ def manifest(folder: str) -> Manifest:
             "the job is not finished; run the same command again" if started else "make it with `reverie data frames`"
         )
         raise UserError(f"{folder}: no manifest.json there: {what}")
-    return found
+    return cast(Manifest, found)
 
 
 def verify(folder: str) -> int:

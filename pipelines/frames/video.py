@@ -15,7 +15,7 @@ import io
 import math
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -109,7 +109,7 @@ def sample(path: str, settings: VideoSettings) -> Sample:
     Raises:
       Unusable: no frame can be had of it; says why.
     """
-    import av
+    import av.error
 
     with _opened(path, settings) as source:
         try:
@@ -198,7 +198,7 @@ def _check_size(size: int, most: float) -> None:
 
 
 def _reason(error: Exception) -> str:
-    import av
+    import av.error
 
     if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
         return "cannot be opened"
@@ -228,7 +228,7 @@ def _key(path: str, seed: int) -> list:
 
 def _frames(container, stream, settings: VideoSettings, generator) -> tuple:
     """([(seconds, frame)], whether the file was decoded from its start)."""
-    import av
+    import av.error
 
     duration = (
         float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / av.time_base
@@ -250,11 +250,13 @@ def _at(container, stream, targets, settings: VideoSettings) -> list:
     if settings.mode == "keyframe":
         stream.codec_context.skip_frame = "NONKEY"
     found, budget = {}, _Budget(settings.max_decoded)
-    current = walk = None
+    current: Any = None
+    walk: _Walk | None = None
     for target in targets:
         if current is None or settings.mode == "keyframe" or target - current.time > _NEAR_SECONDS:
             container.seek(int(target / stream.time_base), stream=stream, backward=True)
             walk = _Walk(container, stream, target - _ALL_SECONDS, settings.mode, budget)
+        assert walk is not None  # The first target opened it.
         current = walk.to(target)
         if current is not None and current.time < walk.complete_from:
             # A frame shown for long: one that was passed over may have come after it.
@@ -321,7 +323,7 @@ class _Walk:
 
 def _reservoir(container, stream, settings: VideoSettings, generator) -> list:
     """A uniform sample of all frames that can be decoded, in one pass (Vitter 1985, algorithm R)."""
-    import av
+    import av.error
 
     if settings.mode == "exact":
         stream.codec_context.skip_frame = "DEFAULT"

@@ -75,7 +75,7 @@ def _frame(picture: video.Picture, settings: video.VideoSettings) -> Frame:
     bits = imagehash.phash(gray).hash.ravel()
     content = video.encode(picture.image, settings)
     fingerprint = int.from_bytes(np.packbits(bits).tobytes(), "big")
-    return Frame(picture.seconds, content, float(np.mean(gray)), fingerprint)
+    return Frame(picture.seconds, content, float(np.mean(np.asarray(gray))), fingerprint)
 
 
 def send(stream, message: dict, parts: tuple = ()) -> None:
@@ -99,7 +99,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a library prints must not end up between the messages.
     requests = sys.stdin.buffer
-    settings = video.VideoSettings(**receive(requests).content)
+    first = receive(requests)
+    assert first is not None  # The settings, which are sent as soon as the process is started.
+    settings = video.VideoSettings(**first.content)
     send(answers, {"ready": True})
     while (request := receive(requests)) is not None:
         try:

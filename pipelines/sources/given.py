@@ -87,7 +87,7 @@ def give(
     head_names = (head_names,) if isinstance(head_names, str) else head_names
     parts = _by_split(data, labels)
     kept = {split: part for split, part in parts.items() if isinstance(part, Images)}
-    pairs = {split: part for split, part in parts.items() if split not in kept}
+    pairs = {split: part for split, part in parts.items() if not isinstance(part, Images)}
     sets = {**kept, **_wrapped(pairs, head_names, class_names)}
     sets = {split: sets[split] for split in SPLITS if split in sets}
     digest = _digest(sets)

@@ -54,6 +54,7 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
 
     label_key, attributes = request.options["label_key"], request.options["attributes"]
     shape, resize = request.image_shape, request.resize
+    assert shape is not None  # `Tfds.needs_shape`.
     builder = _prepared(name, request.options["data_dir"])
     features = builder.info.features
     columns = _attribute_columns(features) if attributes else {}

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import ml_collections
 import numpy as np
@@ -64,7 +64,7 @@ def make_experiment(
             "train.steps steps for every task, and no epochs"
         )
     with strategy.scope():
-        model = models.build(model_settings(config), config.seed)
+        model = _network(config)
         _check_frozen(model, settings)
         if settings.pretrained:
             _take_features(model, settings.pretrained)
@@ -122,6 +122,10 @@ def settings_of(config: ml_collections.ConfigDict) -> Settings:
     return checked(_plain(config.continual), config.stream.scenario, config.model.to_dict())
 
 
+def _network(config: ml_collections.ConfigDict) -> ContinualModel:
+    return cast(ContinualModel, models.build(model_settings(config), config.seed))
+
+
 def _plain(section: ml_collections.ConfigDict) -> dict[str, Any]:
     content = section.to_dict()
     return {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
@@ -140,7 +144,7 @@ def _methods(
     def context(method: type[Method]) -> MethodContext:
         return MethodContext(
             model=model,
-            copy=lambda: models.build(model_settings(config), config.seed),
+            copy=lambda: _network(config),
             stream=stream.settings,
             settings=settings,
             options=settings.options[method.name],

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from ...layers import Noise
 from .method import Rehearsed
+from .model import ImaginingModel
 from .network_copy import Copy
 
 
@@ -19,6 +20,7 @@ class Generative(Copy):
     name, recipe = "generative", "gr"
     summary = "rehearsal of what a copy of the network imagines and labels"
     needs_generator = True
+    copy: ImaginingModel
 
     def rows(self, current: tf.Tensor, count: int, task: tf.Tensor, noise: Noise) -> Rehearsed:
         """See `Method.rows`: imagines and labels; the current rows are not used."""

@@ -6,9 +6,10 @@ phases, the section `continual`, the recipes, the refusals) follows from these d
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from ...layers import Noise
@@ -43,11 +44,13 @@ class Rehearsed:
 class TaskData(Protocol):
     """What a method may ask of the tasks met so far; see `tasks.TaskImages`."""
 
-    def represented(self, number: int):
+    def represented(self, number: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
         """Yields (rows float32 [n, units], labels int32 [n]) of task `number`, in batches."""
+        ...
 
     def fisher(self, number: int, most: int) -> list:
         """Fisher information of the classifying variables on at most `most` images of task `number`."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,18 +68,23 @@ class ContinualModel(Protocol):
 
     def represent(self, images: tf.Tensor) -> tf.Tensor:
         """What is rehearsed, of images float32 [n, height, width, channels]: float32 [n, units]."""
+        ...
 
     def activations(self, inputs: tf.Tensor, task: tf.Tensor | None = None, training: bool = False) -> tuple:
         """(last hidden layer [n, h], [(layer input, product with the kernel, pre-activation), ...])."""
+        ...
 
     def logits(self, hidden: tf.Tensor) -> tf.Tensor:
         """float32 [n, classes] of the last hidden layer."""
+        ...
 
     def log_probabilities(self, logits: tf.Tensor, active: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
         """float32 [n, blocks, classes / blocks]: log-softmax over the active classes, block by block."""
+        ...
 
     def context(self, label: tf.Tensor, task: tf.Tensor) -> tf.Tensor:
         """float32 [n, contexts], the gates open for rows of known class and task."""
+        ...
 
     def terms(
         self,
@@ -92,9 +97,11 @@ class ContinualModel(Protocol):
         training: bool = True,
     ) -> dict:
         """{"logits": [n, classes]} and generative terms [n] each, of known rows and rehearsed ones after them."""
+        ...
 
     def weighted(self, terms: Mapping) -> tf.Tensor:
         """The weighted sum of the terms of the objective."""
+        ...
 
 
 class ImaginingModel(ContinualModel, Protocol):
@@ -108,3 +115,4 @@ class ImaginingModel(ContinualModel, Protocol):
 
     def imagine(self, z: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         """Imagined rows float32 [n, units] of latent codes z float32 [n, latents]."""
+        ...
