@@ -1,11 +1,13 @@
 """Someone outside the package adds a layer, a family, a source, a method and a config, in one file each.
 
-Every verb of the command line works on them, and no file of the package is touched.
+Every verb of the command line works on them, and no file of the package is touched. The files are those of
+examples/extending, copied to a folder of their own.
 """
 
 import hashlib
 import json
 import pathlib
+import shutil
 import signal
 
 import numpy as np
@@ -20,236 +22,6 @@ from . import layer_checks, source_checks
 
 ROOT = pathlib.Path(reverie.__file__).parent
 
-LAYER = '''
-"""A layer: every feature times a weight of its own."""
-
-import keras
-from reverie.layers import CallInput, register_layer
-
-
-@register_layer(arguments={}, inputs=[CallInput((3,))], backends=True)
-class ToyScale(keras.layers.Layer):
-    def build(self, input_shape):
-        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
-        self.built = True
-
-    def call(self, inputs):
-        return inputs * keras.ops.cast(self.scale, inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-'''
-
-FAMILY = '''
-"""A family: a linear autoencoder with a scaled code, and its evaluation."""
-
-import dataclasses
-import math
-import sys
-
-import keras
-import numpy as np
-import tensorflow as tf
-from reverie import Family, Picture, Signature, register_family
-from toy_layer import ToyScale
-
-
-@dataclasses.dataclass(frozen=True)
-class ToyConfig:
-    """Sizes.
-
-    Attributes:
-      image_shape: (height, width, channels).
-      latents: units of the code.
-    """
-
-    image_shape: tuple = (8, 8, 1)
-    latents: int = 3
-
-
-class Toy(keras.Model):
-    def __init__(self, config):
-        super().__init__()
-        self.config = config
-        pixels = math.prod(config.image_shape)
-        self.encoder = keras.layers.Dense(config.latents, name="encoder")
-        self.scale = ToyScale(name="scale")
-        self.decoder = keras.layers.Dense(pixels, name="decoder")
-        self.encoder.build((None, pixels))
-        self.scale.build((None, config.latents))
-        self.decoder.build((None, config.latents))
-        self.built = True
-
-    def losses(self, batch, noise, training):
-        images = batch["image"]
-        error = tf.reduce_mean(tf.square(self.reconstruct(images)["images"] - images), axis=[1, 2, 3])
-        return {"total": error, "reconstruction": error}
-
-    def encode(self, images):
-        flat = tf.reshape(images, [-1, math.prod(self.config.image_shape)])
-        return {"features": self.scale(self.encoder(flat))}
-
-    def decode(self, features):
-        return {"images": tf.reshape(self.decoder(features), [-1, *self.config.image_shape])}
-
-    def reconstruct(self, images):
-        return self.decode(**self.encode(images))
-
-    def generate(self, count, seed):
-        return self.decode(tf.random.stateless_normal([count, self.config.latents], seed, alg="philox"))
-
-    def signatures(self):
-        images = {"images": tf.TensorSpec([None, *self.config.image_shape], tf.float32, name="images")}
-        code = {"features": tf.TensorSpec([None, self.config.latents], tf.float32, name="features")}
-        request = {
-            "count": tf.TensorSpec([], tf.int32, name="count"),
-            "seed": tf.TensorSpec([2], tf.int32, name="seed"),
-        }
-        return {
-            "encode": Signature(self.encode, images, lambda x: {"images": x}, lite=True),
-            "decode": Signature(self.decode, code, lambda x: {"features": np.ones([len(x), 3], np.float32)}, lite=True),
-            "reconstruct": Signature(self.reconstruct, images, lambda x: {"images": x}),
-            "generate": Signature(
-                self.generate, request, lambda x: {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32)}
-            ),
-        }
-
-
-HEADLINES = {"reconstruction": "mean squared reconstruction error"}
-OPTIONS = {}
-
-
-def quick(model, images):
-    pixels = images.pixels.astype(np.float32) / 255.0
-    return {"reconstruction": float(np.mean((model.reconstruct(pixels)["images"].numpy() - pixels) ** 2))}
-
-
-def evaluate(model, data):
-    return {"test_images": len(data.test), **quick(model, data.test)}
-
-
-def draw(model, data, numbers):
-    pixels = data.test.pixels[:4].astype(np.float32) / 255.0
-    back = np.clip(model.reconstruct(pixels)["images"].numpy(), 0.0, 1.0)
-    rows = [np.concatenate(list(part), axis=1) for part in (pixels, back)]
-    return {"toy_pairs": Picture(np.uint8(255 * np.concatenate(rows)), "Above: test images. Below: reconstructions.")}
-
-
-register_family(
-    Family(
-        name="toy",
-        settings=ToyConfig,
-        build=Toy,
-        summary="a linear autoencoder with a scaled code",
-        evaluation=sys.modules[__name__],
-    )
-)
-'''
-
-SOURCE = '''
-"""A source: bright rows in noise, drawn."""
-
-import numpy as np
-from reverie.pipelines import Option, Source, from_arrays, register_source
-
-
-class ToyRows(Source):
-    kind, summary, forms = "toyrows", "bright rows in noise, drawn", ("toyrows:COUNT",)
-    options = {"toy_brightness": Option(180, "of the bright row, 0 to 195")}
-
-    def splits(self, place, request):
-        return ("train", "test")
-
-    def read(self, place, split, request):
-        try:
-            count = int(place)
-        except ValueError:
-            raise UserError(f"toyrows:{place}: expected toyrows:COUNT, as toyrows:200") from None
-        if count < 1:
-            raise UserError(f"toyrows:{place}: expected at least one image")
-        generator = np.random.default_rng(0 if split == "train" else 1)
-        labels = generator.integers(0, 3, count)
-        images = generator.integers(0, 60, (count, 8, 8, 1))
-        images[np.arange(count), 2 * labels] += request.options["toy_brightness"]
-        return from_arrays(f"toyrows:{place}:{split}", images.astype(np.uint8), labels)
-
-
-from reverie import UserError
-
-register_source(ToyRows())
-'''
-
-METHOD = '''
-"""A method: weights are held near where the last task left them, all alike."""
-
-import dataclasses
-
-import tensorflow as tf
-from reverie import Method, register_method
-from reverie.training.continual import Options, state
-
-
-@dataclasses.dataclass(frozen=True)
-class ToyHoldOptions(Options):
-    """Of `toyhold`.
-
-    Attributes:
-      toyhold_strength: weight of the penalty.
-    """
-
-    toyhold_strength: float = 1.0
-
-
-class ToyHold(Method):
-    name, summary, penalizes = "toyhold", "holds all weights alike", True
-    options, strength = ToyHoldOptions, "toyhold_strength"
-
-    def __init__(self, variables, strength):
-        super().__init__(name="toyhold")
-        self._variables, self._strength = variables, strength
-        self.active = state(0.0)
-        self.anchor = [state(v.numpy()) for v in variables]
-
-    @classmethod
-    def build(cls, context):
-        return cls(context.held, context.options.toyhold_strength)
-
-    def extra_loss(self):
-        pairs = zip(self._variables, self.anchor, strict=True)
-        distance = tf.add_n([tf.reduce_sum(tf.square(tf.convert_to_tensor(v) - a)) for v, a in pairs])
-        return self._strength * self.active * distance
-
-    def after_task(self, task):
-        self.active.assign(1.0)
-        for variable, anchor in zip(self._variables, self.anchor, strict=True):
-            anchor.assign(variable.numpy())
-
-
-register_method(ToyHold)
-'''
-
-CONFIG = '''
-"""The toy family on the toy source.
-
-    reverie train --plugins=toy_layer.py,toy_family.py,toy_source.py --config=toy_config.py --workdir=runs/toy
-"""
-
-from reverie.configs import defaults
-
-
-def get_config():
-    config = defaults.get_config("toy")
-    config.data.source = "toyrows:120"
-    config.data.image_shape = (8, 8, 1)
-    config.data.toy_brightness = 190
-    config.train.steps = 40
-    config.train.batch_size = 20
-    config.train.steps_per_call = 5
-    config.train.log_every = 10
-    config.train.checkpoint_every = 10
-    return config
-'''
-
 
 def _digest_of_the_package() -> str:
     content = hashlib.sha256()
@@ -263,9 +35,9 @@ def _digest_of_the_package() -> str:
 def toys(tmp_path_factory):
     """The five files, in a folder of their own; what they register is gone again afterwards."""
     folder = tmp_path_factory.mktemp("toys")
-    files = {"toy_layer": LAYER, "toy_family": FAMILY, "toy_source": SOURCE, "toy_method": METHOD, "toy_config": CONFIG}
-    for name, content in files.items():
-        (folder / f"{name}.py").write_text(content.lstrip())
+    for path in (ROOT / "examples" / "extending").glob("toy_*.py"):
+        shutil.copy(path, folder)
+    assert len(list(folder.iterdir())) == 5
     before = _digest_of_the_package()
     yield folder
     assert _digest_of_the_package() == before, "a file of the package was touched"
