@@ -8,7 +8,7 @@ of 2,000, Adam at 0.0001. Digits are padded to 32 x 32 and all 1,024 pixels are 
 output units for all tasks; gates are keyed by task. Strengths are those of the authors' scripts.
 
 On two CPU cores this takes days; replay_permuted_mnist_quick.py is ten tasks in minutes. Which of them were run:
-BUILD_NOTES.md, "Results".
+docs/results/replay_permuted_mnist.md.
 """
 
 import ml_collections

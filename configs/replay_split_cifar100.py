@@ -10,7 +10,7 @@ The paper freezes the convolutions of BI-R only; here every recipe starts from t
 "internal" continues to train them and imagines pixels.
 
 Not measured on CIFAR itself: the code was run on small files of the same format, and no accuracy is claimed.
-What the paper's own code gives is in BUILD_NOTES.md, "Results".
+What the paper's own code gives is in docs/results/not_measured.md.
 """
 
 import ml_collections

@@ -8,7 +8,7 @@ by default). 2,000 steps a task of 128 current and 128 rehearsed images, Adam at
 layers of 400, 100 latents. Seeds below 10 keep the natural order of digits. Strengths are those of the authors'
 scripts, which chose them on test images of one seed; they are theirs, not tuned here.
 
-Measured accuracy, seeds and times: BUILD_NOTES.md, "Results".
+Measured accuracy, seeds and times: docs/results/replay_split_mnist.md.
 """
 
 import ml_collections

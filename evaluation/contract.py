@@ -21,6 +21,10 @@ class Picture(NamedTuple):
     Attributes:
       pixels: uint8 [height, width, 1 or 3].
       caption: what is to be seen on it, in a sentence or two.
+
+    Example:
+      >>> Picture(np.zeros([4, 4, 3], np.uint8), "Nothing to be seen yet.").caption
+      'Nothing to be seen yet.'
     """
 
     pixels: np.ndarray
@@ -39,6 +43,10 @@ class EvaluationData:
         of a run in stages), or None.
       options: what was asked of the evaluation, by the names in its OPTIONS.
       captions: of pictures that were drawn while training, by name.
+
+    Example:
+      >>> EvaluationData(train=None, test=None, options={"every": 2}).options["every"]
+      2
     """
 
     train: Any
@@ -54,6 +62,10 @@ class Evaluation(Protocol):
     Attributes:
       HEADLINES: name of a number -> what it means, for those shown large at the top of the report, in order.
       OPTIONS: name of an option of `reverie evaluate` that it takes -> what it does.
+
+    Example:
+      family = models.family("xcov")
+      numbers = of_family(family).evaluate(model, EvaluationData(train, test))
     """
 
     HEADLINES: Mapping[str, str]

@@ -91,7 +91,14 @@ _KINDS: dict[str, Kind] = {}
 
 
 def register_kind(kind: Kind) -> Kind:
-    """Makes a kind of run known; the later one of two with the same name counts."""
+    """Makes a kind of run known; the later one of two with the same name counts.
+
+    Example:
+      class Distilled(Plain):
+          name, section = "distilled", "teacher"
+
+      register_kind(Distilled())
+    """
     _KINDS[kind.name] = kind
     return kind
 

@@ -110,7 +110,13 @@ class BetaVAEConfig:
 
 
 class BetaVAE(keras.Model):
-    """The autoencoder; images are float32 [n, h, w, c] in [0, 1]."""
+    """The autoencoder; images are float32 [n, h, w, c] in [0, 1].
+
+    Example:
+      >>> model = BetaVAE(BetaVAEConfig(image_shape=(16, 16, 1), channels=(4, 4), hidden=8, latents=3))
+      >>> model.reconstruct(tf.zeros([2, 16, 16, 1])).shape
+      TensorShape([2, 16, 16, 1])
+    """
 
     def __init__(self, config: BetaVAEConfig, **kwargs):
         super().__init__(**kwargs)

@@ -48,7 +48,15 @@ class JMVAEConfig:
 
 
 class JMVAE(keras.Model):
-    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
+    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
+
+    Example:
+      >>> small = BetaVAEConfig(image_shape=(16, 16, 3), channels=(4, 4), hidden=8, latents=3)
+      >>> words = (("color", ("red", "blue"), ""), ("object", ("hat", "ball"), ""))
+      >>> model = JMVAE(JMVAEConfig(image_shape=(16, 16, 3), attributes=words, vision=small))
+      >>> model.images_to_symbols(tf.zeros([2, 16, 16, 3]))["label"].shape
+      TensorShape([2, 2])
+    """
 
     def __init__(self, config: JMVAEConfig, **kwargs):
         super().__init__(**kwargs)

@@ -119,6 +119,11 @@ class Replay(keras.Model):
     Images are float32 [batch, height, width, channels] in [0, 1]. `represent` turns them into what is imagined
     and rehearsed, float32 [batch, units]: features where replay is internal, else (standardized) pixels. All of
     training works on that.
+
+    Example:
+      >>> model = Replay(ReplayConfig(hidden=(8, 8), latents=3))
+      >>> model.encode(np.zeros([2, 28, 28, 1], np.float32))["features"].shape
+      TensorShape([2, 8])
     """
 
     features: Any  # `ConvolutionalFeatures`, or None.

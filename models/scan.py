@@ -68,7 +68,16 @@ class ScanConfig:
 
 
 class Scan(keras.Model):
-    """The four networks; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
+    """The four networks; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
+
+    Example:
+      >>> small = BetaVAEConfig(image_shape=(16, 16, 3), channels=(4, 4), hidden=8, latents=3)
+      >>> words = (("color", ("red", "blue"), ""), ("object", ("hat", "ball"), ""))
+      >>> model = Scan(ScanConfig(image_shape=(16, 16, 3), attributes=words, vision=small))
+      >>> red = tf.constant([[1.0, 0.0, 0.0, 0.0]])
+      >>> model.symbols_to_images(red, 2, [0, 0])["images"].shape
+      TensorShape([2, 16, 16, 3])
+    """
 
     def __init__(self, config: ScanConfig, **kwargs):
         super().__init__(**kwargs)

@@ -28,6 +28,12 @@ class Signature:
       not_as: LiteRT variants that do not answer for the model, and are not made.
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
       meaning: one line for the model card: what goes in and what comes out.
+
+    Example:
+      >>> images = {"images": tf.TensorSpec([None, 8, 8, 1], tf.float32, name="images")}
+      >>> halved = Signature(lambda images: {"images": 0.5 * images}, images, lambda x: {"images": x})
+      >>> float(halved.function(**halved.examples(np.ones([1, 8, 8, 1], np.float32)))["images"][0, 0, 0, 0])
+      0.5
     """
 
     function: Callable[..., dict[str, tf.Tensor]]

@@ -41,6 +41,11 @@ class SparseClassifier(keras.Model):
     Args:
       config: of the network.
       classes: of the one head.
+
+    Example:
+      >>> config = SparseConfig(image_shape=(16, 16, 1), stages=1, field=5, maps=2, pool=3, contrast=3)
+      >>> SparseClassifier(config, classes=4).classify(tf.zeros([2, 16, 16, 1]))["probabilities"].shape
+      TensorShape([2, 4])
     """
 
     def __init__(self, config: SparseConfig, classes: int, **kwargs):

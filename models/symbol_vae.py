@@ -48,6 +48,12 @@ class SymbolVAE(keras.Model):
       config: sizes and weights.
       sizes: number of values of each attribute.
       latents: as many as the beta-VAE has.
+
+    Example:
+      >>> model = SymbolVAE(SymbolVAEConfig(hidden=8), sizes=(2, 3), latents=4)
+      >>> mean, log_variance = model.code(tf.constant([[1.0, 0.0, 0.0, 0.0, 0.0]]))
+      >>> mean.shape
+      TensorShape([1, 4])
     """
 
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):

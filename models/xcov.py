@@ -66,6 +66,11 @@ class XCov(keras.Model):
 
     Images are float32 [batch, height, width, channels] in [0, 1]; the decoder is linear, so its images may
     leave that range a little.
+
+    Example:
+      >>> model = XCov(XCovConfig(latents=3, encoder=(8,), decoder=(8,)))
+      >>> model.encode(np.zeros([2, 28, 28, 1], np.float32))["features"].shape
+      TensorShape([2, 3])
     """
 
     def __init__(self, config: XCovConfig, **kwargs):

@@ -65,6 +65,11 @@ class Images:
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has
         tables * pictures rows then.
+
+    Example:
+      >>> images = Images("two black squares", (8, 8, 1), np.array([0, 1], np.int32), pixels=np.zeros([2, 8, 8, 1], np.uint8))
+      >>> len(images.take([1]))
+      1
     """
 
     name: str

@@ -35,6 +35,10 @@ def register_source(source: Source) -> None:
 
     Raises:
       UserError: something missing, a kind that is taken, or a setting whose name is.
+
+    Example:
+      register_source(MySource())
+      pipelines.read("mine:place")
     """
     missing = [member for member in _MEMBERS if not hasattr(source, member)]
     if missing:
