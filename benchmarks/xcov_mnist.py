@@ -2,8 +2,8 @@
 
     python benchmarks/xcov_mnist.py --data=mnist.npz --runs=runs/bench_xcov
 
-Trains what is missing, evaluates it, and prints the table of docs/results/xcov_mnist.md. It may be stopped and restarted at
-any time.
+Trains what is missing, evaluates it, and prints the table of docs/results/xcov_mnist.md. It may be stopped and
+restarted at any time.
 """
 
 import argparse

@@ -25,7 +25,8 @@ class Capability(enum.StrEnum):
     """What a model does beside `Model`; a family declares it, and the protocol of the same name says how.
 
     Example:
-      >>> Capability.CALIBRATE in {Capability("calibrate")}
+      >>> from reverie import models
+      >>> Capability.CALIBRATE in models.family("xcov").capabilities
       True
     """
 

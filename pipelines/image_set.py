@@ -67,7 +67,8 @@ class Images:
         tables * pictures rows then.
 
     Example:
-      >>> images = Images("two black squares", (8, 8, 1), np.array([0, 1], np.int32), pixels=np.zeros([2, 8, 8, 1], np.uint8))
+      >>> squares = np.zeros([2, 8, 8, 1], np.uint8)
+      >>> images = Images("two black squares", (8, 8, 1), np.array([0, 1], np.int32), pixels=squares)
       >>> len(images.take([1]))
       1
     """
