@@ -21,10 +21,6 @@ class Picture(NamedTuple):
     Attributes:
       pixels: uint8 [height, width, 1 or 3].
       caption: what is to be seen on it, in a sentence or two.
-
-    Example:
-      >>> Picture(np.zeros([8, 8, 1], np.uint8), "A test image.").caption
-      'A test image.'
     """
 
     pixels: np.ndarray
@@ -43,12 +39,6 @@ class EvaluationData:
         of a run in stages), or None.
       options: what was asked of the evaluation, by the names in its OPTIONS.
       captions: of pictures that were drawn while training, by name.
-
-    Example:
-      >>> images = pipelines.from_arrays("black", np.zeros([4, 8, 8], np.uint8), None)
-      >>> data = EvaluationData(train=images, test=images, options={"every": 2})
-      >>> len(data.test), data.options["every"]
-      (4, 2)
     """
 
     train: Any
@@ -64,23 +54,6 @@ class Evaluation(Protocol):
     Attributes:
       HEADLINES: name of a number -> what it means, for those shown large at the top of the report, in order.
       OPTIONS: name of an option of `reverie evaluate` that it takes -> what it does.
-
-    Example:
-      >>> class Brightness:
-      ...     HEADLINES = {"brightness": "mean of all test pixels"}
-      ...     OPTIONS = {}
-      ...
-      ...     def quick(self, model, images):
-      ...         return {"brightness": float(images.pixels.mean() / 255)}
-      ...
-      ...     def evaluate(self, model, data):
-      ...         return self.quick(model, data.test)
-      ...
-      ...     def draw(self, model, data, numbers):
-      ...         return {"first": Picture(data.test.pixels[0], "The first test image.")}
-      >>> images = pipelines.from_arrays("black", np.zeros([4, 8, 8], np.uint8), None)
-      >>> Brightness().evaluate(None, EvaluationData(images, images))
-      {'brightness': 0.0}
     """
 
     HEADLINES: Mapping[str, str]

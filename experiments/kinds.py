@@ -91,16 +91,7 @@ _KINDS: dict[str, Kind] = {}
 
 
 def register_kind(kind: Kind) -> Kind:
-    """Makes a kind of run known; the later one of two with the same name counts.
-
-    Example:
-      >>> from reverie import experiments
-      >>> class Quiet(experiments.Plain):
-      ...     name, section = "quiet", "quiet"
-      >>> kind = register_kind(Quiet())
-      >>> "quiet" in kinds()
-      True
-    """
+    """Makes a kind of run known; the later one of two with the same name counts."""
     _KINDS[kind.name] = kind
     return kind
 

@@ -109,15 +109,7 @@ class BetaVAEConfig:
 
 
 class BetaVAE(keras.Model):
-    """The autoencoder; images are float32 [n, h, w, c] in [0, 1].
-
-    Example:
-      >>> import numpy as np
-      >>> model = BetaVAE(BetaVAEConfig(image_shape=(16, 16, 3), channels=(8, 8), hidden=16, latents=4))
-      >>> mean, log_variance = model.code(np.zeros([5, 16, 16, 3], np.float32))
-      >>> mean.shape, model.decode(mean).shape
-      (TensorShape([5, 4]), TensorShape([5, 16, 16, 3]))
-    """
+    """The autoencoder; images are float32 [n, h, w, c] in [0, 1]."""
 
     def __init__(self, config: BetaVAEConfig, **kwargs):
         super().__init__(**kwargs)

@@ -22,13 +22,7 @@ from .signature import Signature
 
 
 class Capability(enum.StrEnum):
-    """What a model does beside `Model`; a family declares it, and the protocol of the same name says how.
-
-    Example:
-      >>> from reverie import models
-      >>> Capability.WORDS in models.family("scan").capabilities
-      True
-    """
+    """What a model does beside `Model`; a family declares it, and the protocol of the same name says how."""
 
     CALIBRATE = "calibrate"
     PREPARE = "prepare"
@@ -168,13 +162,6 @@ class Stage:
       needed: whether later stages stand on it.
       gives: what the model can do once it is trained, of "vision", "symbols", "operators".
       unmix: (means, log-variances of codes) -> None: turns latents apart at the steps that the settings say, or None.
-
-    Example:
-      >>> from reverie import models
-      >>> attributes = (("color", ("red", "blue"), ""),)
-      >>> stage = models.build({"family": "scan", "attributes": attributes}).stages()[2]
-      >>> stage.name, stage.sees, stage.gives
-      ('symbols', 'codes', ('symbols',))
     """
 
     name: str

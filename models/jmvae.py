@@ -48,14 +48,7 @@ class JMVAEConfig:
 
 
 class JMVAE(keras.Model):
-    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
-
-    Example:
-      >>> from reverie import models
-      >>> attributes = (("color", ("red", "blue"), ""), ("place", ("top", "middle", "bottom"), ""))
-      >>> models.build({"family": "jmvae", "attributes": attributes}).sizes
-      (2, 3)
-    """
+    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
 
     def __init__(self, config: JMVAEConfig, **kwargs):
         super().__init__(**kwargs)

@@ -51,14 +51,6 @@ class Replay(keras.Model):
     Images are float32 [batch, height, width, channels] in [0, 1]. `represent` turns them into what is imagined
     and rehearsed, float32 [batch, units]: features where replay is internal, else (standardised) pixels. All of
     training works on that.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie import models
-      >>> model = models.build({"family": "replay", "image_shape": (8, 8, 1), "hidden": (16, 16), "classes": 4})
-      >>> images = np.zeros([5, 8, 8, 1], np.float32)
-      >>> model.represent(images).shape
-      TensorShape([5, 64])
     """
 
     def __init__(self, config: ReplayConfig, **kwargs):

@@ -27,14 +27,6 @@ class Signature:
       not_as: LiteRT variants that do not answer for the model, and are not made.
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
       meaning: one line for the model card: what goes in and what comes out.
-
-    Example:
-      >>> images = {"images": tf.TensorSpec([None, 8, 8, 1], tf.float32, name="images")}
-      >>> def encode(images):
-      ...     return {"features": tf.reduce_mean(images, axis=[1, 2, 3])[:, None]}
-      >>> signature = Signature(encode, images, lambda images: {"images": images}, lite=True)
-      >>> signature.function(**signature.examples(np.ones([2, 8, 8, 1], np.float32)))["features"].shape
-      TensorShape([2, 1])
     """
 
     function: Callable[..., dict[str, tf.Tensor]]

@@ -41,13 +41,6 @@ class SparseClassifier(keras.Model):
     Args:
       config: of the network.
       classes: of the one head.
-
-    Example:
-      >>> from reverie import models
-      >>> sizes = {"image_shape": (16, 16, 3), "field": 5, "maps": 2, "pool": 3, "contrast": 3, "stages": 2}
-      >>> model = models.build({"family": "sparse_classifier", "heads": {"label": 4}, **sizes})
-      >>> model.classes, len(model.head_variables())
-      (4, 2)
     """
 
     def __init__(self, config: SparseConfig, classes: int, **kwargs):

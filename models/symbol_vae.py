@@ -48,13 +48,6 @@ class SymbolVAE(keras.Model):
       config: sizes and weights.
       sizes: number of values of each attribute.
       latents: as many as the beta-VAE has.
-
-    Example:
-      >>> import numpy as np
-      >>> model = SymbolVAE(SymbolVAEConfig(hidden=16), sizes=(4, 3), latents=5)
-      >>> mean, log_variance = model.code(np.zeros([2, 4 + 3], np.float32))
-      >>> mean.shape
-      TensorShape([2, 5])
     """
 
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):

@@ -63,11 +63,6 @@ class Images:
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has
         tables * pictures rows then.
-
-    Example:
-      >>> images = from_arrays("black", np.zeros([4, 8, 8], np.uint8), np.array([0, 1, -1, 1]))
-      >>> len(images), images.shape, images.labels.tolist()
-      (4, (8, 8, 1), [0, 1, -1, 1])
     """
 
     name: str

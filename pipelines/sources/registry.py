@@ -35,21 +35,6 @@ def register_source(source: Source) -> None:
 
     Raises:
       UserError: something missing, a kind that is taken, or a setting whose name is.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.pipelines import from_arrays, read
-      >>> class Blank(Source):
-      ...     kind, summary, forms = "blank", "black images", ("blank:COUNT",)
-      ...
-      ...     def splits(self, place, request):
-      ...         return ("train",)
-      ...
-      ...     def read(self, place, split, request):
-      ...         return from_arrays(f"blank:{place}", np.zeros([int(place), 8, 8], np.uint8), None)
-      >>> register_source(Blank())
-      >>> len(read("blank:9", test_fraction=0.0))
-      9
     """
     missing = [member for member in _MEMBERS if not hasattr(source, member)]
     if missing:

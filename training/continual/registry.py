@@ -46,12 +46,6 @@ def register_method(method: _Registered) -> _Registered:
     Raises:
       UserError: a name or recipe that cannot be used or is taken, hooks without the fact that they need, options
         that are no frozen dataclass or that another method has with another default.
-
-    Example:
-      >>> class Nothing(Method):
-      ...     name, summary = "nothing", "changes nothing"
-      >>> register_method(Nothing).name in methods()
-      True
     """
     others = {name: other for name, other in _METHODS.items() if _origin(other) != _origin(method)}
     recipe = method.recipe or method.name
