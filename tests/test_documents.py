@@ -35,7 +35,7 @@ def test_links_lead_to_files_and_headings(path):
 
 @documents
 def test_files_of_the_package_that_are_named_are_there(path):
-    for name in re.findall(rf"`((?:{PLACES})/[\w/.]*)`", path.read_text(encoding="utf-8")):
+    for name in re.findall(rf"`((?:{PLACES})/[a-z0-9_/.]*)`", path.read_text(encoding="utf-8")):
         assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), name
 
 
