@@ -22,7 +22,13 @@ from .signature import Signature
 
 
 class Capability(enum.StrEnum):
-    """What a model does beside `Model`; a family declares it, and the protocol of the same name says how."""
+    """What a model does beside `Model`; a family declares it, and the protocol of the same name says how.
+
+    Example:
+      >>> from reverie import Capability, models
+      >>> Capability.WORDS in models.family("scan").capabilities
+      True
+    """
 
     CALIBRATE = "calibrate"
     PREPARE = "prepare"
@@ -162,6 +168,9 @@ class Stage:
       needed: whether later stages stand on it.
       gives: what the model can do once it is trained, of "vision", "symbols", "operators".
       unmix: (means, log-variances of codes) -> None: turns latents apart at the steps that the settings say, or None.
+
+    Example:
+      Stage(name="vision", variables=self.vision.trainable_variables, losses=lambda first_step, held_out: self.losses)
     """
 
     name: str
