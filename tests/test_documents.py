@@ -12,6 +12,7 @@ import reverie
 from absl import flags
 from reverie import cli
 from reverie.configs import names as config_names
+from reverie.pipelines.sources import registry as sources
 from reverie.training import run_folder
 
 from .contracts import test_extending as extending
@@ -127,3 +128,8 @@ def test_every_verb_and_config_is_documented():
     everything = "".join(_text(page) for page in PAGES)
     assert [verb for verb in cli.VERBS if f"reverie {verb}" not in everything] == []
     assert [name for name in config_names() if f"`{name}`" not in everything and f"={name}" not in everything] == []
+
+
+def test_the_table_of_sources_is_that_of_the_package(monkeypatch):
+    monkeypatch.setattr(sources, "_REGISTERED", {})
+    assert reverie.pipelines.sources_table() in _text("docs/images.md")
