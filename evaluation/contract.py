@@ -21,12 +21,6 @@ class Picture(NamedTuple):
     Attributes:
       pixels: uint8 [height, width, 1 or 3].
       caption: what is to be seen on it, in a sentence or two.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie import Picture
-      >>> Picture(np.zeros([8, 8, 1], np.uint8), "Darkness, for comparison.").caption
-      'Darkness, for comparison.'
     """
 
     pixels: np.ndarray
@@ -45,14 +39,6 @@ class EvaluationData:
         of a run in stages), or None.
       options: what was asked of the evaluation, by the names in its OPTIONS.
       captions: of pictures that were drawn while training, by name.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie import EvaluationData
-      >>> from reverie.pipelines import from_arrays
-      >>> images = from_arrays("digits", np.zeros([4, 8, 8], np.uint8), None)
-      >>> len(EvaluationData(train=images, test=images).test)
-      4
     """
 
     train: Any
@@ -68,19 +54,6 @@ class Evaluation(Protocol):
     Attributes:
       HEADLINES: name of a number -> what it means, for those shown large at the top of the report, in order.
       OPTIONS: name of an option of `reverie evaluate` that it takes -> what it does.
-
-    Example:
-      class Brightness:
-          HEADLINES, OPTIONS = {"brightness": "mean brightness of reconstructions"}, {}
-
-          def quick(self, model, images):
-              return {"brightness": float(np.mean(model.reconstruct(images.pixels / np.float32(255))["images"]))}
-
-          def evaluate(self, model, data):
-              return self.quick(model, data.test)
-
-          def draw(self, model, data, numbers):
-              return {"first": Picture(data.test.pixels[0], "The first test image.")}
     """
 
     HEADLINES: Mapping[str, str]

@@ -44,10 +44,6 @@ class Comparison:
       table: Markdown: a row a method, means and standard errors over seeds.
       failures: of runs that failed.
       exit_code: 0, that of a run that failed, or 143 where it was told to stop.
-
-    Example:
-      comparison = reverie.compare("replay_split_mnist", "runs/methods", ["none", "bir"])
-      print(comparison.table)
     """
 
     folder: pathlib.Path

@@ -91,17 +91,7 @@ _KINDS: dict[str, Kind] = {}
 
 
 def register_kind(kind: Kind) -> Kind:
-    """Makes a kind of run known; the later one of two with the same name counts.
-
-    Example:
-      >>> from reverie.experiments import Plain, kinds
-      >>> class Watched(Plain):
-      ...     name, section = "watched", "watching"
-      >>> _ = register_kind(Watched())
-      >>> "watched" in kinds()
-      True
-      >>> _ = _KINDS.pop("watched")
-    """
+    """Makes a kind of run known; the later one of two with the same name counts."""
     _KINDS[kind.name] = kind
     return kind
 

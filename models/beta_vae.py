@@ -109,15 +109,7 @@ class BetaVAEConfig:
 
 
 class BetaVAE(keras.Model):
-    """The autoencoder; images are float32 [n, h, w, c] in [0, 1].
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.models import BetaVAE, BetaVAEConfig
-      >>> vision = BetaVAE(BetaVAEConfig(image_shape=(8, 8, 3), channels=(4, 4), hidden=8, latents=3))
-      >>> vision.posterior(np.zeros([5, 8, 8, 3], np.float32)).mean().shape.as_list()
-      [5, 3]
-    """
+    """The autoencoder; images are float32 [n, h, w, c] in [0, 1]."""
 
     def __init__(self, config: BetaVAEConfig, **kwargs):
         super().__init__(**kwargs)

@@ -22,13 +22,7 @@ from .signature import Signature
 
 
 class Capability(enum.StrEnum):
-    """What a model does beside `Model`; a family declares it, and the protocol of the same name says how.
-
-    Example:
-      >>> from reverie import Capability, models
-      >>> Capability.WORDS in models.family("scan").capabilities
-      True
-    """
+    """What a model does beside `Model`; a family declares it, and the protocol of the same name says how."""
 
     CALIBRATE = "calibrate"
     PREPARE = "prepare"
@@ -168,9 +162,6 @@ class Stage:
       needed: whether later stages stand on it.
       gives: what the model can do once it is trained, of "vision", "symbols", "operators".
       unmix: (means, log-variances of codes) -> None: turns latents apart at the steps that the settings say, or None.
-
-    Example:
-      Stage(name="vision", variables=self.vision.trainable_variables, losses=lambda first_step, held_out: self.losses)
     """
 
     name: str

@@ -48,15 +48,7 @@ class JMVAEConfig:
 
 
 class JMVAE(keras.Model):
-    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
-
-    Example:
-      >>> from reverie import models
-      >>> words = (("color", ("red", "blue"), ""), ("place", ("top", "middle", "bottom"), ""))
-      >>> model = models.build({"family": "jmvae", "image_shape": (16, 16, 3), "attributes": words})
-      >>> [stage.name for stage in model.stages()]
-      ['joint']
-    """
+    """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
 
     def __init__(self, config: JMVAEConfig, **kwargs):
         super().__init__(**kwargs)

@@ -51,13 +51,6 @@ class Replay(keras.Model):
     Images are float32 [batch, height, width, channels] in [0, 1]. `represent` turns them into what is imagined
     and rehearsed, float32 [batch, units]: features where replay is internal, else (standardized) pixels. All of
     training works on that.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.models import Replay, ReplayConfig
-      >>> model = Replay(ReplayConfig(image_shape=(8, 8, 1), classes=4, tasks=2, hidden=(16, 16), latents=3))
-      >>> sorted(model.classify(np.zeros([5, 8, 8, 1], np.float32)))
-      ['label', 'probabilities']
     """
 
     def __init__(self, config: ReplayConfig, **kwargs):

@@ -68,15 +68,7 @@ class ScanConfig:
 
 
 class Scan(keras.Model):
-    """The four networks; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
-
-    Example:
-      >>> from reverie import models
-      >>> words = (("color", ("red", "blue"), ""), ("place", ("top", "middle", "bottom"), ""))
-      >>> model = models.build({"family": "scan", "image_shape": (16, 16, 3), "attributes": words})
-      >>> [stage.name for stage in model.stages()], model.sizes
-      (['denoising', 'vision', 'symbols', 'operators'], (2, 3))
-    """
+    """The four networks; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values]."""
 
     def __init__(self, config: ScanConfig, **kwargs):
         super().__init__(**kwargs)

@@ -27,17 +27,6 @@ class Signature:
       not_as: LiteRT variants that do not answer for the model, and are not made.
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
       meaning: one line for the model card: what goes in and what comes out.
-
-    Example:
-      >>> from reverie import Signature
-      >>> double = Signature(
-      ...     lambda images: {"images": 2.0 * images},
-      ...     {"images": tf.TensorSpec([None, 8, 8, 1], tf.float32, name="images")},
-      ...     examples=lambda images: {"images": images},
-      ...     meaning="images twice as bright",
-      ... )
-      >>> double.lite, double.amplification
-      (False, 1.0)
     """
 
     function: Callable[..., dict[str, tf.Tensor]]

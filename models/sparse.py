@@ -171,16 +171,7 @@ class Stage(keras.layers.Layer):
 
 
 class Sparse(keras.Model):
-    """The stack of stages. Images are float32 [batch, height, width, channels] in [0, 1].
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.models import Sparse, SparseConfig
-      >>> model = Sparse(SparseConfig(image_shape=(16, 16, 3), stages=1, field=5, maps=2, pool=3, contrast=3))
-      >>> features = model.encode(np.zeros([2, 16, 16, 3], np.float32))["features"]
-      >>> features.shape[1] == model.units
-      True
-    """
+    """The stack of stages. Images are float32 [batch, height, width, channels] in [0, 1]."""
 
     def __init__(self, config: SparseConfig, **kwargs):
         super().__init__(**kwargs)

@@ -41,14 +41,6 @@ class SparseClassifier(keras.Model):
     Args:
       config: of the network.
       classes: of the one head.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.models import SparseClassifier, SparseConfig
-      >>> config = SparseConfig(image_shape=(16, 16, 3), stages=1, field=5, maps=2, pool=3, contrast=3)
-      >>> answer = SparseClassifier(config, classes=4).classify(np.zeros([2, 16, 16, 3], np.float32))
-      >>> answer["probabilities"].shape.as_list()
-      [2, 4]
     """
 
     def __init__(self, config: SparseConfig, classes: int, **kwargs):

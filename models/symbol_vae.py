@@ -48,13 +48,6 @@ class SymbolVAE(keras.Model):
       config: sizes and weights.
       sizes: number of values of each attribute.
       latents: as many as the beta-VAE has.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.models import SymbolVAE, SymbolVAEConfig
-      >>> names = SymbolVAE(SymbolVAEConfig(hidden=8), sizes=(2, 3), latents=4)
-      >>> names.posterior(np.array([[1, 0, 0, 0, 1]], np.float32)).mean().shape.as_list()
-      [1, 4]
     """
 
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):

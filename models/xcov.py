@@ -66,14 +66,6 @@ class XCov(keras.Model):
 
     Images are float32 [batch, height, width, channels] in [0, 1]; the decoder is linear, so its images may
     leave that range a little.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie import models
-      >>> model = models.build({"family": "xcov", "image_shape": (8, 8, 1), "heads": {"label": 3}, "latents": 2})
-      >>> code = model.encode(np.zeros([5, 8, 8, 1], np.float32))
-      >>> sorted((name, tuple(value.shape)) for name, value in code.items())
-      [('features', (5, 2)), ('probabilities', (5, 3))]
     """
 
     def __init__(self, config: XCovConfig, **kwargs):

@@ -63,13 +63,6 @@ class Images:
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has
         tables * pictures rows then.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.pipelines import from_arrays
-      >>> images = from_arrays("digits", np.zeros([4, 8, 8], np.uint8), np.array([0, 1, -1, 1]))
-      >>> len(images), images.shape, images.head_names
-      (4, (8, 8, 1), ('label',))
     """
 
     name: str

@@ -1,8 +1,9 @@
-"""What the documents say is there: links, tests, commands, flags, names of Python and whole files of code."""
+"""What the documents name is there: links, files, commands with their flags, configs, tests, public names."""
 
 import ast
+import difflib
 import functools
-import inspect
+import importlib
 import json
 import pathlib
 import re
@@ -10,126 +11,112 @@ import re
 import pytest
 import reverie
 from absl import flags
-from reverie import cli
-from reverie.configs import names as config_names
-from reverie.pipelines.sources import registry as sources
+from reverie import cli, configs, models, pipelines
 from reverie.training import run_folder
 
-from .contracts import test_extending as extending
-
 ROOT = pathlib.Path(reverie.__file__).parent
-PAGES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
-    if path.name != "contract_matrix.md"  # Made by a test run.
-)
+DOCUMENTS = [ROOT / f"{name}.md" for name in ("README", "BUILD_NOTES", "CHANGELOG", "CONTRIBUTING")]
+DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
+PLACES = "benchmarks|cli|configs|evaluation|experiments|export|layers|models|pipelines|tests|training"
+documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-def _text(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
+def _anchor(title: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
 
 
-def _blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", _text(page), re.M | re.S)
+def _blocks(path: pathlib.Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def _anchors(page: pathlib.Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", _text(page)):
-        if target.startswith("http"):
+@documents
+def test_links_lead_to_files_and_headings(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
             continue
-        path, _, anchor = target.partition("#")
-        found = (ROOT / page).parent / path if path else ROOT / page
+        name, _, heading = target.partition("#")
+        found = path.parent / name if name else path
         assert found.exists(), target
-        assert not anchor or anchor in _anchors(found), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in map(_anchor, titles), target
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_have_the_verbs_flags_and_configs_that_are_written(page):
-    for block in _blocks(page, "bash"):
+@documents
+def test_files_of_the_package_that_are_named_are_there(path):
+    for name in re.findall(rf"`((?:{PLACES})/[a-z0-9_/.]*)`", path.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), name
+
+
+@documents
+def test_configs_that_commands_name_are_there(path):
+    for name in re.findall(r"--config=(\w+)(?![\w./])", path.read_text(encoding="utf-8")):
+        assert name in configs.names() or (path.parent / f"{name}.py").exists(), name
+
+
+@documents
+def test_commands_have_the_verbs_flags_and_keys_that_are_written(path):
+    for block in _blocks(path, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
-            words = line.split("#")[0].split()
+            words = line.split(" #")[0].split(" -- ")[0].split()
             if words[:1] != ["reverie"]:
                 continue
             assert words[1] in cli.VERBS, line
             values = flags.FlagValues()
             cli.command_of(words[1]).define(values, [words[1], "--help"])
-            for name in re.findall(r" --([\w.]+)", " ".join(words).split(" -- ")[0]):
-                assert name.split(".")[0] in {*values, "plugins", "debug", "help"}, line
-            config = next((word[9:] for word in words if word.startswith("--config=")), "")
-            if not config.endswith(".py"):
-                assert not config or config.split(":")[0] in config_names(), line
-                for key in re.findall(r" --config\.([\w.]+)=", " ".join(words)):
-                    assert key in _keys(config or "xcov_demo"), line
+            given = [word.removeprefix("--").partition("=") for word in words if word.startswith("--")]
+            assert {name.split(".")[0] for name, _, _ in given} <= {*values, "plugins", "debug"}, line
+            config = dict((name, value) for name, _, value in given).get("config", "xcov_demo")
+            if config.split(":")[0] in configs.names():
+                keys = {name.removeprefix("config.") for name, _, _ in given if name.startswith("config.")}
+                assert keys <= _keys(config if ":" in config and keys else config.split(":")[0]), line
 
 
 @functools.cache
 def _keys(config: str) -> set[str]:
-    """All keys of a config, dotted; a recipe of a plugin has those of its base."""
-    name = config.split(":")[0] if "toyhold" in config else config
-    return set(run_folder.flatten(json.loads(reverie.config(name).to_json_best_effort())))
+    """All settings of a config, dotted."""
+    return set(run_folder.flatten(json.loads(reverie.config(config).to_json_best_effort())))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_python_is_python_and_its_imports_are_there(page):
-    for block in _blocks(page, "python"):
+@documents
+def test_python_has_the_names_that_are_written(path):
+    for block in _blocks(path, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reverie"):
-                module = __import__(node.module, fromlist=["_"])
+                module = importlib.import_module(node.module)
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 owner = {"reverie": reverie, "run": reverie.Run}.get(node.value.id)
                 assert owner is None or hasattr(owner, node.attr), ast.unparse(node)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_files_and_folders_of_the_package_that_are_named_exist(page):
-    if page in ("CHANGELOG.md", "docs/extending.md"):
-        return  # What was, and what is yet to be written.
-    folders = "benchmarks|cli|configs|evaluation|experiments|export|layers|models|pipelines|tests|training"
-    for name in re.findall(rf"`((?:{folders})/[\w/.]*)`", _text(page)):
-        assert (ROOT / name).exists(), name
-
-
-def test_pitfalls_name_tests_that_there_are():
-    named = re.findall(r"`(tests/[\w/]+\.py)`: ([^|]+?) *\|", _text("docs/pitfalls.md"))
-    assert len(named) > 20
-    for path, sentences in named:
-        tests = set(re.findall(r"def (test_\w+)", _text(path)))
-        for sentence in sentences.split(";"):
-            if "`" not in sentence:
-                assert "_".join(["test", *re.findall(r"\w+", sentence.lower())]) in tests, (path, sentence)
-
-
-@pytest.mark.parametrize("name", ["layer", "family", "config", "source", "method"])
-def test_the_page_on_extending_shows_the_files_that_are_tested(name):
-    (shown,) = re.findall(rf"^`toy_{name}\.py`:\n\n```python\n(.*?)^```$", _text("docs/extending.md"), re.M | re.S)
-    shown, tested = (ast.parse(text) for text in (shown, inspect.cleandoc(getattr(extending, name.upper()))))
-    documented = [(ast.get_docstring(tree) or "").split() for tree in (shown, tested)]
-    assert documented[0] == documented[1]
-    # In whatever order: what a file imports stands first on a page.
-    one, other = (sorted(ast.unparse(node) for node in tree.body[1:]) for tree in (shown, tested))
-    assert one == other
-
-
-def test_the_readme_is_short_and_its_python_too():
-    assert len(_text("README.md").splitlines()) < 200
-    (example,) = _blocks("README.md", "python")
-    assert len(example.splitlines()) <= 12
-
-
-def test_every_verb_and_config_is_documented():
-    everything = "".join(_text(page) for page in PAGES)
+def test_every_verb_and_every_config_is_in_some_document():
+    everything = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
     assert [verb for verb in cli.VERBS if f"reverie {verb}" not in everything] == []
-    assert [name for name in config_names() if f"`{name}`" not in everything and f"={name}" not in everything] == []
+    assert [name for name in configs.names() if f"`{name}`" not in everything] == []
 
 
-def test_the_table_of_sources_is_that_of_the_package(monkeypatch):
-    monkeypatch.setattr(sources, "_REGISTERED", {})
-    assert reverie.pipelines.sources_table() in _text("docs/images.md")
+def test_the_tests_that_pitfalls_name_are_there():
+    """A row says `tests/file.py`: what its name says; what its name says."""
+    rows = re.findall(r"`(tests/[\w/]+\.py)`: ([^|;`]+(?:; [^|;`]+)*)", (ROOT / "docs/pitfalls.md").read_text())
+    assert len(rows) > 20
+    for file, said in rows:
+        names = [name.removeprefix("test_") for name in re.findall(r"def (test_\w+)", (ROOT / file).read_text())]
+        for sentence in said.split("; "):
+            slug = re.sub(r"[^a-z0-9]+", "_", sentence.replace("'", "").lower()).strip("_")
+            near = difflib.get_close_matches(slug, names, 1)
+            assert any(name.replace("_s_", "s_").startswith(slug) for name in names), f"{file}: {slug}; {near}"
+
+
+def test_the_readme_is_short_and_lists_every_family_and_verb():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 200
+    assert all(f"`{name}`" in text for name in models.families())
+
+
+def test_the_guide_to_images_lists_every_source():
+    text = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+    table = pipelines.sources_table().splitlines()[2:]
+    for form in re.findall(r"`([^`]+)`", " ".join(line.split("|")[1] for line in table)):
+        assert f"`{form}`" in text, form

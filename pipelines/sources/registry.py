@@ -35,21 +35,6 @@ def register_source(source: Source) -> None:
 
     Raises:
       UserError: something missing, a kind that is taken, or a setting whose name is.
-
-    Example:
-      >>> import numpy as np
-      >>> from reverie.pipelines import from_arrays
-      >>> class Gray(Source):
-      ...     kind, summary, forms = "gray", "gray squares", ("gray:COUNT",)
-      ...
-      ...     def splits(self, place, request):
-      ...         return ("train",)
-      ...
-      ...     def read(self, place, split, request):
-      ...         return from_arrays(f"gray:{place}", np.full([int(place), 8, 8], 128, np.uint8), None)
-      >>> register_source(Gray())
-      >>> _REGISTERED.pop("gray").summary
-      'gray squares'
     """
     missing = [member for member in _MEMBERS if not hasattr(source, member)]
     if missing:

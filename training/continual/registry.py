@@ -46,13 +46,6 @@ def register_method(method: _Registered) -> _Registered:
     Raises:
       UserError: a name or recipe that cannot be used or is taken, hooks without the fact that they need, options
         that are no frozen dataclass or that another method has with another default.
-
-    Example:
-      >>> class Idle(Method):
-      ...     name, summary, stateful = "idle", "does nothing", False
-      >>> _ = register_method(Idle)
-      >>> _METHODS.pop("idle").summary
-      'does nothing'
     """
     others = {name: other for name, other in _METHODS.items() if _origin(other) != _origin(method)}
     recipe = method.recipe or method.name
