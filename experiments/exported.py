@@ -72,6 +72,9 @@ class ExportedEncoder(Endpoints):
 
     Raises:
       UserError: no such file, one of another endpoint, or the runtime is not installed.
+
+    Example:
+      reverie.load("runs/a/export/xcov/1/lite/encode_int8.tflite").encode(images)
     """
 
     def __init__(self, path):

@@ -1,12 +1,18 @@
-"""What the documents name is there: links, files, configs, tests, public names."""
+"""What the documents name is there: links, files, commands with their flags, configs, tests, public names."""
 
+import ast
 import difflib
+import functools
+import importlib
+import json
 import pathlib
 import re
 
 import pytest
 import reverie
-from reverie import configs, models, pipelines
+from absl import flags
+from reverie import cli, configs, models, pipelines
+from reverie.training import run_folder
 
 ROOT = pathlib.Path(reverie.__file__).parent
 DOCUMENTS = [ROOT / f"{name}.md" for name in ("README", "BUILD_NOTES", "CHANGELOG", "CONTRIBUTING")]
@@ -18,6 +24,10 @@ documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path
 def _anchor(title: str) -> str:
     """A heading's anchor, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
+
+
+def _blocks(path: pathlib.Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @documents
@@ -43,6 +53,48 @@ def test_files_of_the_package_that_are_named_are_there(path):
 def test_configs_that_commands_name_are_there(path):
     for name in re.findall(r"--config=(\w+)(?![\w./])", path.read_text(encoding="utf-8")):
         assert name in configs.names() or (path.parent / f"{name}.py").exists(), name
+
+
+@documents
+def test_commands_have_the_verbs_flags_and_keys_that_are_written(path):
+    for block in _blocks(path, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = line.split(" #")[0].split(" -- ")[0].split()
+            if words[:1] != ["reverie"]:
+                continue
+            assert words[1] in cli.VERBS, line
+            values = flags.FlagValues()
+            cli.command_of(words[1]).define(values, [words[1], "--help"])
+            given = [word.removeprefix("--").partition("=") for word in words if word.startswith("--")]
+            assert {name.split(".")[0] for name, _, _ in given} <= {*values, "plugins", "debug"}, line
+            config = dict((name, value) for name, _, value in given).get("config", "xcov_demo")
+            if config.split(":")[0] in configs.names():
+                keys = {name.removeprefix("config.") for name, _, _ in given if name.startswith("config.")}
+                assert keys <= _keys(config if ":" in config and keys else config.split(":")[0]), line
+
+
+@functools.cache
+def _keys(config: str) -> set[str]:
+    """All settings of a config, dotted."""
+    return set(run_folder.flatten(json.loads(reverie.config(config).to_json_best_effort())))
+
+
+@documents
+def test_python_has_the_names_that_are_written(path):
+    for block in _blocks(path, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reverie"):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                owner = {"reverie": reverie, "run": reverie.Run}.get(node.value.id)
+                assert owner is None or hasattr(owner, node.attr), ast.unparse(node)
+
+
+def test_every_verb_and_every_config_is_in_some_document():
+    everything = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    assert [verb for verb in cli.VERBS if f"reverie {verb}" not in everything] == []
+    assert [name for name in configs.names() if f"`{name}`" not in everything] == []
 
 
 def test_the_tests_that_pitfalls_name_are_there():

@@ -9,7 +9,7 @@ import reverie
 
 ROOT = pathlib.Path(reverie.__file__).parent
 # Those of layers and pipelines are run in tests of their own.
-FOLDERS = ("evaluation", "experiments", "export", "models", "training")
+FOLDERS = ("cli", "configs", "evaluation", "experiments", "export", "models", "training")
 WITH_EXAMPLES = sorted(
     ".".join(("reverie", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
     for folder in FOLDERS
