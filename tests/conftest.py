@@ -204,6 +204,7 @@ _GROUPS = {
 }  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)  # Before the groups are read.
 def pytest_collection_modifyitems(config, items):
     """Tests that share a trained run stay together, and come first: the short ones fill the gaps at the end."""
     if not config.pluginmanager.hasplugin("xdist"):
