@@ -1,5 +1,6 @@
 """The tables of what is tested for every family, layer and source, from the outcomes of a test run."""
 
+import json
 import pathlib
 
 SIGNS = {"passed": "yes", "failed": "NO"}
@@ -8,10 +9,17 @@ SIGNS = {"passed": "yes", "failed": "NO"}
 def write(path: str, cells: dict) -> None:
     """Writes Markdown.
 
+    What was run goes into runs/contract_cells.json too, over what stood there: parts may be run one after the other.
+
     Args:
       path: of the file.
       cells: (table, row, column) -> [(outcome, reason)].
     """
+    kept = pathlib.Path("runs") / "contract_cells.json"
+    kept.parent.mkdir(exist_ok=True)
+    before = json.loads(kept.read_text()) if kept.is_file() else []
+    cells = {**{tuple(key): value for key, value in before}, **cells}
+    kept.write_text(json.dumps([[list(key), value] for key, value in cells.items()]))
     tables = list(dict.fromkeys(table for table, _, _ in cells))
     notes: list[str] = []
     parts = [
