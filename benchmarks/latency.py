@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
-from reverie.experiments import run_in
+from reverie.experiments import Run
 from reverie.export import GraphModel, LiteModel
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--workdir", default="runs/demo")
     parser.add_argument("--calls", type=int, default=300)
     options = parser.parse_args()
-    run = run_in(options.workdir)
+    run = Run(options.workdir)
     config, model = run.config, run.model
     version = sorted(pathlib.Path(options.workdir).glob("export/*/*/saved_model.pb"))[-1].parent
     graph, loaded = GraphModel(version), tf.saved_model.load(str(version))

@@ -68,12 +68,12 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
 def evaluate(folder: pathlib.Path, sets: dict, reference) -> dict:
     """Numbers of a run by the classifier they all share; kept in its evaluation.json."""
     from reverie.evaluation import EvaluationData, scan
-    from reverie.experiments import Staged, run_in
+    from reverie.experiments import Run, Staged
 
     path = folder / "evaluation.json"
     if path.is_file():
         return json.loads(path.read_text())
-    run = run_in(folder)
+    run = Run(folder)
     config, model, step = run.config, run.model, run.step
     # Vision that another run has trained is measured there.
     own = not config.stages.start_from

@@ -28,7 +28,7 @@ def _run(values, _):
                 f"concept is '{','.join(values.concept)}'; expected NAME=SOURCE, for example faces=folder:pictures"
             )
         options = {"concept": {name: source for name, _, source in pairs}, "every": values.every}
-    run = experiments.run_in(values.workdir)
+    run = experiments.Run(values.workdir)
     for name, value in run.evaluate(**options).items():
         print(f"{name:28} {value:.6g}")
     print(f"report: {run.folder / 'report.html'}")

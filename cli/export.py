@@ -17,7 +17,7 @@ def _run(values, _):
     from .. import experiments
 
     lite = () if values.lite in ("", "none") else tuple(values.lite.split(","))
-    published = experiments.run_in(values.workdir).export(
+    published = experiments.Run(values.workdir).export(
         values.name, values.to, lite=lite, max_batch=values.max_batch, warmup=values.warmup
     )
     print(published.folder)

@@ -19,7 +19,7 @@ def _run(values, positional):
         raise UserError(f"count is {values.count}; expected 1 to 400")
     from .. import experiments
 
-    model = experiments.run_in(values.run) if values.run else experiments.exported(values.model)
+    model = experiments.Run(values.run) if values.run else experiments.Exported(values.model)
     images, phrase = model.sheet(positional[0], values.count, values.seed)
     experiments.save_sheet(values.out, images, positional[0])
     print(f"{values.out}: {len(images)} pictures of {phrase}")

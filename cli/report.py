@@ -11,7 +11,7 @@ def _run(values, _):
     needed(values, "workdir")
     from .. import experiments
 
-    print(experiments.run_in(values.workdir).report())
+    print(experiments.Run(values.workdir).report())
 
 
 COMMAND = Command("Writes the run's report page.", _define, _run)

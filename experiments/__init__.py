@@ -3,8 +3,6 @@
 The command line and `import reverie` are thin calls of what is listed here.
 """
 
-import pathlib
-
 from ..export.serve_check import check as serve_check
 from ..training.run_folder import environment
 from . import plugins
@@ -28,24 +26,6 @@ for _kind in (Plain(), Staged(), StreamOfTasks(), Transfer()):
     register_kind(_kind)
 
 
-def run_in(folder: str | pathlib.Path) -> Run:
-    """The run of a run folder, and of nothing else.
-
-    Raises:
-      UserError: no run there.
-    """
-    return Run(folder)
-
-
-def exported(folder: str | pathlib.Path) -> Exported:
-    """A published version, and nothing else.
-
-    Raises:
-      UserError: none there.
-    """
-    return Exported(folder)
-
-
 __all__ = [
     "Codes",
     "Comparison",
@@ -67,7 +47,6 @@ __all__ = [
     "encode_source",
     "environment",
     "evaluate",
-    "exported",
     "kind_of",
     "kinds",
     "load",
@@ -77,7 +56,6 @@ __all__ = [
     "read_images",
     "read_streams",
     "register_kind",
-    "run_in",
     "run_training",
     "save_rows",
     "save_sheet",

@@ -74,13 +74,12 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
     Raises:
       UserError: an unknown key (the nearest is named), a value of another type.
     """
-    flat = _flat(found)
     node: Any = found
     *sections, last = key.split(".")
     for section in sections:
         node = node.get(section) if isinstance(node, ml_collections.ConfigDict) else None
     if not isinstance(node, ml_collections.ConfigDict) or last not in node:
-        close = difflib.get_close_matches(key, flat, n=1)
+        close = difflib.get_close_matches(key, _flat(found), n=1)
         raise UserError(f"unknown config key '{key}'" + (f"; nearest: {close[0]}" if close else ""))
     if isinstance(value, Mapping) and isinstance(node[last], ml_collections.ConfigDict):
         with node.unlocked():
