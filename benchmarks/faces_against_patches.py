@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 import PIL.Image
 from reverie import pipelines
-from reverie.evaluation.codes import first_images
+from reverie.evaluation.codes import some_images
 
 SIDE = 64
 
@@ -52,7 +52,7 @@ def main() -> None:
     photographs, people = (np.load(options.faces)[key] for key in ("x", "y"))
     whole = {"validation_fraction": 0.0, "test_fraction": 0.0}
     source = pipelines.read(f"frames:{options.frames}", "train", **whole)
-    frames = first_images(source, len(source)).numpy()
+    frames = some_images(source, len(source)).numpy()
     generator = np.random.default_rng(options.seed)
     frames = frames[generator.permutation(len(frames))]
     names = np.unique(people)

@@ -24,6 +24,6 @@ def over(function, images: pipelines.Images, batch_size: int = 500) -> dict:
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def first_images(images: pipelines.Images, count: int) -> tf.Tensor:
-    """The first `count` images, float32 [count, h, w, c]."""
-    return next(iter(pipelines.in_order(images, count)))["image"]
+def some_images(images: pipelines.Images, count: int) -> tf.Tensor:
+    """At most `count` images of all over the set, always the same, float32 [count, h, w, c]; see `pipelines.drawn`."""
+    return pipelines.drawn(images, count)["image"]

@@ -68,7 +68,7 @@ def _represented(model, stream: pipelines.Stream, met: int, limit: int = 1000) -
     """(inputs, labels, task of each row) of up to `limit` test images a task."""
     inputs, labels, tasks = [], [], []
     for number, images in enumerate(stream.tasks[:met]):
-        batch = next(iter(pipelines.in_order(images, min(limit, len(images)))))
+        batch = pipelines.drawn(images, limit)
         inputs.append(model.represent(batch["image"]).numpy())
         labels.append(batch["label"].numpy())
         tasks.append(np.full(len(labels[-1]), number))
@@ -91,7 +91,7 @@ def _reconstruction(model, stream: pipelines.Stream, met: int) -> float:
 def _against_reference(model, train: pipelines.Stream, test: pipelines.Stream, met: int) -> dict:
     known, real = _for_reference(model, train.upto(met - 1)), _for_reference(model, test.upto(met - 1))
     reference = ReferenceClassifier(known, {"label": model.config.classes}, clip=not model.config.internal)
-    shown = next(iter(pipelines.in_order(real, min(_MADE, len(real)))))["image"]
+    shown = pipelines.drawn(real, _MADE)["image"]
     made = model.generate(tf.constant(_MADE), tf.constant([0, 1]), tf.constant([-1]))
     result = {"judge_accuracy": reference.accuracy(real, "label")}
     if model.config.conditional:
@@ -121,7 +121,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     if not model.config.generator or model.config.internal:
         return result
     result |= imagined(model, test)
-    shown = np.concatenate([next(iter(pipelines.in_order(task, 4)))["image"].numpy() for task in test.tasks[:4]])
+    shown = np.concatenate([pipelines.drawn(task, 4)["image"].numpy() for task in test.tasks[:4]])
     made = model.reconstruct(tf.constant(shown))["images"].numpy()
     back = _unpermuted(test, shown, 0), _unpermuted(test, made, 0)
     if test.settings.kind == "split":

@@ -8,7 +8,7 @@ from ..layers import divergence_by_latent
 from ..pipelines import symbols as words
 from . import concepts, disentanglement, pictures
 from . import symbols as imagination
-from .codes import first_images, over
+from .codes import some_images, over
 from .contract import EvaluationData, Picture
 from .reference_classifier import ReferenceClassifier
 
@@ -169,7 +169,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     """All pictures of the family; without facts of the run, what vision alone can show."""
     del numbers
     images, run = data.test, data.facts
-    sample = first_images(images, min(len(images), 1000))
+    sample = some_images(images, 1000)
     codes = {name: value.numpy() for name, value in model.encode(sample).items()}
     result = {"reconstructions": _reconstructions(model, sample), "traversals": _traversals(model, codes)}
     stages = run.stages if run else ()

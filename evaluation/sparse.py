@@ -9,7 +9,7 @@ import tensorflow as tf
 from .. import models, pipelines
 from ..errors import UserError
 from . import neurons, pictures, stimuli
-from .codes import first_images, over
+from .codes import some_images, over
 from .contract import EvaluationData, Picture
 
 HEADLINES = {"missed_1": "of its input's energy that the first stage cannot reconstruct (0 is perfect, 1 blind)"}
@@ -50,7 +50,7 @@ class Concept:
                 "expected 1 for the concept and 0 for everything else (subfolders are numbered from 0 in alphabetical "
                 "order)"
             )
-        return first_images(images, len(images)).numpy(), labels
+        return next(iter(pipelines.in_order(images, len(images))))["image"].numpy(), labels
 
 
 def quick(model, images: pipelines.Images) -> dict[str, float]:
@@ -131,7 +131,7 @@ def _scores(name: str, detectors: list) -> dict:
 
 def _patches(train: pipelines.Images, side: int, seed: int) -> np.ndarray:
     """Random windows of training images: float32 [p, side, side, channels]."""
-    images = first_images(train, min(len(train), 2000)).numpy()
+    images = some_images(train, 2000).numpy()
     generator = np.random.default_rng(seed)
     which = generator.integers(0, len(images), _PATCHES)
     tops, lefts = (generator.integers(0, images.shape[axis] - side + 1, _PATCHES) for axis in (1, 2))
@@ -149,7 +149,7 @@ def _in_batches(function, images, size: int = 500) -> np.ndarray:
 
 def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     """All pictures of the family; those of neurons only where `numbers` hold results for concepts."""
-    result = {**_filters(model), "reconstructions": _reconstructions(model, first_images(data.test, 12))}
+    result = {**_filters(model), "reconstructions": _reconstructions(model, some_images(data.test, 12))}
     if concepts := _concepts(data):
         cone, found = neurons.Cone(model), models.sparse.found_neurons(numbers)
         for concept in concepts:

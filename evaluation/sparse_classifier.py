@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import pipelines
 from . import pictures
-from .codes import first_images, over
+from .codes import some_images, over
 from .contract import EvaluationData, Picture
 
 HEADLINES = {"accuracy": "test accuracy"}
@@ -40,9 +40,10 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     """Which classes are taken for which, and the images that every unit is surest of."""
     del numbers
     images = data.test
-    count = min(len(images), _SHOWN)
-    sample, labels = first_images(images, count).numpy(), images.labels.ravel()[:count]
-    answers = over(model.classify, images.take(np.arange(count)), batch_size=50)
+    batch = pipelines.drawn(images, _SHOWN)
+    sample, labels, count = batch["image"].numpy(), batch["label"].numpy().ravel(), len(batch["label"])
+    parts = [model.classify(batch["image"][first : first + 50]) for first in range(0, count, 50)]
+    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     names = [str(name) for name in next(iter(images.class_names.values()), ()) or range(model.classes)]
     confusion = np.zeros([model.classes, model.classes])
     for truth, found in zip(labels[labels >= 0], answers["label"][labels >= 0], strict=True):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from .. import pipelines
 from . import pictures
-from .codes import first_images, over
+from .codes import some_images, over
 from .contract import EvaluationData, Picture
 from .dependence import linear_dependence
 from .probes import probe_accuracy
@@ -74,7 +74,8 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     """All pictures of the family, of its test images."""
     del numbers
     images = data.test
-    sample = first_images(images, min(len(images), 2000))
+    batch = pipelines.drawn(images, 2000)
+    sample = batch["image"]
     codes = {name: value.numpy() for name, value in model.encode(sample).items()}
     result = {"reconstructions": _reconstructions(model, sample)}
     styles, deviation = codes["features"], codes["features"].std(axis=0)
@@ -89,7 +90,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     if styles.shape[1] >= 2:
         result["style_plane"] = _style_plane(model, codes, strongest[:2])
         for number, head in enumerate(model.config.heads):
-            labels = images.labels.reshape(len(images), -1)[: len(styles), number]
+            labels = batch["label"].numpy().reshape(len(styles), -1)[:, number]
             names = images.class_names.get(head, ())
             units = [f"z{unit + 1}" for unit in strongest[:2]]
             shown = pictures.scatter(styles[:, strongest[:2]], labels, f"style code z by {head}", names, units)
@@ -102,7 +103,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
 
 def _recognized(model, reference: ReferenceClassifier, images: pipelines.Images, head: str) -> float:
     """Share of decodings in which the reference classifier sees the class that the head was clamped to."""
-    sample = first_images(images, min(len(images), _STYLES_JUDGED))
+    sample = some_images(images, _STYLES_JUDGED)
     codes = model.encode(sample)
     hits = []
     for label in range(model.config.heads[head]):

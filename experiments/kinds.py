@@ -41,7 +41,7 @@ class Sample:
     """What an export needs of a run's data.
 
     Attributes:
-      images: training images in an order in which the first ones stand for all.
+      images: training images.
       classes: what each label stands for, in label order; empty where the labels are the data's own.
     """
 

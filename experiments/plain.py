@@ -98,7 +98,7 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
         )
 
     def sample(most: int) -> tf.Tensor:
-        return next(iter(pipelines.in_order(images, min(len(images), most))))["image"]
+        return pipelines.drawn(images, most, config.seed)["image"]
 
     calibrate: Callable | None = None
     if Capability.CALIBRATE in able:

@@ -47,7 +47,7 @@ def publish(
     sample = run.kind.sample(config)
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
     count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(sample.images.shape))))
-    images = next(iter(pipelines.in_order(sample.images, min(len(sample.images), count))))["image"].numpy()
+    images = pipelines.drawn(sample.images, count, config.seed)["image"].numpy()
     evaluation = read_numbers(run.folder)
     if Capability.CHOOSE in run.family.capabilities and evaluation:
         model.choose(evaluation)

@@ -10,7 +10,7 @@ process which only decodes video (`frames.worker`) does not load TensorFlow.
 import importlib
 
 _HOMES = {
-    "batching": ("batches", "dataset", "in_order", "rows"),
+    "batching": ("batches", "dataset", "drawn", "in_order", "rows"),
     "image_set": ("UNLABELED", "Images", "Skipped", "for_heads", "from_arrays"),
     "reading": ("read", "read_splits"),
     "settings": ("data_settings",),
@@ -37,6 +37,7 @@ __all__ = [
     "batches",
     "data_settings",
     "dataset",
+    "drawn",
     "for_heads",
     "from_arrays",
     "give",

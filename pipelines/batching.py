@@ -1,5 +1,6 @@
 """Image sets as `tf.data` streams of batches: endless ones whose only state is their step, and single passes."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -143,6 +144,39 @@ def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
     return _fetch(chunks, images, batch_size, drop_remainder=False)
 
 
+def drawn(images: Images, count: int, seed: int = 0) -> dict[str, tf.Tensor]:
+    """Some images of all over the set: what calibrates, is probed or is shown must not be the first class alone.
+
+    Args:
+      images: the set.
+      count: how many at most.
+      seed: which ones; the same seed draws the same.
+
+    Returns:
+      One batch {"image", "label", "index"} in random order; see `batches`.
+
+    Example:
+      >>> from reverie.pipelines import from_arrays
+      >>> by_class = from_arrays("blank", np.zeros([60, 4, 4], np.uint8), np.arange(60) // 20)
+      >>> sorted(set(drawn(by_class, 12)["label"].numpy().tolist()))
+      [0, 1, 2]
+    """
+    count = min(count, len(images))
+    if images.shards is not None:
+        return next(iter(frame_stream.batches(images.shards, count, seed=seed, start_step=0, shuffle=True)))
+    rows = np.random.default_rng(seed).permutation(len(images))[:count]
+    batch = next(iter(in_order(_at(images, rows), count)))
+    return {**batch, "index": tf.constant(rows, tf.int64)}
+
+
+def _at(images: Images, rows: np.ndarray) -> Images:
+    """`Images.take`, also of sets whose rows are pictures under several pixel orders."""
+    if images.permutations is None:
+        return images.take(rows)
+    permuted = _permuted(images, images.permutations, tf.constant(rows)).numpy()
+    return dataclasses.replace(images, pixels=permuted, labels=images.labels[rows], permutations=None)
+
+
 def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
     """Turns batches of indices into batches of examples."""
     labels = tf.constant(images.labels)
@@ -174,8 +208,9 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
 
         @tf.autograph.experimental.do_not_convert
         def load(index):
-            content = contents[index] if images.paths is None else tf.io.read_file(contents[index])
-            image = decoding.decode(content, images.shape, images.resize)
+            image = decoding.decode_file(
+                contents[index], images.shape, images.resize, images.look, path=images.paths is not None
+            )
             return {"image": decoding.to_unit(image), "label": labels[index], "index": index}
 
         dataset = chunks.unbatch().map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -1,19 +1,60 @@
-"""Bytes of an image file to pixels, the same way in training, in checking files and in serving."""
+"""Image files to pixels of the size wanted, as steps of a stream."""
 
+import os
+
+import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
+from .picture import Look, Unreadable, read_picture
 from .sources.contract import RESIZE_MODES
 
 
+def decode_file(
+    file: tf.Tensor, shape: tuple, resize: str = "none", look: Look = Look(), path: bool = False
+) -> tf.Tensor:
+    """Reads one image file of any known format; see `picture`.
+
+    Args:
+      file: string scalar, its content.
+      shape: (height, width, channels) of the result.
+      resize: see `fit`.
+      look: what the file leaves open.
+      path: whether `file` is its path instead.
+
+    Returns:
+      uint8 [height, width, channels].
+
+    Raises:
+      tf.errors.InvalidArgumentError: no picture, or (with "none") not of that size.
+
+    Example:
+      >>> file = tf.io.encode_png(tf.zeros([8, 24, 3], tf.uint8))
+      >>> decode_file(file, (4, 4, 1), "crop").shape
+      TensorShape([4, 4, 1])
+    """
+    height, width, channels = shape
+
+    def read(file) -> np.ndarray:
+        source = os.fsdecode(bytes(file)) if path else bytes(file)
+        try:
+            # What is streamed was checked before, with the limit that its budget states.
+            return read_picture(source, channels, look, 1 << 40).pixels
+        except Unreadable as reason:
+            raise ValueError(f"an image of a stream can no longer be read: {reason}") from None
+
+    image = tf.numpy_function(read, [file], tf.uint8, stateful=False)
+    image.set_shape([None, None, channels])
+    return fit(image, height, width, resize)
+
+
 def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor:
-    """Decodes one PNG, JPEG or BMP file.
+    """Decodes one PNG or JPEG file that the package wrote itself, in the graph alone: extracted frames.
 
     Args:
       contents: string scalar, the file's bytes.
       shape: (height, width, channels) of the result; channels 1 converts color to gray, 3 the reverse.
-      resize: "none" fails on any other size, "stretch" resizes both sides, "crop" first cuts the largest
-        centered window of the wanted proportions. Sizes change by area averaging (it does not alias).
+      resize: see `fit`.
 
     Returns:
       uint8 [height, width, channels].
@@ -33,12 +74,13 @@ def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor
 
 
 def fit(image: tf.Tensor, height: int, width: int, resize: str) -> tf.Tensor:
-    """Brings an image to another size; see `decode`.
+    """Brings an image to another size.
 
     Args:
       image: uint8 [h, w, channels].
       height, width: of the result.
-      resize: "none", "stretch" or "crop".
+      resize: "none" fails on any other size, "stretch" resizes both sides, "crop" first cuts the largest
+        centered window of the wanted proportions. Sizes change by area averaging (it does not alias).
 
     Returns:
       uint8 [height, width, channels].
@@ -69,67 +111,3 @@ def _center_window(image: tf.Tensor, aspect: float) -> tf.Tensor:
 def to_unit(image: tf.Tensor) -> tf.Tensor:
     """Pixels of any kind to float32: uint8 0..255 becomes 0..1, floats pass unchanged."""
     return tf.cast(image, tf.float32) / 255.0 if image.dtype == tf.uint8 else image
-
-
-def served_images(contents: tf.Tensor, shape: tuple, resize: str, max_pixels: int) -> tf.Tensor:
-    """Decodes a request's batch of PNG or JPEG files, refusing picture bombs from their headers.
-
-    A 250 kB PNG can unpack to a gigabyte, so width times height is read from the header and compared with
-    the cap before anything is decoded.
-
-    Args:
-      contents: string [n].
-      shape, resize: as in `decode`.
-      max_pixels: largest width * height accepted.
-
-    Returns:
-      float32 [n, height, width, channels] in [0, 1].
-
-    Raises:
-      tf.errors.InvalidArgumentError: neither PNG nor JPEG, corrupt, or over the cap.
-    """
-
-    def one(item):
-        with tf.control_dependencies(
-            [
-                tf.debugging.assert_less_equal(
-                    header_pixels(item), tf.constant(max_pixels, tf.int64), f"image larger than {max_pixels} pixels"
-                )
-            ]
-        ):
-            return to_unit(decode(tf.identity(item), shape, resize))
-
-    return tf.map_fn(one, contents, fn_output_signature=tf.TensorSpec(shape, tf.float32))
-
-
-def header_pixels(contents: tf.Tensor) -> tf.Tensor:
-    """Width times height, read from the header of a PNG or JPEG file without decoding it.
-
-    Args:
-      contents: string scalar.
-
-    Returns:
-      int64 scalar.
-
-    Raises:
-      tf.errors.InvalidArgumentError: any other format.
-    """
-    is_png = tf.strings.substr(contents, 0, 8) == b"\x89PNG\r\n\x1a\n"
-    is_jpeg = tf.strings.substr(contents, 0, 3) == b"\xff\xd8\xff"
-
-    def png():
-        # IHDR is the first chunk: width and height are the big-endian words at bytes 16 and 20.
-        words = tf.io.decode_raw(tf.strings.substr(contents, 16, 8), tf.uint8)
-        words = tf.cast(tf.reshape(words, [2, 4]), tf.int64)
-        sides = tf.reduce_sum(words * tf.constant([[1 << 24, 1 << 16, 1 << 8, 1]], tf.int64), axis=1)
-        return sides[0] * sides[1]
-
-    def jpeg():
-        size = tf.cast(tf.image.extract_jpeg_shape(contents), tf.int64)
-        return size[0] * size[1]
-
-    def neither():
-        with tf.control_dependencies([tf.debugging.Assert(False, ["not a PNG or JPEG file"])]):
-            return tf.constant(0, tf.int64)
-
-    return tf.case([(is_png, png), (is_jpeg, jpeg)], default=neither, exclusive=True)

@@ -3,20 +3,18 @@
 import collections
 import concurrent.futures
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from tqdm.auto import tqdm
 
 from ..errors import UserError
 from .budget import Budget
 from .image_set import Images, Skipped
+from .paths import shown
+from .picture import FORMATS, Picture, Unreadable, read_picture
 from .sources.contract import Request
-
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
-_FORMATS = ("PNG", "JPEG", "BMP")
 
 
 def read_files(
@@ -25,6 +23,7 @@ def read_files(
     paths: Sequence[str],
     labels: np.ndarray,
     request: Request,
+    remarks: Mapping[str, int] | None = None,
     **fields: Any,
 ) -> Images:
     """Tries every file, counts the unusable ones by reason, and returns the rest.
@@ -38,6 +37,7 @@ def read_files(
       paths: files to try.
       labels: int32 [n] or [n, heads], one row a path.
       request: the shape wanted, how files are brought to it, and the budget for unusable ones.
+      remarks: what was noticed before a file was opened.
       **fields: passed on to `Images`.
 
     Raises:
@@ -47,73 +47,86 @@ def read_files(
 
     from . import decoding
 
-    shape, resize, budget = request.image_shape, request.resize, request.budget
+    shape, resize, budget, look = request.image_shape, request.resize, request.budget, request.look
     assert shape is not None  # Sources of files set `needs_shape`.
     keep_pixels = len(paths) * int(np.prod(shape)) <= budget.memory_gib * 2**30
     pixels = np.empty((len(paths), *shape), np.uint8) if keep_pixels else None
-    usable = np.zeros(len(paths), bool)
-    reasons, first = collections.Counter(), []
+    usable, sizes = np.zeros(len(paths), bool), np.zeros(len(paths), np.int64)
+    reasons, first, noticed = collections.Counter(), [], collections.Counter(remarks or {})
 
-    def attempt(index: int) -> str | None:
+    def attempt(index: int) -> str | tuple[str, ...]:
+        """Why the file is of no use, or what was remarked of it."""
         try:
-            check_header(paths[index], budget)
-            image = decoding.decode(tf.io.read_file(paths[index]), shape, resize)
-        except _Unusable as unusable:
+            sizes[index], found = check_file(paths[index], shape[-1], request)
+        except Unreadable as unusable:
             return str(unusable)
-        except (tf.errors.OpError, OSError) as error:
-            if "not compatible with expected shape" in str(error):
+        image = found.pixels
+        if image.shape[:2] != shape[:2]:
+            if resize == "none":
                 return f"not of size {shape[0]}x{shape[1]}"
-            return "cannot be opened" if isinstance(error, OSError | tf.errors.NotFoundError) else "corrupt"
-        except ValueError:  # TensorShape mismatch when the size is known at once (eager ensure_shape).
-            return f"not of size {shape[0]}x{shape[1]}"
+            image = decoding.fit(tf.constant(image), *shape[:2], resize).numpy()
         usable[index] = True
         if pixels is not None:
-            pixels[index] = image.numpy()
-        return None
+            pixels[index] = image
+        return found.remarks
 
     with concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
-        progress = tqdm(pool.map(attempt, range(len(paths))), f"checking {name}", len(paths), unit="file", disable=None)
-        for index, reason in enumerate(progress):
-            if reason is not None:
-                reasons[reason] += 1
+        outcomes = pool.map(attempt, range(len(paths)))
+        progress = tqdm(outcomes, f"checking {shown(name)}", len(paths), unit="file", disable=None)
+        for index, outcome in enumerate(progress):
+            if isinstance(outcome, str):
+                reasons[outcome] += 1
                 if len(first) < 10:
-                    first.append(f"{paths[index]}: {reason}")
+                    first.append(f"{shown(paths[index])}: {outcome}")
+            else:
+                noticed.update(outcome)
     skipped = Skipped(len(paths), dict(reasons), tuple(first))
+    remedy = _remedy(reasons, len(paths))
     if not usable.any():
-        raise UserError(f"{name}: no usable image; {skipped.summary()}")
+        raise UserError(f"{name}: no usable image; {skipped.summary()}{remedy}")
     if skipped.count > budget.max_bad_fraction * len(paths):
         raise UserError(
             f"{name}: {skipped.summary()}; that is over max_bad_fraction={budget.max_bad_fraction:g}: "
-            "remove those files or raise --config.data.max_bad_fraction"
+            f"remove those files or raise max_bad_fraction (--config.data.max_bad_fraction){remedy}"
         )
     good = np.flatnonzero(usable)
     content = {"pixels": pixels[good]} if pixels is not None else {"paths": np.asarray(paths)[good]}
     fields["keys"] = np.asarray([os.path.relpath(paths[int(row)], root) for row in good])
-    return Images(name=name, shape=shape, labels=labels[good], resize=resize, skipped=skipped, **content, **fields)
+    return Images(
+        name=name, shape=shape, labels=labels[good], resize=resize, look=look, sizes=sizes[good],
+        skipped=skipped, remarks=dict(noticed), **content, **fields,
+    )  # fmt: skip
 
 
-class _Unusable(Exception):
-    """Why one file is skipped; the message is the reason that is counted."""
-
-
-def check_header(path: str, budget: Budget) -> None:
-    """Refuses a file by its size or header alone.
+def check_file(path: str, channels: int, request: Request) -> tuple[int, Picture]:
+    """The size in bytes and the picture of one file.
 
     Raises:
-      _Unusable: empty, too many bytes, not an image of a known format, too many pixels.
+      Unreadable: empty, too many bytes, not an image of a known format, too many pixels, damaged.
     """
-    size = os.path.getsize(path)
-    if size == 0:
-        raise _Unusable("empty file")
-    if size > budget.max_file_mib * 2**20:
-        raise _Unusable(f"over {budget.max_file_mib:g} MiB")
+    budget = request.budget
+    size = _check_size(path, budget)
+    return size, read_picture(path, channels, request.look, budget.max_pixels)
+
+
+def _check_size(path: str, budget: Budget) -> int:
     try:
-        # Pillow's own alarm against bombs comes as an error above 179 million pixels: also a refusal.
-        with PIL.Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-    except PIL.Image.DecompressionBombError:
-        raise _Unusable(f"over {budget.max_pixels} pixels") from None
-    except (OSError, SyntaxError, ValueError):
-        raise _Unusable("not a PNG, JPEG or BMP image") from None
-    if width * height > budget.max_pixels:
-        raise _Unusable(f"over {budget.max_pixels} pixels")
+        size = os.path.getsize(path)
+    except OSError:
+        raise Unreadable("no such file" if not os.path.lexists(path) else "cannot be opened") from None
+    if not os.path.isfile(path):
+        raise Unreadable("no regular file")
+    if size == 0:
+        raise Unreadable("empty file")
+    if size > budget.max_file_mib * 2**20:
+        raise Unreadable(f"over {budget.max_file_mib:g} MiB")
+    return size
+
+
+def _remedy(reasons: Mapping[str, int], total: int) -> str:
+    """What would help where one reason holds for most files."""
+    if sum(count for reason, count in reasons.items() if reason.startswith("not of size")) * 2 > total:
+        return "; set resize=crop or resize=stretch (--config.data.resize) to bring them to one size"
+    if sum(count for reason, count in reasons.items() if reason.startswith("not an image")) * 2 > total:
+        return f"; read are {', '.join(FORMATS)}"
+    return ""

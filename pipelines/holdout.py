@@ -1,7 +1,12 @@
 """Which split an image belongs to where its source does not say: a hash of what it is known by.
 
-A hash keeps an image in its split as others come and go, so that images added between training and evaluation
-never move a training image into the test set. The price is that the shares hold only on average.
+The hash gives every image a position between 0 and 1, which stays as others come and go. How positions become splits
+is a setting:
+
+- "stratified": of every class, the images of the lowest positions, as many as its share says, at least one of a class
+  of two or more. A class that grows moves its boundary.
+- "independent": every image whose position lies below the share. Images that are added never move another one; the
+  shares hold only on average, and a small class may be left without any.
 """
 
 import hashlib
@@ -10,9 +15,23 @@ import numpy as np
 
 from .image_set import Images
 
+# With more kinds of rows than this share of all rows, there is nothing to stratify by.
+_MOST_STRATA = 0.1
+
+
+def position(key: str, seed: int) -> float:
+    """Where a key lies between 0 and 1; another seed puts it elsewhere.
+
+    Example:
+      >>> 0.0 <= position("a/001.png", 0) < 1.0
+      True
+    """
+    digest = hashlib.sha256(f"{seed}:{key}".encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
 
 def split_of(key: str, seed: int, validation: float, test: float) -> str:
-    """The split of one key (a file's path below its folder, a row's number, a subject).
+    """The split of one key (a file's path below its folder, a row's number, a subject) by itself.
 
     Args:
       key: what the image is known by.
@@ -23,23 +42,62 @@ def split_of(key: str, seed: int, validation: float, test: float) -> str:
       >>> split_of("a/001.png", 0, 0.0, 0.0)
       'train'
     """
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    position = int.from_bytes(digest[:6], "big") / 2**48
-    if position < test:
+    place = position(key, seed)
+    if place < test:
         return "test"
-    return "validation" if position < test + validation else "train"
+    return "validation" if place < test + validation else "train"
 
 
-def carve(train: Images, split: str, validation: float, test: float, seed: int) -> Images:
+def carve(train: Images, split: str, validation: float, test: float, seed: int, how: str = "stratified") -> Images:
     """One of the disjoint parts that a training set is divided into.
 
     Args:
       train: the whole set; an image is known by its key, or by its row's number where it has none.
       split: "train", "validation" or "test".
       validation, test, seed: see `split_of`.
+      how: "stratified" or "independent"; see above.
+
+    Example:
+      >>> from reverie.pipelines import from_arrays
+      >>> images = from_arrays("blank", np.zeros([40, 4, 4], np.uint8), [0] * 20 + [1] * 20)
+      >>> carve(images, "test", 0.0, 0.1, seed=0).labels.tolist()
+      [0, 0, 1, 1]
     """
     if not validation and not test and split == "train":
         return train
     keys = range(len(train)) if train.keys is None else train.keys
-    rows = [row for row, key in enumerate(keys) if split_of(str(key), seed, validation, test) == split]
-    return train.take(np.asarray(rows, np.int64))
+    positions = np.asarray([position(str(key), seed) for key in keys])
+    if how == "stratified":
+        positions = _stratified(positions, _strata(train.labels), validation, test)
+    splits = np.where(positions < test, 0, np.where(positions < test + validation, 1, 2))
+    return train.take(np.flatnonzero(splits == ("test", "validation", "train").index(split)))
+
+
+def _strata(labels: np.ndarray) -> np.ndarray:
+    """int [n]: what each row is to be represented for; all the same where rows have too little in common."""
+    columns = labels.reshape(len(labels), -1)
+    _, strata = np.unique(columns, axis=0, return_inverse=True)
+    strata = strata.reshape(-1)
+    few = columns.shape[1] == 1 or strata.max(initial=0) < _MOST_STRATA * len(labels)
+    return strata if few else np.zeros(len(labels), np.int64)
+
+
+def _stratified(positions: np.ndarray, strata: np.ndarray, validation: float, test: float) -> np.ndarray:
+    """Positions such that in every stratum the shares are met as closely as whole images can."""
+    result = np.empty_like(positions)
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(strata == stratum)
+        ranked = rows[np.argsort(positions[rows], kind="stable")]
+        in_test, in_validation = _counts(len(rows), validation, test)
+        # Any position inside the split's stretch will do.
+        result[ranked] = 1.0
+        result[ranked[:in_test]] = 0.5 * test
+        result[ranked[in_test : in_test + in_validation]] = test + 0.5 * validation
+    return result
+
+
+def _counts(size: int, validation: float, test: float) -> tuple[int, int]:
+    """How many of a stratum are held out for test and for validation; one stays for training."""
+    in_test = min(max(round(size * test), int(test > 0)), size - 1)
+    in_validation = min(max(round(size * validation), int(validation > 0)), size - 1 - in_test)
+    return in_test, in_validation

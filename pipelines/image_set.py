@@ -2,12 +2,15 @@
 
 import dataclasses
 import functools
+import hashlib
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import UserError
+from .picture import Look
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from .frames.stream import FrameShards
 
 UNLABELED = -1
+# What there is one of for every picture.
+COLUMNS = ("labels", "pixels", "encoded", "paths", "keys", "sizes", "nuisances")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +61,10 @@ class Images:
       drawn: (labels, nuisances) -> uint8 [b, height, width, channels], pictures drawn while streaming.
       shards: `frames.stream.FrameShards`, read as a stream; such a set has no order to pick pictures from.
       keys: string [n], what each picture is known by from one reading to the next; None is its row's number.
-      resize: how encoded pictures are brought to `shape`; see `decoding.decode`.
+      resize: how encoded pictures are brought to `shape`; see `decoding.fit`.
+      look: what encoded pictures look like where their files leave it open.
+      sizes: int64 [n] or None, of files their bytes: with the keys, what the set's digest goes by.
+      remarks: what was done or noticed while reading -> to how many files.
       head_names: the label columns' names, in order.
       class_names: per head, the class names in label order (empty where unknown).
       skipped: what the reader left out.
@@ -83,6 +91,9 @@ class Images:
     drawn: Callable | None = None
     keys: np.ndarray | None = None
     resize: str = "none"
+    look: Look = Look()
+    sizes: np.ndarray | None = None
+    remarks: Mapping[str, int] = dataclasses.field(default_factory=dict)
     head_names: tuple[str, ...] = ("label",)
     class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     skipped: Skipped = Skipped()
@@ -98,7 +109,9 @@ class Images:
         """Pixels, encoded files or paths as one tensor, made once: every stream over the set shares it."""
         import tensorflow as tf  # Here, so that sources can be listed without it.
 
-        return tf.convert_to_tensor(next(part for part in (self.pixels, self.encoded, self.paths) if part is not None))
+        if self.paths is not None:  # Names need not be UTF-8.
+            return tf.constant([os.fsencode(path) for path in self.paths.tolist()])
+        return tf.convert_to_tensor(self.encoded if self.pixels is None else self.pixels)
 
     def take(self, indices: np.ndarray) -> "Images":
         """The pictures at some rows.
@@ -113,8 +126,30 @@ class Images:
         def pick(column):
             return None if column is None else column[indices]
 
-        columns = ("labels", "pixels", "encoded", "paths", "keys", "nuisances")
-        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in columns})
+        return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in COLUMNS})
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits that other pictures, labels or orders do not have.
+
+        Files are told apart by name and size, so that a set has the same digest whether it is kept as pixels or
+        decoded while streaming; arrays by their content.
+        """
+        content = hashlib.sha256(repr((len(self), tuple(self.shape), tuple(self.head_names))).encode())
+        content.update(np.ascontiguousarray(self.labels).data)
+        if self.keys is not None and self.sizes is not None:
+            content.update("\0".join(self.keys.tolist()).encode("utf-8", "surrogateescape"))
+            content.update(np.ascontiguousarray(self.sizes).data)
+        elif self.pixels is not None:
+            content.update(np.ascontiguousarray(self.pixels).data)
+        elif self.encoded is not None:
+            for file in self.encoded.tolist():
+                content.update(hashlib.sha256(file).digest())
+        elif self.shards is not None:
+            content.update(self.shards.digest.encode())
+        else:
+            content.update(np.ascontiguousarray(self.nuisances).data)
+        return content.hexdigest()[:16]
 
 
 def from_arrays(name: str, images, labels, **fields: Any) -> Images:
@@ -123,7 +158,8 @@ def from_arrays(name: str, images, labels, **fields: Any) -> Images:
     Args:
       name: for messages.
       images: uint8 in 0..255 or floating in [0, 1], [n, height, width] or [n, height, width, channels].
-      labels: integers [n] or [n, heads], or None for none at all.
+      labels: class numbers [n]; one-hot rows [n, classes]; columns [n, heads], whose names are in `fields` or
+        become label_0, label_1, ...; or None for none at all.
       **fields: passed on to `Images`.
 
     Raises:
@@ -138,29 +174,95 @@ def from_arrays(name: str, images, labels, **fields: Any) -> Images:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        alpha = "; put transparent pixels on a background first" if images.ndim == 4 and images.shape[-1] == 4 else ""
         raise UserError(
-            f"{name}: images have shape {images.shape}; expected [n, height, width] or [n, height, width, 1 or 3]"
+            f"{name}: images have shape {images.shape}; expected [n, height, width] or "
+            f"[n, height, width, 1 or 3]{alpha}"
         )
     if not len(images):
         raise UserError(f"{name}: holds no images")
+    if not min(images.shape):
+        raise UserError(f"{name}: images have shape {images.shape}; expected at least one pixel")
     if images.dtype != np.uint8:
-        images = _unit_floats(name, images)
+        images = _unit_floats(name, images) if np.issubdtype(images.dtype, np.floating) else _bytes(name, images)
     labels = np.full(len(images), UNLABELED, np.int32) if labels is None else np.asarray(labels)
-    if len(labels) != len(images):
-        raise UserError(f"{name}: {len(images)} images but {len(labels)} labels")
+    labels = _class_numbers(name, labels, len(images), fields)
+    return Images(name=name, shape=images.shape[1:], labels=labels, pixels=images, **fields)
+
+
+def _class_numbers(name: str, labels: np.ndarray, rows: int, fields: dict) -> np.ndarray:
+    """int32 [n] or [n, heads]; names the columns in `fields` where there are several without names."""
+    if labels.ndim not in (1, 2) or not labels.size:
+        raise UserError(f"{name}: labels have shape {labels.shape}; expected [{rows}], one class number an image")
+    if len(labels) != rows:
+        raise UserError(f"{name}: {rows} images but {len(labels)} labels")
+    if labels.dtype == bool:
+        labels = labels.astype(np.int32)
     whole = np.issubdtype(labels.dtype, np.integer) or (
         np.issubdtype(labels.dtype, np.floating) and np.array_equal(labels, np.round(labels))
     )
     if not whole:
-        raise UserError(f"{name}: labels are of type {labels.dtype}; expected integers")
+        raise UserError(f"{name}: labels are of type {labels.dtype}; expected integers, one class number an image")
+    check_range(f"{name}: labels", labels)
     if labels.ndim == 2 and labels.shape[-1] == 1:
         labels = labels[:, 0]
-    return Images(name=name, shape=images.shape[1:], labels=labels.astype(np.int32), pixels=images, **fields)
+    if labels.ndim == 2 and "head_names" not in fields:
+        classes = one_hot_classes(labels)
+        if classes is None:
+            fields["head_names"] = tuple(f"label_{column}" for column in range(labels.shape[1]))
+        else:
+            labels = classes
+    return labels.astype(np.int32)
+
+
+def one_hot_classes(labels: np.ndarray) -> np.ndarray | None:
+    """The class numbers of one-hot rows, or None where the rows are something else.
+
+    Args:
+      labels: numbers [n, columns].
+
+    Example:
+      >>> one_hot_classes(np.array([[0, 1], [1, 0]]))
+      array([1, 0], dtype=int32)
+    """
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return None
+    if not np.all((labels == 0) | (labels == 1)) or not np.all(labels.sum(axis=1) == 1):
+        return None
+    return labels.argmax(axis=1).astype(np.int32)
+
+
+def check_range(what: str, labels: np.ndarray) -> None:
+    """Refuses whole numbers that are no class numbers, before they wrap around.
+
+    Args:
+      what: for the message.
+      labels: integers, or floats that are whole numbers.
+
+    Raises:
+      UserError: one beyond -1 .. 2^31 - 1.
+    """
+    if labels.size and (int(labels.max()) > np.iinfo(np.int32).max or int(labels.min()) < UNLABELED):
+        worst = int(labels.max()) if int(labels.max()) > np.iinfo(np.int32).max else int(labels.min())
+        raise UserError(f"{what}: one of them is {worst}; expected class numbers 0, 1, 2, ... (-1: unlabeled)")
+
+
+def _bytes(name: str, images: np.ndarray) -> np.ndarray:
+    """Whole numbers 0 to 255 of another type, or truth values (black and white), as uint8."""
+    if images.dtype == bool:
+        return images.astype(np.uint8) * 255
+    if not np.issubdtype(images.dtype, np.integer):
+        raise UserError(f"{name}: images are of type {images.dtype}; expected uint8 (0..255) or floats in [0, 1]")
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > 255:
+        raise UserError(
+            f"{name}: pixels of type {images.dtype} range over [{low}, {high}]; expected 0 to 255 as uint8 "
+            "(divide deeper ones down)"
+        )
+    return images.astype(np.uint8)
 
 
 def _unit_floats(name: str, images: np.ndarray) -> np.ndarray:
-    if not np.issubdtype(images.dtype, np.floating):
-        raise UserError(f"{name}: images are of type {images.dtype}; expected uint8 (0..255) or floats in [0, 1]")
     bad = ~np.isfinite(images)
     if bad.any():
         row = int(np.argwhere(bad)[0][0])

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from .image_set import UNLABELED
+from .image_set import UNLABELED, check_range
+from .paths import natural
 
 
 class Column(NamedTuple):
@@ -22,17 +23,17 @@ class Column(NamedTuple):
 
 
 def ordered(values: Iterable[str]) -> list[str]:
-    """Numbers by size, words by the alphabet.
+    """Numbers by size, words by the alphabet, numbers in words as people count.
 
     Example:
-      >>> ordered({"10", "9"}), ordered({"pear", "apple"})
-      (['9', '10'], ['apple', 'pear'])
+      >>> ordered({"10", "9"}), ordered({"pear", "apple"}), ordered({"c10", "c9"})
+      (['9', '10'], ['apple', 'pear'], ['c9', 'c10'])
     """
     values = list(values)
     try:
         return sorted(values, key=float)
     except ValueError:
-        return sorted(values)
+        return sorted(values, key=natural)
 
 
 def numbered(name: str, values: Iterable[Any]) -> Column:
@@ -67,9 +68,7 @@ def numbered(name: str, values: Iterable[Any]) -> Column:
 
 
 def _whole(name: str, labels: np.ndarray) -> Column:
-    largest = int(labels.max()) if labels.size else 0
-    if largest > np.iinfo(np.int32).max:
-        raise UserError(f"labels '{name}': the largest is {largest}; expected class numbers 0, 1, 2, ...")
+    check_range(f"labels '{name}'", labels)
     return Column(labels.astype(np.int32), ())
 
 

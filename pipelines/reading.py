@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import UserError
 from .holdout import carve
 from .image_set import Images
+from .picture import in_channels
 from .settings import request_for
 from .sources.contract import SPLITS
 from .sources.registry import find_source, parse_source
@@ -76,9 +77,14 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
     # Nothing is held out for a split that the source brings itself.
     held = {split: 0.0 if split in own else request.fraction(split) for split in ("validation", "test")}
     carved = [split for split in splits if split not in sets and (split == "train" or held[split])]
+    if "train" not in own:
+        if "train" in splits:
+            raise UserError(f"{source}: has no train split, only {', '.join(own) or 'none'}; {reader.without_train}")
+        carved = []
     if carved:
         train = reader.read(place, "train", request)
-        sets |= {split: carve(train, split, **held, seed=request.holdout_seed) for split in carved}
+        rule = {**held, "seed": request.holdout_seed, "how": request.holdout}
+        sets |= {split: carve(train, split, **rule) for split in carved}
     found = {split: sets[split] for split in splits if split in sets and len(sets[split])}
     if request.image_shape is None:
         return found
@@ -95,19 +101,16 @@ def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
             f"{images.name}: images are {found}, but the model takes {wanted}; set --config.data.image_shape, or raise "
             "--config.data.memory_gib so that they can be resized"
         )
-    if resize == "none" or images.pixels.dtype != np.uint8:
+    if images.pixels.dtype != np.uint8 or (resize == "none" and images.shape[:2] != shape[:2]):
         raise UserError(
             f"{images.name}: images are {found}, but the model takes {wanted}; "
             "set --config.data.resize=crop (or stretch; uint8 only), or --config.data.image_shape"
         )
-    import tensorflow as tf  # With the decoder, once something must be resized.
-
-    from . import decoding
-
-    pixels = images.pixels
-    if images.shape[-1] != shape[-1]:
-        convert = tf.image.rgb_to_grayscale if shape[-1] == 1 else tf.image.grayscale_to_rgb
-        pixels = np.stack([convert(tf.constant(image)).numpy() for image in pixels])
+    pixels = in_channels(images.pixels, shape[-1])
     if pixels.shape[1:3] != shape[:2]:
+        import tensorflow as tf  # With the decoder, once something must be resized.
+
+        from . import decoding
+
         pixels = np.stack([decoding.fit(tf.constant(image), *shape[:2], resize).numpy() for image in pixels])
     return dataclasses.replace(images, pixels=pixels, shape=shape)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from ..errors import UserError
 from .budget import Budget
 from .nearest import nearest
+from .picture import Look
 from .sources.contract import Option, Request, Source
 from .sources.registry import source_options
 
@@ -16,11 +17,16 @@ GENERAL: dict[str, Option] = {
     "source": Option("mnist_sample", "What to read; pipelines.sources_table() lists the kinds."),
     "image_shape": Option((28, 28, 1), "Height, width and channels of the images that the model sees."),
     "resize": Option(Request.resize, "How images of another size are brought to it: none, stretch, crop."),
+    "background": Option(Look.background, "What shows where a picture is transparent: a color's name, or #rrggbb."),
+    "bits": Option(Look.bits, "Significant bits of deep gray files, as 12; 0 takes those of the file."),
     "validation_fraction": Option(
         Request.validation_fraction, 'Held out of "train" where the source has no validation split.'
     ),
     "test_fraction": Option(Request.test_fraction, "Likewise for folders and .npz files without test images."),
     "holdout_seed": Option(Request.holdout_seed, "Which images are held out."),
+    "holdout": Option(
+        Request.holdout, "stratified: the same share of every class; independent: each image for itself."
+    ),
     "max_pixels": Option(Budget.max_pixels, "Width * height of one file, checked before decoding."),
     "max_file_mib": Option(Budget.max_file_mib, "Size of one file, in MiB."),
     "max_bad_fraction": Option(Budget.max_bad_fraction, "Share of unusable files above which the run does not start."),
@@ -57,10 +63,12 @@ def request_for(source: Source, settings: dict[str, Any]) -> Request:
         if name != "image_shape":
             _check_type(name, value, known[name].default)
     budget = {field.name: settings[field.name] for field in dataclasses.fields(Budget) if field.name in settings}
-    names = ("resize", "validation_fraction", "test_fraction", "holdout_seed")
+    look = Look(**{field.name: settings[field.name] for field in dataclasses.fields(Look) if field.name in settings})
+    names = ("resize", "validation_fraction", "test_fraction", "holdout_seed", "holdout")
     options = {name: settings.get(name, option.default) for name, option in source.options.items()}
     return Request(
         image_shape=_shape(settings.get("image_shape")),
+        look=look,
         budget=Budget(**budget),
         options=options,
         **{name: settings[name] for name in names if name in settings},
@@ -85,6 +93,6 @@ def _check_type(name: str, value, default) -> None:
         (str, str, "a string"),
     ):
         if isinstance(default, kind):
-            if not isinstance(value, accepted):
+            if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
                 raise UserError(f"data setting '{name}' is {value!r}; expected {word}")
             return

@@ -33,10 +33,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder, keep: int, **tracked):
-        self.folder = pathlib.Path(folder)
+        self.folder, self._keep = pathlib.Path(folder), keep
         self._checkpoint = tf.train.Checkpoint(**tracked)
         _check_complete(self._checkpoint, tracked)
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(self.folder), max_to_keep=keep)
 
     def restore(self, partial: bool = False) -> str | None:
         """Restores the newest checkpoint, if there is one, and returns its path.
@@ -47,9 +46,11 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint does not fit the model.
         """
-        path = self._manager.latest_checkpoint
+        path = latest(self.folder)
         if path is None:
             return None
+        # A variable that TensorFlow's own manager counts saves with: part of every checkpoint, so that either reads it.
+        _ = self._checkpoint.save_counter
         try:
             status = self._checkpoint.restore(path)
             if partial:
@@ -69,23 +70,41 @@ class Checkpoints:
           StorageError: it could not be written; the previous one is intact and still the latest.
         """
         try:
-            return self._manager.save(checkpoint_number=step)
+            return self._write(step)
         except _STORAGE_ERRORS:
             self._remove(f"ckpt-{step}")
-        for path in self._manager.checkpoints[:-1]:
-            self._remove(pathlib.Path(path).name)
+        for older in _steps(self.folder)[:-1]:
+            self._remove(f"ckpt-{older}")
         try:
-            return self._manager.save(checkpoint_number=step)
+            return self._write(step)
         except _STORAGE_ERRORS as error:
             self._remove(f"ckpt-{step}")
             raise StorageError(
                 f"checkpoint of step {step} could not be written under {self.folder} ({storage_cause(error)}); "
-                f"the last good one is {self._manager.latest_checkpoint}"
+                f"the last good one is {latest(self.folder)}"
             ) from None
+
+    def _write(self, step: int) -> str:
+        """Writes one and removes those that are too many.
+
+        Not by TensorFlow's own manager: to it the path is a pattern, so a folder with brackets in its name would never
+        find its own checkpoints again.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._checkpoint.save_counter.assign_add(1)
+        path = self._checkpoint.write(str(self.folder / f"ckpt-{step}"))
+        for older in _steps(self.folder)[: -self._keep]:
+            self._remove(f"ckpt-{older}")
+        # The file that TensorFlow's own functions look into.
+        kept = [f"ckpt-{number}" for number in _steps(self.folder)]
+        tf.compat.v1.train.update_checkpoint_state(str(self.folder), kept[-1], kept)
+        return path
 
     def _remove(self, name: str) -> None:
         """Removes a checkpoint's files, or what a failed write left of it."""
-        for path in [*self.folder.glob(f"{name}.*"), *self.folder.glob(f"{name}_temp")]:
+        for path in list(self.folder.iterdir()):
+            if not path.name.startswith(f"{name}.") and path.name != f"{name}_temp":
+                continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -114,7 +133,18 @@ def _check_complete(checkpoint: tf.train.Checkpoint, tracked: dict) -> None:
 
 def latest(folder) -> str | None:
     """Path of the newest complete checkpoint in a folder, or None."""
-    return tf.train.latest_checkpoint(str(folder))
+    steps = _steps(folder)
+    return str(pathlib.Path(folder) / f"ckpt-{steps[-1]}") if steps else None
+
+
+def _steps(folder) -> list[int]:
+    """The steps of complete checkpoints, oldest first: TensorFlow renames the index into place when all else is."""
+    folder = pathlib.Path(folder)
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    found = [name.removeprefix("ckpt-").removesuffix(".index") for name in names
+             if name.startswith("ckpt-") and name.endswith(".index")]  # fmt: skip
+    steps = [int(step) for step in found if step.isascii() and step.isdigit()]
+    return sorted(step for step in steps if any(name.startswith(f"ckpt-{step}.data-") for name in names))
 
 
 def saved_step(folder) -> int:

@@ -40,6 +40,12 @@ class FrameShards:
     def __len__(self) -> int:
         return sum(self.counts)
 
+    @property
+    def digest(self) -> str:
+        """What other shards do not have: a hash of their names and counts."""
+        named = [(posixpath.basename(file), count) for file, count in zip(self.files, self.counts, strict=True)]
+        return hashlib.sha256(repr((named, self.shape)).encode()).hexdigest()[:16]
+
     def of_host(self, host: int, hosts: int) -> "FrameShards":
         """Every `hosts`-th shard.
 
@@ -61,7 +67,7 @@ def splits(folder: str, fractions: dict, seed: int, shape: tuple | None, resize:
       fractions: {"validation": share, "test": share} of the shards, at least one where the share is not 0.
       seed: which ones.
       shape: (height, width, channels) wanted; None is that of the stored frames.
-      resize: see `decoding.decode`.
+      resize: see `decoding.fit`.
 
     Raises:
       UserError: no finished extraction, or shards too few to hold any out.

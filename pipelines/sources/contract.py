@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...errors import UserError
 from ..budget import Budget
+from ..picture import Look
 
 if TYPE_CHECKING:
     from ..image_set import Images
 
 SPLITS = ("train", "validation", "test")
+# How images are held out of "train"; see `holdout.carve`.
+HOLDOUTS = ("stratified", "independent")
 RESIZE_MODES = ("none", "stretch", "crop")
 
 
@@ -36,10 +39,12 @@ class Request:
 
     Attributes:
       image_shape: (height, width, channels) wanted; None takes the images' own.
-      resize: "none", "stretch" or "crop"; see `decoding.decode`.
+      resize: "none", "stretch" or "crop"; see `decoding.fit`.
+      look: what files look like where they leave it open: the background, the significant bits.
       budget: what is accepted of files.
       validation_fraction, test_fraction: shares, 0 to 0.5, held out of "train" for a split that a source lacks.
       holdout_seed: which images those are.
+      holdout: "stratified" or "independent"; see `holdout.carve`.
       options: the source's own settings, each of them, by name.
 
     Raises:
@@ -48,10 +53,12 @@ class Request:
 
     image_shape: tuple[int, int, int] | None = None
     resize: str = "none"
+    look: Look = Look()
     budget: Budget = dataclasses.field(default_factory=Budget)
     validation_fraction: float = 0.0
     test_fraction: float = 0.1
     holdout_seed: int = 0
+    holdout: str = "stratified"
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -61,6 +68,8 @@ class Request:
                 raise UserError(f"image_shape is {sides}; expected (height, width, channels) with 1 or 3 channels")
         if self.resize not in RESIZE_MODES:
             raise UserError(f"resize is '{self.resize}'; expected one of {', '.join(RESIZE_MODES)}")
+        if self.holdout not in HOLDOUTS:
+            raise UserError(f"holdout is '{self.holdout}'; expected one of {', '.join(HOLDOUTS)}")
         for name in ("validation_fraction", "test_fraction"):
             fraction = getattr(self, name)
             if not 0.0 <= fraction <= 0.5:
@@ -82,6 +91,7 @@ class Source(Protocol):
       options: settings of its own, name -> `Option`. They become settings of the config section `data`, and reach
         `splits` and `read` as `request.options`.
       needs_shape: whether it cannot be read without an image shape, as files of many sizes cannot.
+      without_train: what to do about a place without a train split, for a message.
 
     Example:
       >>> import numpy as np
@@ -106,6 +116,7 @@ class Source(Protocol):
     forms: tuple[str, ...] = ()
     options: Mapping[str, Option] = {}
     needs_shape: bool = False
+    without_train: str = "name one of them train, or give another source"
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         """The splits that the source brings itself.

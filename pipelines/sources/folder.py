@@ -1,68 +1,132 @@
 """A folder of images: flat, one folder a class, or `train/`, `validation/`, `test/` of either."""
 
-import pathlib
+import collections
+import os
 
 import numpy as np
 
 from ...errors import UserError
-from ..files import EXTENSIONS, read_files
+from ..files import read_files
 from ..image_set import UNLABELED, Images
-from .contract import Request, Source
+from ..paths import Walk, composed, extensions, natural, walk
+from ..picture import EXTENSIONS
+from .contract import Option, Request, Source
+from .table import METADATA, read_metadata
 
-# What a folder of a split may be called.
+# What a folder of a split may be called, whatever its case.
 _SPLIT_FOLDERS = {"train": ("train", "training"), "validation": ("validation", "valid", "val"), "test": ("test",)}
+_SPLIT_OF = {name: split for split, names in _SPLIT_FOLDERS.items() for name in names}
 
 
 class Folder(Source):
     """`folder:DIR`.
 
-    Folders named train, validation and test are splits; other folders are classes, in sorted order, and files beside
-    no class folder are unlabeled. Hidden files and other extensions are passed over.
+    Folders named train, validation and test (in any case) are splits; other folders are classes, in natural order, and
+    files beside no class folder are unlabeled. Links are followed. Hidden files are passed over, and files of other
+    kinds counted by extension. A file `metadata.csv` beside the pictures names their labels, as Hugging Face has it.
     """
 
     kind = "folder"
-    summary = "images, flat, one folder a class, or split folders of either"
+    summary = "images, flat, one folder a class, or split folders of either (with metadata.csv: labels from it)"
     forms = ("folder:DIR",)
     needs_shape = True
+    without_train = "name the folder to learn from train"
+    options = {
+        "split_folders": Option(
+            "auto", "Whether folders named train, validation and test are splits: auto, yes, or no (they are classes)."
+        )
+    }
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        present = tuple(_split_folders(place))
-        if present and "train" not in present:
-            raise UserError(f"{place}: has the split folder(s) {', '.join(present)} but no 'train'")
-        return present or ("train",)
+        return tuple(_split_folders(place, request)) or ("train",)
 
     def read(self, place: str, split: str, request: Request) -> Images:
-        present = _split_folders(place)
-        root = present[split] if present else pathlib.Path(place)
-        classes = sorted({name for folder in (present.values() or [root]) for name in _class_folders(folder)})
-        paths = sorted(
-            path
-            for path in root.rglob("*")
-            if path.suffix.lower() in EXTENSIONS
-            and path.is_file()
-            and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        )
-        if not paths:
-            raise UserError(f"{root}: no image files there (looked for {', '.join(EXTENSIONS)}, also in sub-folders)")
+        present = _split_folders(place, request)
+        parts = {name: os.path.join(place, folder) for name, folder in present.items()} or {"train": place}
+        root = parts[split]
+        if os.path.isfile(os.path.join(root, METADATA)):
+            return read_metadata(root, list(parts.values()), request)
+        trees = {name: walk(folder) for name, folder in parts.items()}
+        classes = sorted({_class_of(file) for tree in trees.values() for file in _images(tree)} - {""}, key=natural)
+        files = _images(trees[split])
+        if not files:
+            raise UserError(_nothing(root, trees[split]))
         numbers = {name: number for number, name in enumerate(classes)}
-        labels = [numbers[path.relative_to(root).parts[0]] if path.parent != root else UNLABELED for path in paths]
+        labels = np.asarray([numbers.get(_class_of(file), UNLABELED) for file in files], np.int32)
         names = {"label": tuple(classes)} if classes else {}
-        files = [str(path) for path in paths]
-        return read_files(str(root), str(root), files, np.asarray(labels, np.int32), request, class_names=names)
+        paths = [os.path.join(root, file) for file in files]
+        return read_files(root, root, paths, labels, request, _noticed(root, trees[split]), class_names=names)
 
     def recognizes(self, path: str) -> bool:
-        return pathlib.Path(path).is_dir()
+        return os.path.isdir(path)
 
 
 SOURCES = (Folder(),)
 
 
-def _split_folders(folder: str) -> dict[str, pathlib.Path]:
-    root = pathlib.Path(folder)
-    if not root.is_dir():
-        raise UserError(f"no such folder: {folder}")
-    return {key: root / name for key, names in _SPLIT_FOLDERS.items() for name in names if (root / name).is_dir()}
+def _split_folders(place: str, request: Request) -> dict[str, str]:
+    """Split -> the folder's own name; empty where there are none."""
+    if not os.path.isdir(place):
+        raise UserError(f"no such folder: {place}")
+    rule = request.options["split_folders"]
+    if rule not in ("auto", "yes", "no"):
+        raise UserError(f"split_folders is '{rule}'; expected auto, yes or no")
+    try:
+        folders = [entry.name for entry in os.scandir(place) if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{place}: cannot be read: {error.strerror}") from None
+    found = collections.defaultdict(list)
+    for name in sorted(folders, key=natural):
+        if name.casefold() in _SPLIT_OF:
+            found[_SPLIT_OF[name.casefold()]].append(name)
+    if rule == "no" or not found:
+        return {}
+    twice = next((names for names in found.values() if len(names) > 1), None)
+    if twice:
+        raise UserError(f"{place}: the folders {' and '.join(twice)} mean the same split; keep one of them")
+    others = sorted(set(folders) - {name for names in found.values() for name in names}, key=natural)
+    others = [name for name in others if _images(walk(os.path.join(place, name)))]
+    if rule == "auto" and others:
+        named = ", ".join(name for names in found.values() for name in names)
+        raise UserError(
+            f"{place}: has {named}, which would be a split, beside the folder(s) {', '.join(others[:5])}; set "
+            "--config.data.split_folders=no if all are classes, or =yes to leave out the others"
+        )
+    return {split: names[0] for split, names in found.items()}
 
 
-def _class_folders(root: pathlib.Path) -> list[str]:
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def _images(tree: Walk) -> list[str]:
+    return [file for file in tree.files if file.lower().endswith(EXTENSIONS)]
+
+
+def _class_of(file: str) -> str:
+    """The first folder of a path, its accents composed; "" of a file beside no folder."""
+    folder, separator, _ = file.partition(os.sep)
+    return composed(folder) if separator else ""
+
+
+def _noticed(root: str, tree: Walk) -> dict[str, int]:
+    """What lies there and gives no picture, for a person to see."""
+    images = set(_images(tree))
+    others = extensions(file for file in tree.files if file not in images)
+    noticed = {f"passed over: {extension}": count for extension, count in others.items()}
+    classes = {_class_of(file) for file in images}
+    empty = [
+        entry.name
+        for entry in os.scandir(root)
+        if entry.is_dir() and not entry.name.startswith(".") and composed(entry.name) not in classes
+    ]
+    noticed |= {f"folder without an image: {name}": 1 for name in sorted(empty, key=natural)[:10]}
+    if tree.loops:
+        noticed["link to what was already read"] = tree.loops
+    if tree.unreadable:
+        noticed["folder that may not be opened"] = len(tree.unreadable)
+    return noticed
+
+
+def _nothing(root: str, tree: Walk) -> str:
+    there = ", ".join(f"{count} {extension}" for extension, count in extensions(tree.files).items())
+    return (
+        f"{root}: no image files there (looked for {', '.join(EXTENSIONS)}, also in sub-folders"
+        f"{f'; there are {there}' if there else ''})"
+    )

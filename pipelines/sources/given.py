@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import UserError
-from ..image_set import UNLABELED, Images, from_arrays
+from ..image_set import COLUMNS, UNLABELED, Images, from_arrays, one_hot_classes
 from ..label_columns import Column, numbered
 from .contract import SPLITS, Request, Source
-from .npz import array_key
+from .npz import find_arrays
 
 _FORMS = (
-    "(images, labels), images alone, {'x_train': ..., 'y_train': ...}, {'image': ..., 'label': ...}, "
+    "(images, labels), images alone, {'x_train': ..., 'y_train': ...} (or train_images, images, ...), {'image': ..., 'label': ...}, "
     "{'train': ..., 'test': ...}, a tf.data.Dataset, or Images"
 )
 
@@ -119,13 +119,16 @@ class _Pair(NamedTuple):
 def _by_split(data: Any, labels: Any) -> dict[str, _Pair | Images]:
     if isinstance(data, Mapping):
         keys = set(data)
-        arrays = {split: array_key(data, split) for split in SPLITS}
+        arrays = find_arrays(map(str, keys))
         if keys and keys <= set(SPLITS):
             _no_more_labels(labels)
             return {split: _one(part, None) for split, part in data.items()}
-        if any(arrays.values()):
+        if arrays and "image" not in data:
             _no_more_labels(labels)
-            return {split: _Pair(data[key], data.get("y" + key[1:])) for split, key in arrays.items() if key}
+            return {
+                split: _Pair(data[names.images], None if names.labels is None else data[names.labels])
+                for split, names in arrays.items()
+            }
         if "image" not in data:
             raise UserError(f"data has the keys {sorted(map(str, keys))}; expected {_FORMS}")
     return {"train": _one(data, labels)}
@@ -260,6 +263,9 @@ def _columns(labels: Any, head_names) -> dict[str, Any]:
     array = np.array(labels, dtype=object) if isinstance(labels, list | tuple) else np.asarray(labels)
     if array.ndim not in (1, 2):
         raise UserError(f"labels have shape {array.shape}; expected [n] or [n, heads]")
+    if head_names is None or len(head_names) == 1:
+        classes = one_hot_classes(np.asarray(labels))
+        array = array if classes is None else classes
     if array.ndim == 1 or array.shape[1] == 1:
         (name,) = head_names if head_names is not None and len(head_names) == 1 else ("label",)
         return {name: array.reshape(-1)}
@@ -301,7 +307,7 @@ def _digest(sets: dict[str, Images]) -> str:
     for split, images in sets.items():
         plain = (split, images.shape, images.resize, images.head_names, sorted(images.class_names.items()))
         content.update(repr((*plain, images.nuisance_names)).encode())
-        for name in ("labels", "pixels", "encoded", "paths", "keys", "nuisances"):
+        for name in COLUMNS:
             column = getattr(images, name)
             if column is None:
                 continue
@@ -320,7 +326,7 @@ def _digest(sets: dict[str, Images]) -> str:
 def _protected(images: Images) -> Images:
     """The set with arrays of its own, which nobody can change afterwards."""
     fields = {}
-    for name in ("labels", "pixels", "encoded", "paths", "keys", "nuisances"):
+    for name in COLUMNS:
         column = getattr(images, name)
         if column is not None and column.flags.writeable:
             fields[name] = column.copy()

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
-from ..files import EXTENSIONS, read_files
+from ..files import read_files
 from ..holdout import split_of
 from ..image_set import Images
+from ..paths import walk
+from ..picture import EXTENSIONS
 from .contract import Request, Source
 
 # SSS_NN_RR_CCC_LL: subject, session, recording (expression), camera, light; crops add a suffix of their own.
@@ -44,7 +46,8 @@ class MultiPie(Source):
         root = pathlib.Path(place)
         if not root.is_dir():
             raise UserError(f"no such folder: {place}")
-        found = [(path, parse_name(path.name)) for path in sorted(root.rglob("*")) if path.suffix.lower() in EXTENSIONS]
+        files = [root / file for file in walk(place).files]
+        found = [(path, parse_name(path.name)) for path in files if path.suffix.lower() in EXTENSIONS]
         named = [(path, name) for path, name in found if name and name.camera in CAMERAS and name.light in LIGHTS]
         if not named:
             raise UserError(

@@ -7,7 +7,8 @@ import numpy as np
 
 from ...errors import UserError, first_line
 from ..image_set import UNLABELED, Images
-from .contract import Option, Request, Source
+from ..picture import Unreadable, in_channels, read_picture
+from .contract import SPLITS, Option, Request, Source
 
 
 class Tfds(Source):
@@ -17,7 +18,11 @@ class Tfds(Source):
     summary = "a TensorFlow Datasets set that is already prepared (`reverie data build NAME`)"
     forms = ("tfds:NAME",)
     needs_shape = True
+    without_train = "say which of its splits to learn from with --config.data.train_split"
     options = {
+        "train_split": Option("train", "Of TFDS sets: which of its splits to learn from, as train[:90%]."),
+        "validation_split": Option("validation", "Of TFDS sets: likewise for validation."),
+        "test_split": Option("test", "Of TFDS sets: likewise for testing."),
         "data_dir": Option("", "Where TFDS sets were prepared; empty is TFDS's own folder."),
         "label_key": Option("label", "The TFDS feature with the label."),
         "attributes": Option(
@@ -26,13 +31,25 @@ class Tfds(Source):
     }
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        return tuple(_prepared(place, request.options["data_dir"]).info.splits)
+        there = _prepared(place, request.options["data_dir"]).info.splits
+        found = tuple(split for split in SPLITS if _split_name(request, split).partition("[")[0] in there)
+        if not found:
+            raise UserError(
+                f"tfds:{place}: has the split(s) {', '.join(there) or 'none'}; say which to learn from with "
+                "--config.data.train_split"
+            )
+        return found
 
     def read(self, place: str, split: str, request: Request) -> Images:
         return read_prepared(place, split, request)
 
 
 SOURCES = (Tfds(),)
+
+
+def _split_name(request: Request, split: str) -> str:
+    """What TFDS calls one of our splits: a name, perhaps with a slice."""
+    return str(request.options[f"{split}_split"])
 
 
 def read_prepared(name: str, split: str, request: Request) -> Images:
@@ -53,7 +70,7 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
     from .. import decoding
 
     label_key, attributes = request.options["label_key"], request.options["attributes"]
-    shape, resize = request.image_shape, request.resize
+    shape, resize, look = request.image_shape, request.resize, request.look
     assert shape is not None  # `Tfds.needs_shape`.
     builder = _prepared(name, request.options["data_dir"])
     features = builder.info.features
@@ -62,7 +79,12 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
         raise UserError(f"data set '{name}' has no attributes (features {list(features)}); expected whole-number ones")
     if "image" not in features or (not attributes and label_key not in features):
         raise UserError(f"data set '{name}' has the features {list(features)}; expected 'image' and '{label_key}'")
-    dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
+    try:
+        dataset = builder.as_dataset(
+            split=_split_name(request, split), decoders={"image": tfds.decode.SkipDecoding()}, shuffle_files=False
+        )
+    except (ValueError, KeyError, AssertionError) as error:
+        raise UserError(f"tfds:{name}: {_split_name(request, split)}: {first_line(error)}") from None
 
     def label_of(row):
         return [int(column.value(row)) for column in columns.values()] if attributes else row[label_key]
@@ -82,17 +104,23 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
         "shape": shape,
         "labels": labels.astype(np.int32),
         "resize": resize,
+        "look": look,
         **heads,
     }
     contents = [image for image, _ in rows]
+    if not contents:
+        raise UserError(f"tfds:{name}: {_split_name(request, split)} holds no images")
     encoded = isinstance(contents[0], bytes)
     if encoded and len(rows) * int(np.prod(shape)) > request.budget.memory_gib * 2**30:
         return Images(encoded=np.asarray(contents, object), **fields)
     try:
         if encoded:
-            pixels = np.stack([decoding.decode(content, shape, resize).numpy() for content in contents])
-        else:
-            pixels = np.stack([decoding.fit(tf.constant(c), *shape[:2], resize).numpy() for c in contents])
+            contents = [read_picture(content, shape[-1], look, request.budget.max_pixels).pixels for content in contents]
+        pixels = np.stack(
+            [decoding.fit(tf.constant(in_channels(c, shape[-1])), *shape[:2], resize).numpy() for c in contents]
+        )
+    except Unreadable as reason:
+        raise UserError(f"data set '{name}': an image is {reason}") from None
     except (tf.errors.InvalidArgumentError, ValueError):
         wanted = "x".join(map(str, shape))
         raise UserError(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.evaluation import EvaluationData, report, xcov
-from reverie.evaluation.codes import first_images, over
+from reverie.evaluation.codes import some_images, over
 from reverie.evaluation.reference_classifier import ReferenceClassifier
 from reverie.models.xcov import XCov, XCovConfig
 from reverie.pipelines import from_arrays
@@ -30,12 +30,12 @@ def reference(train_images):
 def test_a_function_is_run_over_every_image_in_order(test_images):
     means = over(lambda x: {"mean": tf.reduce_mean(x, axis=[1, 2, 3])}, test_images, batch_size=33)["mean"]
     np.testing.assert_allclose(means, test_images.pixels.mean(axis=(1, 2, 3)) / 255.0, rtol=1e-5)
-    assert first_images(test_images, 7).shape == (7, 8, 8, 1)
+    assert some_images(test_images, 7).shape == (7, 8, 8, 1)
 
 
 def test_the_reference_classifier_learns_real_images_and_says_how_well(reference, test_images):
     assert reference.accuracy(test_images, "label") > 0.97
-    seen = reference.classes(first_images(test_images, 20), "label")
+    seen = reference.classes(some_images(test_images, 20), "label")
     np.testing.assert_array_equal(seen, test_images.labels[:20])
 
 

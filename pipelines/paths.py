@@ -1,0 +1,157 @@
+"""Paths as people have them: any legal name is one, and a path that is given literally is never a pattern.
+
+Brackets, blanks, commas, colons and newlines in names mean nothing. Names that are not UTF-8 are carried by Python's
+surrogate escapes; accents are found composed and decomposed; links are followed, each folder once.
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..errors import UserError
+
+
+class Walk(NamedTuple):
+    """The files below a folder.
+
+    Attributes:
+      files: paths from there, in natural order.
+      loops: how many links led to a folder that was already read.
+      unreadable: folders that may not be opened.
+    """
+
+    files: list[str]
+    loops: int
+    unreadable: list[str]
+
+
+def walk(root: str) -> Walk:
+    """All files below a folder, links followed; hidden files and folders are passed over.
+
+    A folder that several links lead to is read once, under its own name where it has one below `root`.
+
+    Raises:
+      UserError: no such folder, or it may not be read.
+    """
+    if not os.path.isdir(root):
+        raise UserError(f"no such folder: {root}")
+    files, loops, unreadable = [], 0, []
+    seen = {_identity(root)}
+    # Folders first, links after them: what has a name of its own keeps it.
+    waiting, linked = [""], []
+    while waiting or linked:
+        place = waiting.pop() if waiting else linked.pop(0)
+        folder = os.path.join(root, place)
+        if place and os.path.islink(folder):
+            identity = _identity(folder)
+            if identity in seen:
+                loops += 1
+                continue
+            seen.add(identity)
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            if not place:
+                raise UserError(f"{root}: cannot be read: {error.strerror}") from None
+            unreadable.append(place)
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            below = os.path.join(place, entry.name)
+            try:
+                is_folder = entry.is_dir()
+                if is_folder and not entry.is_symlink():
+                    seen.add(_identity(entry.path))
+            except OSError:  # A link that leads round in a circle.
+                loops += 1
+                continue
+            if not is_folder:
+                files.append(below)
+            elif entry.is_symlink():
+                linked.append(below)
+            else:
+                waiting.append(below)
+    return Walk(sorted(files, key=natural), loops, unreadable)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def natural(text: str) -> tuple:
+    """A key that sorts names as people count: 2 before 10, letters without regard to case first.
+
+    Example:
+      >>> sorted(["10", "9", "b10", "B9"], key=natural)
+      ['9', '10', 'B9', 'b10']
+    """
+    parts = re.split(r"(\d+)", text)
+    # Numbers and words alternate, so keys compare like with like; the text itself decides between "1" and "01".
+    return tuple(int(part) if number % 2 else part.casefold() for number, part in enumerate(parts)), text
+
+
+def existing(path: str) -> str:
+    """The path under which a file that was named is there: as written, or with its accents composed another way.
+
+    Example:
+      >>> existing("no/such/file")
+      'no/such/file'
+    """
+    if os.path.exists(path):
+        return path
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, path)
+        if os.path.exists(other):
+            return other
+    return path
+
+
+def composed(name: str) -> str:
+    """A name with its accents composed, so that two spellings of it are one class."""
+    return unicodedata.normalize("NFC", name)
+
+
+def shown(path: object) -> str:
+    """A path for a message: one line, every character printable.
+
+    Example:
+      >>> shown("a" + chr(10) + "b.png")
+      'a\\\\nb.png'
+    """
+    text = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def split_list(text: str) -> list[str]:
+    """A comma-separated list of paths; a comma that belongs to an existing path separates nothing.
+
+    Example:
+      >>> split_list("a.mp4,b.mp4")
+      ['a.mp4', 'b.mp4']
+    """
+    parts, found = text.split(","), []
+    while parts:
+        # The longest run of parts that exists is one path.
+        ends = [end for end in range(len(parts), 0, -1) if os.path.lexists(",".join(parts[:end]))]
+        end = ends[0] if ends else 1
+        found.append(",".join(parts[:end]))
+        parts = parts[end:]
+    return [part for part in found if part]
+
+
+def extensions(paths: Iterable[str]) -> dict[str, int]:
+    """How many paths have which extension, the most frequent first.
+
+    Example:
+      >>> extensions(["a.txt", "b.TXT", "c"])
+      {'.txt': 2, 'no extension': 1}
+    """
+    counts: dict[str, int] = {}
+    for path in paths:
+        extension = os.path.splitext(path)[1].lower() or "no extension"
+        counts[extension] = counts.get(extension, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
