@@ -55,6 +55,10 @@ def main(argv: list[str]) -> int:
 
         print(f"reverie {__version__}")
         return 0
+    # Names of files need not be of the terminal's encoding, nor of any.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     values = flags.FlagValues()
     try:
         if name not in VERBS:
@@ -63,7 +67,7 @@ def main(argv: list[str]) -> int:
     except UserError as error:
         if values.is_parsed() and values.debug:
             traceback.print_exc()
-        print(f"reverie {name}: error: {error}", file=sys.stderr)
+        print(f"reverie {name}: error: {_one_line(error, values)}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if error.errno not in _STORAGE:
@@ -104,6 +108,14 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
         rest = [argument for argument in rest if not argument.startswith("--config=")]
     positional = _parse(values, [name, *rest])
     return command.run(values, positional) or 0
+
+
+def _one_line(error: UserError, values: flags.FlagValues) -> str:
+    """The message on one line, whatever the names in it; settings as this verb's own flags, where it has no config."""
+    from ..pipelines.paths import shown
+
+    text = shown(error)
+    return text.replace("--config.data.", "--") if "max_bad_fraction" in values and "config" not in values else text
 
 
 def command_of(name: str) -> Command:

@@ -53,6 +53,26 @@ def config(values: flags.FlagValues, argv: list[str]) -> None:
     config_flags.DEFINE_config_file("config", None, text, flag_values=values, sys_argv=argv)
 
 
+def data_flags(values: flags.FlagValues, *skipped: str) -> None:
+    """A flag for every setting of the config section `data` but some, for verbs that read data without a config."""
+    from ..pipelines import data_settings
+
+    for name, option in data_settings().items():
+        if name in ("source", "image_shape", *skipped):
+            continue
+        for kind, define in ((bool, boolean), (int, integer), (float, number), (str, string)):
+            if isinstance(option.default, kind):
+                define(name, option.default, option.meaning, values)
+                break
+
+
+def data_settings_given(values: Any) -> dict[str, Any]:
+    """The settings of `data_flags` that were written on the command line."""
+    from ..pipelines import data_settings
+
+    return {name: values[name].value for name in data_settings() if name in values and values[name].present}
+
+
 def needed(values: Any, *names: str) -> None:
     """Refuses a call without the flags named.
 

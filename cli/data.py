@@ -10,7 +10,7 @@ import sys
 from absl import flags
 
 from ..errors import UserError
-from .command import Command, integer, needed, number, string
+from .command import Command, data_flags, data_settings_given, integer, needed, number, string
 
 _VERBS = ("build NAME", "check SOURCE", "frames", "faces DIR", "verify DIR")
 
@@ -19,15 +19,19 @@ def _define(values, argv):
     """Flags of the requested verb; those of all verbs for a bare --help."""
     asked = next((argument for argument in argv[1:] if not argument.startswith("-")), None)
     for verbs, define in _DEFINE.items():
-        if asked is None or asked in verbs:
+        if asked in verbs or (asked is None and define is not _define_build):
             define(values)
 
 
-def _define_source(values):
+def _define_build(values):
     string("data_dir", "", "Where TensorFlow Datasets are prepared.", values)
-    string("split", "train", "For check: which split.", values)
-    flags.DEFINE_list("image_shape", [], "For check: height,width,channels.", flag_values=values)
-    string("resize", "none", "For check: none, stretch or crop.", values)
+
+
+def _define_check(values):
+    string("split", "", "Which split; all of them by default.", values)
+    flags.DEFINE_list("image_shape", [], "height,width,channels to bring files to; any size by default.",
+                      flag_values=values)  # fmt: skip
+    data_flags(values)
 
 
 def _define_frames(values):
@@ -73,7 +77,8 @@ def _define_faces(values):
 
 
 _DEFINE = {
-    ("build", "check"): _define_source,
+    ("check",): _define_check,
+    ("build",): _define_build,
     ("frames",): _define_frames,
     ("faces",): _define_faces,
 }
@@ -94,18 +99,29 @@ def _build(values, rest):
 
 
 def _check(values, rest):
-    from .. import experiments, pipelines
+    from .. import experiments
 
-    shape = tuple(int(side) for side in values.image_shape) or None
-    settings = {"image_shape": shape, "resize": values.resize, "data_dir": values.data_dir, "max_bad_fraction": 1.0}
-    images = pipelines.read(rest[0], values.split, validation_fraction=0.0, test_fraction=0.0, **settings)
-    for key, value in experiments.describe_images(images).items():
-        print(f"{key:16} {value}")
+    splits = (values.split,) if values.split else ()
+    lines = experiments.check_source(rest[0], splits, _sides(values.image_shape), **data_settings_given(values))
+    for line in lines:
+        print(line)
+
+
+def _sides(parts):
+    """--image_shape as (height, width, channels), or None where it is not given."""
+    try:
+        sides = tuple(int(part) for part in parts)
+    except ValueError:
+        sides = ()
+    if parts and (len(sides) != 3 or min(sides) < 1 or sides[2] not in (1, 3)):
+        raise UserError(f"image_shape is {','.join(parts)}; expected height,width,channels, as 64,64,3")
+    return sides or None
 
 
 def _frames(values, rest):
     needed(values, "videos", "out")
     from ..pipelines.frames import extract, video
+    from ..pipelines.paths import split_list
 
     # A normal exit ends the decoding processes too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -122,7 +138,7 @@ def _frames(values, rest):
             max_decoded=values.max_decoded,
         )
         job = extract.Job(
-            videos=tuple(values.videos.split(",")),
+            videos=tuple(split_list(values.videos)),
             out=values.out,
             video=settings,
             least_luma=values.min_luma,

@@ -1,6 +1,8 @@
 """The verb `encode`: codes of images, through exported files or a run."""
 
-from .command import Command, needed, string
+import sys
+
+from .command import Command, data_flags, data_settings_given, needed, string
 
 
 def _define(values, _):
@@ -8,6 +10,7 @@ def _define(values, _):
     string("source", "", "Images: a data source, as in --config.data.source.", values)
     string("split", "train", "Split of the source.", values)
     string("resize", "crop", "How images are resized to the model's size: none, stretch or crop.", values)
+    data_flags(values, "resize")
     string("out", "codes.npz", "File to write the codes to, with labels and file names.", values)
 
 
@@ -15,8 +18,12 @@ def _run(values, _):
     needed(values, "model", "source")
     from .. import experiments
 
-    codes = experiments.encode_source(values.model, values.source, values.split, values.resize)
+    settings = data_settings_given(values)
+    resize = settings.pop("resize", values.resize)
+    codes = experiments.encode_source(values.model, values.source, values.split, resize, **settings)
     codes.save(values.out)
+    if codes.skipped.count:
+        print(f"left out: {codes.skipped.summary()}", file=sys.stderr)
     shapes = ", ".join(f"{name} {value.shape}" for name, value in codes.codes.items())
     print(f"{values.out}: {shapes}")
 

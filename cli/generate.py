@@ -10,7 +10,8 @@ def _define(values, _):
     string("model", "", "A published version's folder, or a run folder.", values)
     integer("count", 10, "Images per label.", values)
     text = (
-        "Labels, comma-separated, one row each; -1 samples one. With several heads: one number each, for example 3:-1."
+        "Classes by number or name, comma-separated, one row each; -1 samples one. With several heads: one each, for "
+        "example 3:-1 or happy:-1."
     )
     flags.DEFINE_list("label", ["-1"], text, flag_values=values)
     integer("seed", 0, "The same seed gives the same images.", values)
@@ -26,20 +27,19 @@ def _run(values, _):
     model = experiments.load(values.model)
     rows = []
     for row, label in enumerate(values.label):
-        asked = None if values.label == ["-1"] else _label(label)
+        asked = None if values.label == ["-1"] else _label(label, model.class_names)
         rows.append(model.generate(values.count, asked, (values.seed, row))["images"])
     experiments.save_rows(values.out, np.stack(rows))
     print(f"{values.out}: {len(rows)} x {values.count} images")
 
 
-def _label(text: str):
-    try:
-        numbers = [int(part) for part in text.split(":")]
-    except ValueError:
-        raise UserError(
-            f"label '{text}' cannot be used; expected one whole number per head, for example 3 or 3:-1"
-        ) from None
-    return numbers[0] if len(numbers) == 1 else [numbers]
+def _label(text: str, class_names):
+    """What one row is of: a number or a name, or with several heads a list of one row of them."""
+    from .. import experiments
+
+    if any(text in names for names in class_names.values()) or ":" not in text:
+        return experiments.class_numbers(text, class_names)
+    return experiments.class_numbers([text.split(":")], class_names)
 
 
 COMMAND = Command("Imagines images through an exported SavedModel.", _define, _run)

@@ -16,6 +16,8 @@ def _define(values, argv):
     )
     integer("replicas", 0, text, values)
     string("data_dir", "", "Where TFDS sets were prepared; the same as --config.data.data_dir.", values)
+    text = "Resume although the data is not what the run was started on; data.json keeps a record of it."
+    boolean("accept_changed_data", False, text, values)
     boolean("deterministic", False, "Use operations that repeat bit for bit on the same machine and versions.", values)
 
 
@@ -32,6 +34,7 @@ def _run(values, _):
         strategy=values.strategy,
         replicas=values.replicas,
         deterministic=values.deterministic,
+        accept_changed_data=values.accept_changed_data,
     )
     outcome = run.outcome
     assert outcome is not None  # This process trained it.

@@ -6,9 +6,11 @@ The command line and `import reverie` are thin calls of what is listed here.
 from ..export.serve_check import check as serve_check
 from ..training.run_folder import environment
 from . import plugins
+from .checking import check_source
 from .compare import Comparison, compare
 from .configs import config, config_path
 from .encoding import Codes, encode_source
+from .endpoints import class_numbers
 from .evaluate import evaluate
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, Prepared, Sample, kind_of, kinds, register_kind
@@ -39,6 +41,8 @@ __all__ = [
     "Staged",
     "StreamOfTasks",
     "Transfer",
+    "check_source",
+    "class_numbers",
     "command_line",
     "compare",
     "config",

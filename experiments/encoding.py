@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,19 +22,27 @@ class Codes:
       codes: name -> float32 [n, ...], as the family's `encode` names them.
       labels: int32 [n] or [n, heads], -1 where unlabeled.
       names: what each image is known by (its file's path below its folder), or None.
+      class_names: label column -> names of its classes in label order, as the source has them.
+      skipped: files of the source that gave no picture.
     """
 
     codes: dict[str, np.ndarray]
     labels: np.ndarray
     names: np.ndarray | None = None
+    class_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    skipped: pipelines.Skipped = pipelines.Skipped()
 
     def save(self, path: str | pathlib.Path) -> None:
-        """Writes an .npz with the codes, "label" and, where there are names, "filename".
+        """Writes an .npz with the codes, "label" and, where there are names, "filename" and "class_names".
+
+        With several label columns the names of their classes are in "class_names_COLUMN".
 
         Raises:
           UserError: it cannot be written.
         """
         arrays: dict[str, Any] = {} if self.names is None else {"filename": self.names}
+        for column, names in self.class_names.items():
+            arrays["class_names" if len(self.class_names) == 1 else f"class_names_{column}"] = np.asarray(names)
         arrays |= self.codes
         try:
             np.savez(path, label=self.labels, **arrays)
@@ -44,7 +53,7 @@ class Codes:
 def encode_source(
     model: str | pathlib.Path, source: str, split: str = "train", resize: str = "crop", **settings
 ) -> Codes:
-    """Encodes every image of a source.
+    """Encodes every image of a source; files that give no picture are left out, and named in `skipped`.
 
     Args:
       model: as of `load`.
@@ -58,8 +67,8 @@ def encode_source(
     """
     loaded = load(model)
     # Whatever the source holds is encoded: nothing is held out here.
-    whole = {"validation_fraction": 0.0, "test_fraction": 0.0, **settings}
+    whole = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
     images = pipelines.read(source, split, image_shape=loaded.image_shape, resize=resize, **whole)
     parts = [loaded.encode(batch["image"].numpy()) for batch in pipelines.in_order(images, _IMAGES_AT_ONCE)]
     codes = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Codes(codes, images.labels, images.keys)
+    return Codes(codes, images.labels, images.keys, images.class_names, images.skipped)

@@ -2,13 +2,14 @@
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import pipelines
 from ..errors import UserError
+from ..pipelines.nearest import nearest
 from ..pipelines.symbols import OPERATORS, combine
 
 _ROWS_AT_ONCE = 256
@@ -24,6 +25,11 @@ class Endpoints(abc.ABC):
     @abc.abstractmethod
     def _call(self, endpoint: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The answers of an endpoint by name."""
+
+    @property
+    def class_names(self) -> Mapping[str, Sequence[str]]:
+        """Head -> the names of its classes in label order; without the heads whose classes have none."""
+        return {}
 
     @property
     def attributes(self) -> Any:
@@ -66,7 +72,8 @@ class Endpoints(abc.ABC):
 
         Args:
           count: how many.
-          label: class of all of them, or one each ([count], [count, heads] with several heads); None or -1 draws it.
+          label: class of all of them, or one each ([count], [count, heads] with several heads), by number or by name;
+            None or -1 draws it.
           seed: the same seed gives the same images.
 
         Returns:
@@ -83,9 +90,7 @@ class Endpoints(abc.ABC):
         request: dict[str, np.ndarray] = {"count": np.asarray(count, np.int32), "seed": _seed(seed)}
         for name in asked:
             columns = len(specs[name]) > 1
-            wanted = np.asarray(-1 if label is None else label)
-            if not np.issubdtype(wanted.dtype, np.integer):
-                raise UserError(f"label is {label!r}; expected whole numbers")
+            wanted = class_numbers(-1 if label is None else label, self.class_names)
             if columns:
                 heads = int(specs[name][1])
                 if wanted.ndim == 0 and label is not None and int(wanted) != -1:
@@ -158,6 +163,55 @@ class Endpoints(abc.ABC):
             for first in range(0, len(pixels), _ROWS_AT_ONCE)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def class_numbers(label: Any, class_names: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Labels as numbers.
+
+    Args:
+      label: numbers or names, [], [n] or [n, heads].
+      class_names: head -> names in label order; heads in the order of the columns.
+
+    Returns:
+      integers of the same shape.
+
+    Raises:
+      UserError: a name that no class has, or numbers that are not whole.
+
+    Example:
+      >>> class_numbers(["dog", "cat"], {"animal": ("cat", "dog")})
+      array([1, 0])
+    """
+    wanted = np.asarray(label, dtype=object)
+    if wanted.size and not any(isinstance(item, str) for item in wanted.reshape(-1)):
+        numbers = np.asarray(label)
+        if not np.issubdtype(numbers.dtype, np.integer):
+            raise UserError(f"label is {label!r}; expected whole numbers, or names of classes")
+        if np.any(numbers < -1) or np.any(numbers >= 2**31):
+            raise UserError(f"label is {label!r}; expected class numbers 0, 1, 2, ..., or -1 to draw one")
+        return numbers
+    tables = list(class_names.values())
+    numbers = np.empty(wanted.shape, np.int64)
+    for place, item in np.ndenumerate(wanted):
+        column = place[-1] if wanted.ndim == 2 or (wanted.ndim == 1 and len(tables) > 1) else 0
+        numbers[place] = _class_number(item, tables[column] if column < len(tables) else ())
+    return numbers
+
+
+def _class_number(item: Any, names: Sequence[str]) -> int:
+    """The number of one class: its name counts first, then a number written out."""
+    if not isinstance(item, str):
+        return int(item)
+    lowered = [name.casefold() for name in names]
+    if item in names:
+        return list(names).index(item)
+    if lowered.count(item.casefold()) == 1:
+        return lowered.index(item.casefold())
+    text = item.strip()
+    if text.removeprefix("-").isdecimal() and -1 <= int(text) < 2**31:
+        return int(text)
+    known = nearest(item, names) if names else "; its classes have no names, give their numbers"
+    raise UserError(f"label '{item}' is no class of this model{known}")
 
 
 def unit_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:

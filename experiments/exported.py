@@ -1,7 +1,7 @@
 """Exported files, used like a run: a published version's SavedModel, or an encoder's LiteRT file."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,10 @@ class Exported(Endpoints):
     def metadata(self) -> dict[str, Any]:
         """What metadata.json says of the version."""
         return run_folder.read_json(self.folder / "metadata.json")
+
+    @property
+    def class_names(self) -> Mapping[str, Sequence[str]]:
+        return self.metadata.get("class_names", {})
 
     @property
     def attributes(self) -> Any:

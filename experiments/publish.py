@@ -10,7 +10,8 @@ from ..evaluation.numbers import read_numbers
 from ..export import Provenance, Published
 from ..export import lite as lite_files
 from ..models import Capability
-from ..pipelines import decoding
+from ..pipelines import served_files
+from ..pipelines.picture import Look
 from ..training import run_folder
 from .run import Run
 
@@ -58,6 +59,7 @@ def publish(
         evaluation=evaluation,
         environment=run_folder.environment(),
         classes=tuple(sample.classes),  # Label k is the k-th: a stream numbers classes in the order it met them.
+        class_names=run.class_names,
         legend=legend_of(run, model, sample.classes),
     )
     published = export.export(
@@ -69,10 +71,11 @@ def publish(
         lite_variants=tuple(lite),
         with_warmup=warmup,
         from_bytes=functools.partial(
-            decoding.served_images,
+            served_files.served_images,
             shape=tuple(model.config.image_shape),
             resize=config.data.resize,
             max_pixels=config.data.max_pixels,
+            look=Look(config.data.background, config.data.bits),
         ),
     )
     report.write(run.folder)
@@ -83,7 +86,11 @@ def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
     """Lines for the model card that say what the model's inputs and outputs stand for."""
     meanings = ", ".join(f"{label} is {meaning}" for label, meaning in enumerate(classes))
     order = (f"Labels are numbered in the order of learning: {meanings}.",) if classes else ()
-    lines = (*order, *run.family.legend(model.config))
+    named = () if classes else tuple(
+        f"Classes of `{head}`: {', '.join(f'{number} {name}' for number, name in enumerate(names))}."
+        for head, names in run.class_names.items()
+    )  # fmt: skip
+    lines = (*order, *named, *run.family.legend(model.config))
     if "compose" in model.signatures():
         named = ", ".join(f"{number} {name}" for number, name in enumerate(pipelines.OPERATORS))
         lines = (*lines, "", f"Operators: {named}.")

@@ -77,11 +77,16 @@ def describe_images(images: pipelines.Images) -> dict[str, Any]:
     """What a run's data.json says of a set of images; what was skipped is also reported at once."""
     if images.skipped.count:
         print(images.skipped.summary(), file=sys.stderr)
+    for remark, count in images.remarks.items():
+        print(f"{images.name}: {remark}: {count}", file=sys.stderr)
     return {
         "name": images.name,
         "images": len(images),
         "shape": list(images.shape),
         "unlabeled": int((images.labels < 0).sum()),
+        "classes": {head: list(names) for head, names in images.class_names.items() if names},
+        "digest": images.digest,
+        "remarks": dict(images.remarks),
         "skipped": images.skipped.count,
         "skipped_reasons": images.skipped.reasons,
         "skipped_first": list(images.skipped.first),

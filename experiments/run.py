@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -117,6 +117,10 @@ class Run(Endpoints):
     @property
     def endpoints(self) -> tuple[str, ...]:
         return tuple(sorted(self._signatures))
+
+    @functools.cached_property
+    def class_names(self) -> Mapping[str, Sequence[str]]:
+        return run_folder.read_json(self.folder / "data.json").get("classes", {})
 
     @property
     def attributes(self) -> Any:

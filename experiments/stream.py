@@ -46,7 +46,7 @@ class StreamOfTasks(Plain):
         streams = read_streams(config, "train", settings.evaluate_on)
         if settings.evaluate_on not in streams:
             raise UserError("continual.evaluate_on is validation, but there is none: set data.validation_fraction")
-        facts = _facts(streams["train"], workdir)
+        facts = _facts(streams["train"])
         made = continual.make_experiment(config, streams["train"], strategy)
         accuracies = measures.Accuracies(made.model, streams[settings.evaluate_on], settings.evaluate_images)
         history = read_history(workdir)
@@ -107,18 +107,16 @@ def _write_history(workdir: pathlib.Path, history: measures.History) -> None:
     run_folder.write_json(workdir / "tasks.json", dataclasses.asdict(history))
 
 
-def _facts(stream: pipelines.Stream, workdir: pathlib.Path) -> dict[str, Any]:
+def _facts(stream: pipelines.Stream) -> dict[str, Any]:
     base = stream.base
     skipped = {"skipped": base.skipped.count, "skipped_first": list(base.skipped.first)}
-    facts = {"name": base.name, "images": len(base), "shape": list(base.shape), **skipped, **stream.facts()}
-    before = run_folder.read_json(workdir / "data.json")
-    if before and checkpoints.latest(workdir / "checkpoints") and before.get("digest") != facts["digest"]:
-        raise UserError(
-            f"workdir {workdir} holds a run on another stream (labels or their order differ: {before.get('name')}, "
-            f"{before.get('images')} images, classes {before.get('class_order')}; now {facts['name']}, "
-            f"{facts['images']} images, classes {facts['class_order']}); use a new --workdir, or the same data"
-        )
-    return facts
+    # Under `domain` a label stands for a place in its task, and has no name of its own.
+    named = base.class_names and stream.settings.scenario != "domain"
+    return {
+        "name": base.name, "images": len(base), "shape": list(base.shape), **skipped, **stream.facts(),
+        "classes": {"label": stream.names()} if named else {}, "pixels": base.digest,
+        "remarks": dict(base.remarks),
+    }  # fmt: skip
 
 
 def _draw(

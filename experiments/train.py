@@ -27,6 +27,7 @@ def train(
     strategy: str = "auto",
     replicas: int = 0,
     deterministic: bool = False,
+    accept_changed_data: bool = False,
 ) -> Run:
     """Trains a model, or resumes the run already in `workdir`.
 
@@ -40,6 +41,7 @@ def train(
       overrides: settings by dotted key, as {"train.epochs": 5}.
       strategy, replicas: see `training.strategies.make_strategy`.
       deterministic: operations that repeat bit for bit, on one machine and version.
+      accept_changed_data: resume on data that is not what the run was started on; data.json keeps a record of it.
 
     Returns:
       The run; `run.outcome` says how training ended. SIGTERM and Ctrl-C finish the step, save, and end it early.
@@ -57,7 +59,8 @@ def train(
     for key, value in (overrides or {}).items():
         override(settings, key, value)
     command = "reverie.train(...)"
-    return run_training(settings, workdir, command, strategy=strategy, replicas=replicas, deterministic=deterministic)
+    how = {"strategy": strategy, "replicas": replicas, "deterministic": deterministic}
+    return run_training(settings, workdir, command, accept_changed_data=accept_changed_data, **how)
 
 
 def run_training(
@@ -68,6 +71,7 @@ def run_training(
     strategy: str = "auto",
     replicas: int = 0,
     deterministic: bool = False,
+    accept_changed_data: bool = False,
 ) -> Run:
     """`train` of settings that are complete; `command` is what run.json says started it."""
     if strategy == "ps":
@@ -76,12 +80,14 @@ def run_training(
     if deterministic:
         set_deterministic()
     kind = kind_of(config)
+    run_folder.inherit(workdir, config)
     read = kind.settle(config)
     folder = run_folder.open_run(workdir, config, kind.fixed)
     prepared = kind.prepare(config, chosen, folder, read)
+    data = run_folder.check_data(folder, prepared.data, accept_changed_data)
     description = run_folder.describe(folder, command, deterministic, chosen)
     run_folder.write_json(folder / "run.json", description)
-    run_folder.write_json(folder / "data.json", prepared.data)
+    run_folder.write_json(folder / "data.json", data)
     context = loop.Context(prepared.model, loop_settings(config), chosen, folder, prepared.state)
     outcome = loop.train(context, prepared.phases, prepared.watch)
     run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))

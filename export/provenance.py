@@ -15,6 +15,7 @@ class Provenance:
       evaluation: numbers on test images by name; None or empty where nothing was measured.
       environment: of the run: versions, device.
       classes: what label k stands for is the k-th; empty where labels stand for themselves.
+      class_names: head -> names of its classes in label order; without heads whose classes have none.
       legend: lines of the card, Markdown, that say what labels or symbols mean; made by whoever knows the family.
 
     Example:
@@ -28,6 +29,7 @@ class Provenance:
     evaluation: Mapping | None = None
     environment: Mapping = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    class_names: Mapping = dataclasses.field(default_factory=dict)
     legend: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
@@ -39,5 +41,6 @@ class Provenance:
             "evaluation": self.evaluation,
             "environment": self.environment,
             "classes": list(self.classes),
+            "class_names": {head: list(names) for head, names in self.class_names.items()},
             "legend": list(self.legend),
         }

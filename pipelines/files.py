@@ -53,9 +53,10 @@ def read_files(
     pixels = np.empty((len(paths), *shape), np.uint8) if keep_pixels else None
     usable, sizes = np.zeros(len(paths), bool), np.zeros(len(paths), np.int64)
     reasons, first, noticed = collections.Counter(), [], collections.Counter(remarks or {})
+    found_shapes: collections.Counter = collections.Counter()
 
     def attempt(index: int) -> str | tuple[str, ...]:
-        """Why the file is of no use, or what was remarked of it."""
+        """Why the file is of no use, or what was remarked of it, its own height x width last."""
         try:
             sizes[index], found = check_file(paths[index], shape[-1], request)
         except Unreadable as unusable:
@@ -68,7 +69,7 @@ def read_files(
         usable[index] = True
         if pixels is not None:
             pixels[index] = image
-        return found.remarks
+        return *found.remarks, "x".join(map(str, found.pixels.shape[:2]))
 
     with concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
         outcomes = pool.map(attempt, range(len(paths)))
@@ -79,7 +80,8 @@ def read_files(
                 if len(first) < 10:
                     first.append(f"{shown(paths[index])}: {outcome}")
             else:
-                noticed.update(outcome)
+                noticed.update(outcome[:-1])
+                found_shapes[outcome[-1]] += 1
     skipped = Skipped(len(paths), dict(reasons), tuple(first))
     remedy = _remedy(reasons, len(paths))
     if not usable.any():
@@ -94,7 +96,7 @@ def read_files(
     fields["keys"] = np.asarray([os.path.relpath(paths[int(row)], root) for row in good])
     return Images(
         name=name, shape=shape, labels=labels[good], resize=resize, look=look, sizes=sizes[good],
-        skipped=skipped, remarks=dict(noticed), **content, **fields,
+        skipped=skipped, remarks=dict(noticed), found_shapes=dict(found_shapes), **content, **fields,
     )  # fmt: skip
 
 
@@ -113,7 +115,7 @@ def _check_size(path: str, budget: Budget) -> int:
     try:
         size = os.path.getsize(path)
     except OSError:
-        raise Unreadable("no such file" if not os.path.lexists(path) else "cannot be opened") from None
+        raise Unreadable("a link that leads nowhere" if os.path.islink(path) else "no such file") from None
     if not os.path.isfile(path):
         raise Unreadable("no regular file")
     if size == 0:

@@ -64,6 +64,7 @@ class Images:
       resize: how encoded pictures are brought to `shape`; see `decoding.fit`.
       look: what encoded pictures look like where their files leave it open.
       sizes: int64 [n] or None, of files their bytes: with the keys, what the set's digest goes by.
+      found_shapes: "height x width" of files as they were -> how many.
       remarks: what was done or noticed while reading -> to how many files.
       head_names: the label columns' names, in order.
       class_names: per head, the class names in label order (empty where unknown).
@@ -93,6 +94,7 @@ class Images:
     resize: str = "none"
     look: Look = Look()
     sizes: np.ndarray | None = None
+    found_shapes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     remarks: Mapping[str, int] = dataclasses.field(default_factory=dict)
     head_names: tuple[str, ...] = ("label",)
     class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)

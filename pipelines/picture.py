@@ -13,6 +13,7 @@
 import dataclasses
 import functools
 import io
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ FORMATS = {
     "PPM": (".pgm", ".ppm", ".pnm", ".pbm"),
 }
 EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in extensions)
+# What is wrong with a file is counted and named here; Pillow's own remarks would only stand between the lines.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 # Values of a deep gray picture that all lie below this make a black picture: they count in fewer bits.
 _TOO_DARK = 1 << 12
 # Luma in sixteenths of bits, as Pillow has it: exact for gray.

@@ -107,7 +107,9 @@ def _from_png(contents, look: Look):
 
 def _on_background(contents, look: Look):
     rgba = tf.cast(tf.io.decode_png(contents, channels=4), tf.int32)
-    alpha = rgba[..., 3:]
+    # Pixels of fewer than eight bits get an alpha of so many bits from the decoder, unless the file states one.
+    stated = tf.logical_or(_bytes(contents, 24, 1)[0] >= 8, _chunk_in_png(contents, b"tRNS") > 0)
+    alpha = tf.where(stated, rgba[..., 3:], 255)
     mixed = rgba[..., :3] * alpha + tf.constant(look.color) * (255 - alpha)
     return tf.cast((mixed + 127) // 255, tf.uint8)
 
@@ -140,7 +142,7 @@ def _turned(image, orientation):
 
 def _orientation(contents):
     """int32 scalar, 1 to 8; 1 where the file says nothing."""
-    start = tf.cond(_is_png(contents), lambda: _exif_in_png(contents), lambda: _exif_in_jpeg(contents))
+    start = tf.cond(_is_png(contents), lambda: _chunk_in_png(contents, b"eXIf"), lambda: _exif_in_jpeg(contents))
     return tf.cond(start > 0, lambda: _orientation_in(contents, start), lambda: tf.constant(1))
 
 
@@ -165,8 +167,8 @@ def _exif_in_jpeg(contents):
     return tf.while_loop(goes_on, step, [tf.constant(2), tf.constant(0)])[1]
 
 
-def _exif_in_png(contents):
-    """Likewise of the chunk eXIf, where it comes before the image data."""
+def _chunk_in_png(contents, wanted: bytes):
+    """Where the content of a PNG's chunk starts, or 0 where none of that name comes before the image data."""
     length = tf.strings.length(contents)
 
     def goes_on(position, found):
@@ -176,7 +178,7 @@ def _exif_in_png(contents):
         size = tf.cast(tf.minimum(_big_endian(_bytes(contents, position, 4)), 1 << 30), tf.int32)
         name = tf.strings.substr(contents, position + 4, 4)
         following = tf.where(name == b"IDAT", length, tf.minimum(position + 12 + size, length))
-        return following, tf.where(name == b"eXIf", position + 8, 0)
+        return following, tf.where(name == wanted, position + 8, 0)
 
     return tf.while_loop(goes_on, step, [tf.constant(8), tf.constant(0)])[1]
 

@@ -187,8 +187,17 @@ def build(settings: StreamSettings, seed: int, sets: Mapping[str, Images]) -> di
                 original = order[
                     lacking[0] if settings.scenario != "domain" else lacking[0] + _offset(settings, number)
                 ]
-                raise UserError(f"{sets[split].name}: task {number + 1} has no {split} image of class {original}")
+                raise UserError(
+                    f"{sets[split].name}: task {number + 1} has no {split} image of class {_named(train, original)}; "
+                    f"give that class more images, raise data.{split}_fraction, or leave it out with stream.order"
+                )
     return {split: Stream(settings, tuple(parts), order, padded[split], seed) for split, parts in tasks.items()}
+
+
+def _named(images: Images, label: int) -> str:
+    """A class by its name, by its number where it has none."""
+    names = next(iter(images.class_names.values()), ())
+    return f"'{names[label]}'" if label < len(names) else str(label)
 
 
 def _class_order(settings: StreamSettings, seed: int, random, train: Images) -> tuple:

@@ -105,7 +105,7 @@ def odd_files(folder: pathlib.Path) -> dict:
     made = {good: ""}
     for name, data, reason in (
         ("empty.mp4", b"", "empty file"),
-        ("page.mp4", b"<html><body>404</body></html>", "not a video, or cut off before its index"),
+        ("page.mp4", b"<html><body>404</body></html>", "not a video .text."),
         ("noise.mp4", np.random.default_rng(0).bytes(5000), "not a video, or cut off before its index"),
         ("no_index.mp4", content[: content.index(b"moov") - 4], "not a video, or cut off before its index"),
     ):

@@ -22,7 +22,11 @@ from absl import logging
 
 from .. import models
 from ..errors import StorageError, UserError
+from ..pipelines import data_settings
 from . import checkpoints
+
+# What settings meant, of the section `data`, before they were settings.
+_EARLIER = {"holdout": "independent"}
 
 # Settings that may differ when a run is resumed: they do not change any step already done.
 _MAY_CHANGE = (
@@ -93,6 +97,49 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
     return folder
 
 
+def inherit(workdir, config: ml_collections.ConfigDict) -> None:
+    """Settings that a run was started without keep meaning for it what was done then.
+
+    Args:
+      workdir: the run folder, whether there is a run in it or not.
+      config: of the run; changed.
+    """
+    folder = pathlib.Path(workdir)
+    before = read_json(folder / "config.json")
+    if before and checkpoints.latest(folder / "checkpoints") and "holdout" not in before.get("data", {}):
+        config.data.holdout = _EARLIER["holdout"]
+
+
+def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
+    """What data.json is to say, once it is certain that a resumed run goes on with the data that it was started on.
+
+    Args:
+      workdir: the run folder.
+      facts: of the data as it is now; "digest" and "pixels" tell it from other data.
+      accept_changed: go on with other data, and keep a record of that under "changed".
+
+    Raises:
+      UserError: the data has changed.
+    """
+    folder = pathlib.Path(workdir)
+    before, path = read_json(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
+    if not before or path is None:
+        return facts
+    changed = list(before.get("changed", []))
+    differing = [key for key in ("digest", "pixels") if key in before and before[key] != facts.get(key)]
+    if differing and not accept_changed:
+        raise UserError(
+            f"workdir {folder} holds a run on other data: it had {before.get('images')} images of "
+            f"{before.get('name')} (digest {before[differing[0]]}), now there are {facts.get('images')} of "
+            f"{facts.get('name')} (digest {facts.get(differing[0])}); bring the old data back, use a new --workdir, or "
+            "go on with --accept_changed_data"
+        )
+    if differing:
+        step = checkpoints.saved_step(folder / "checkpoints")
+        changed.append({"step": step, **{key: [before[key], facts.get(key)] for key in differing}})
+    return {**facts, "changed": changed} if changed else facts
+
+
 def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute.Strategy) -> dict:
     """What run.json says at the start of training; a resumed run keeps count of its past.
 
@@ -133,6 +180,8 @@ def _completed(content: dict) -> dict:
     if not content:
         return content
     # To JSON and back: what is compared with another config must have its types.
+    data = json.loads(json.dumps({name: option.default for name, option in data_settings().items()}))
+    content = {**content, "data": {**data, **_EARLIER, **content.get("data", {})}}
     return {**content, "model": json.loads(json.dumps(models.complete(content["model"])))}
 
 

@@ -7,14 +7,17 @@ that was never stopped: what is drawn depends on the seed and the file alone, an
 import dataclasses
 import glob
 import hashlib
+import json
 import os
 import posixpath
+from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 import tensorflow as tf
 from tqdm.auto import tqdm
 
 from ...errors import StorageError, UserError, storage_cause
+from ..paths import existing, walk
 from . import shards
 from .near_duplicates import NearDuplicates
 from .pool import Answer, Pool
@@ -65,8 +68,10 @@ def find(patterns: tuple[str, ...]) -> list[str]:
     Raises:
       UserError: nothing is found.
     """
-    found = set()
+    found: set[str] = set()
     for pattern in patterns:
+        # A name that is there is no pattern, whatever brackets and stars are in it.
+        literal = existing(pattern)
         if "://" in pattern:
             if tf.io.gfile.isdir(pattern):
                 found |= {
@@ -74,14 +79,24 @@ def find(patterns: tuple[str, ...]) -> list[str]:
                 }
             else:
                 found |= {path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)}
-        elif os.path.isdir(pattern):
-            found |= {os.path.join(place, name) for place, _, names in os.walk(pattern) for name in names}
+        elif os.path.isdir(literal):
+            found |= {os.path.join(literal, name) for name in walk(literal).files}
+        elif os.path.lexists(literal):
+            found.add(literal)
         else:
             found |= {path for path in glob.glob(pattern, recursive=True) if not os.path.isdir(path)}
-    files = sorted(path for path in found if not posixpath.basename(path).startswith("."))
+    files = _once(path for path in found if not posixpath.basename(path).startswith("."))
     if not files:
         raise UserError(f"no videos found: nothing matches {', '.join(patterns)} (quote the pattern in a shell)")
     return files
+
+
+def _once(found: Iterable[str]) -> list[str]:
+    """Paths in order, each file once however many links lead to it; the shortest path is the file's own."""
+    own: dict[str, str] = {}
+    for path in sorted(found, key=lambda path: (len(path), path)):
+        own.setdefault(path if "://" in path else os.path.realpath(path), path)
+    return sorted(own.values())
 
 
 class Plan(NamedTuple):
@@ -112,7 +127,7 @@ def open_job(job: Job) -> Plan:
         if changed:
             raise UserError(f"{job.out}: a job with other settings is there ({'; '.join(changed)}); use a new --out")
         with tf.io.gfile.GFile(posixpath.join(job.out, "videos.txt"), "r") as file:
-            videos = file.read().splitlines()
+            videos = [_from_line(line) for line in file.read().split("\n") if line]
         if _digest(videos) != earlier["videos_sha256"]:
             raise UserError(f"{job.out}/videos.txt: not the list that the job started with; use a new --out")
         if videos != find(job.videos):
@@ -126,7 +141,7 @@ def open_job(job: Job) -> Plan:
     try:
         tf.io.gfile.makedirs(job.out)
         with tf.io.gfile.GFile(posixpath.join(job.out, "videos.txt"), "w") as file:
-            file.write("\n".join(videos) + "\n")
+            file.write("\n".join(map(_to_line, videos)) + "\n")
         shards.write_json(job.out, "job.json", facts)
     except (tf.errors.OpError, OSError) as error:
         raise StorageError(f"{job.out} could not be written: {storage_cause(error)}") from None
@@ -245,7 +260,7 @@ def finish(job: Job, total: Tally, notes: list) -> Manifest:
 
 def check_budget(total: Tally, videos: int, job: Job) -> None:
     """Raises a UserError if more of all `videos` were bad than the job bears."""
-    if total.bad > job.max_bad_fraction * videos:
+    if total.bad > job.max_bad_fraction * max(videos - total.others, 1):
         raise UserError(
             f"{total.summary()}; that is over max_bad_fraction={job.max_bad_fraction:g} of {videos}: raise it to go on "
             "with what was done, or remove those files and use a new --out"
@@ -253,4 +268,13 @@ def check_budget(total: Tally, videos: int, job: Job) -> None:
 
 
 def _digest(videos: list) -> str:
-    return hashlib.sha256("\n".join(videos).encode()).hexdigest()
+    return hashlib.sha256("\n".join(videos).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _to_line(path: str) -> str:
+    """A path as a line of videos.txt: as it is, or as JSON where it is no plain line."""
+    return path if path.isprintable() and not path.startswith('"') else json.dumps(path)
+
+
+def _from_line(line: str) -> str:
+    return json.loads(line) if line.startswith('"') else line

@@ -12,6 +12,7 @@ import collections
 import dataclasses
 import hashlib
 import json
+import os
 import posixpath
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
@@ -19,6 +20,8 @@ from typing import Any, TypedDict, cast
 import tensorflow as tf
 
 from ...errors import StorageError, UserError, storage_cause
+from ..paths import shown
+from .video import NOT_A_VIDEO
 
 _NAMED = 10  # How many unusable files are listed by name.
 
@@ -69,12 +72,18 @@ class Tally:
 
     @property
     def bad(self) -> int:
-        return sum(self.reasons.values())
+        """Videos that gave no frame."""
+        return sum(count for reason, count in self.reasons.items() if not reason.startswith(NOT_A_VIDEO))
+
+    @property
+    def others(self) -> int:
+        """Files that are no videos at all."""
+        return sum(self.reasons.values()) - self.bad
 
     def refuse(self, path: str, reason: str) -> None:
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
-        if len(self.first) < _NAMED:
-            self.first.append([path, reason])
+        if len(self.first) < _NAMED and not reason.startswith(NOT_A_VIDEO):
+            self.first.append([shown(path), reason])
 
     def add(self, other: "Tally") -> None:
         for name in ("videos", "frames", "decoded_whole", "near_black", "near_duplicates"):
@@ -85,7 +94,8 @@ class Tally:
     def summary(self) -> str:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(self.reasons.items()))
         first = "; ".join(f"{path}: {reason}" for path, reason in self.first)
-        return f"{self.bad} of {self.videos} videos gave no frame ({reasons}); first: {first}"
+        named = f"; first: {first}" if first else ""
+        return f"{self.bad} of {self.videos - self.others} videos gave no frame ({reasons}){named}"
 
 
 def shard_name(number: int, shards: int) -> str:
@@ -100,7 +110,7 @@ def record(path: str, number: int, frame, size: int) -> bytes:
 
     features = {
         "image": text(frame.content),
-        "video": text(path.encode()),
+        "video": text(os.fsencode(path)),
         "number": tf.train.Feature(int64_list=tf.train.Int64List(value=[number])),
         "seconds": tf.train.Feature(float_list=tf.train.FloatList(value=[frame.seconds])),
         "size": tf.train.Feature(int64_list=tf.train.Int64List(value=[size])),

@@ -26,6 +26,15 @@ _NEAR_SECONDS = 1.0
 _ALL_SECONDS = 0.25
 _MODES = ("exact", "keyframe")
 _FORMATS = {"jpeg": "JPEG", "png": "PNG"}
+# How reasons start that say what a file is instead of a video: no fault of a collection, so counted apart.
+NOT_A_VIDEO = "not a video ("
+# What other files start with, and how much of a file is looked at.
+_HEAD = 4096
+_OTHERS = (
+    (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"), (b"GIF8", "a picture"), (b"BM", "a picture"),
+    (b"II*\0", "a picture"), (b"MM\0*", "a picture"), (b"%PDF", "a document"), (b"PK\x03\x04", "an archive"),
+    (b"\x1f\x8b", "an archive"), (b"7z\xbc\xaf", "an archive"), (b"Rar!", "an archive"), (b"SQLite", "a database"),
+)  # fmt: skip
 
 
 class Unusable(Exception):
@@ -178,6 +187,8 @@ def _opened(path: str, settings: VideoSettings) -> Iterator:
         except OSError:
             raise Unusable("cannot be opened") from None
         _check_size(size, most)
+        with open(path, "rb") as file:
+            _check_kind(file.read(_HEAD))
         yield path
         return
     import tensorflow as tf  # Only for files that are not on this machine.
@@ -185,6 +196,8 @@ def _opened(path: str, settings: VideoSettings) -> Iterator:
     try:
         _check_size(tf.io.gfile.stat(path).length, most)
         with tf.io.gfile.GFile(path, "rb") as file:
+            _check_kind(file.read(_HEAD))
+            file.seek(0)
             yield file
     except tf.errors.OpError:
         raise Unusable("cannot be opened") from None
@@ -195,6 +208,19 @@ def _check_size(size: int, most: float) -> None:
         raise Unusable("empty file")
     if size > most:
         raise Unusable(f"over {most / 2**20:g} MiB")
+
+
+def _check_kind(head: bytes) -> None:
+    """Refuses what is plainly something else; a decoder would make "frames" of pictures, and even of texts."""
+    for start, kind in _OTHERS:
+        if head.startswith(start) and not (head.startswith(b"GIF8") and b"NETSCAPE" in head):
+            raise Unusable(f"{NOT_A_VIDEO}{kind})")
+    if head[8:12] == b"WEBP" and head.startswith(b"RIFF"):
+        raise Unusable(f"{NOT_A_VIDEO}a picture)")
+    # The last character may be cut in half.
+    text = head.decode("utf-8", "replace").rstrip("\ufffd")
+    if text and all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text) and "\ufffd" not in text:
+        raise Unusable(f"{NOT_A_VIDEO}text)")
 
 
 def _reason(error: Exception) -> str:
@@ -214,7 +240,8 @@ def _video_stream(container):
     pictures = list(container.streams.video)
     moving = [stream for stream in pictures if not stream.disposition & Disposition.attached_pic]
     if not moving:
-        raise Unusable("cover art only" if pictures else "audio only" if container.streams.audio else "no video stream")
+        kind = "cover art only" if pictures else "audio only" if container.streams.audio else "no video stream"
+        raise Unusable(f"{NOT_A_VIDEO}{kind})")
     if moving[0].codec_context is None:
         raise Unusable("unknown codec")
     return moving[0]
@@ -223,7 +250,7 @@ def _video_stream(container):
 def _key(path: str, seed: int) -> list:
     """A file is known by its name and its folder's name, so that a collection may move."""
     name = "/".join(path.replace("\\", "/").split("/")[-2:])
-    return [seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")]
+    return [seed, int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")]
 
 
 def _frames(container, stream, settings: VideoSettings, generator) -> tuple:

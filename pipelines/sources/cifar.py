@@ -42,7 +42,8 @@ class Cifar(Source):
         self.kind, self.forms = kind, (f"{kind}:DIR",)
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        return ("train", "test")
+        files = _LAYOUTS[self.kind][0]
+        return tuple(split for split in files if (pathlib.Path(place) / files[split][0]).exists()) or ("train",)
 
     def read(self, place: str, split: str, request: Request) -> Images:
         return read_cifar(self.kind, place, split)

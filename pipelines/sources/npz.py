@@ -38,7 +38,10 @@ class Npz(Source):
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         with _opened(place) as archive:
-            return tuple(find_arrays(archive.files))
+            found = tuple(find_arrays(archive.files))
+            if not found:
+                raise UserError(_expected(place, archive.files, "train"))
+            return found
 
     def read(self, place: str, split: str, request: Request) -> Images:
         return read_npz(place, split, request.budget)
@@ -93,13 +96,17 @@ def read_npz(path: str, split: str, budget: Budget = Budget()) -> Images:
     with _opened(path) as archive:
         found = find_arrays(archive.files)
         if split not in found:
-            raise UserError(
-                f"{path}: holds the arrays {', '.join(archive.files) or 'none'}; expected x_{split} and y_{split} "
-                "(or train_images and train_labels, images and labels, x and y)"
-            )
+            raise UserError(_expected(path, archive.files, split))
         images = _array(path, archive, found[split].images, budget)
         labels = _labels(path, archive, found, split, budget)
         return from_arrays(f"{path}:{split}", images, **labels)
+
+
+def _expected(path: str, names: Iterable[str], split: str) -> str:
+    return (
+        f"{path}: holds the arrays {', '.join(names) or 'none'}; expected x_{split} and y_{split} (or train_images and "
+        "train_labels, images and labels, x and y)"
+    )
 
 
 def _labels(path: str, archive, found: Mapping[str, ArrayNames], split: str, budget: Budget) -> dict:

@@ -18,26 +18,26 @@ def encoded(width: int, height: int, kind: str, color: bool = False) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize("size", [(1, 1), (37, 300), (1000, 70)])
 def test_header_pixels_are_width_times_height(kind, size):
-    assert int(decoding.header_pixels(tf.constant(encoded(*size, kind)))) == size[0] * size[1]
+    assert int(served_files.header_pixels(tf.constant(encoded(*size, kind)))) == size[0] * size[1]
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"BM1234", b"junk"])
 def test_other_formats_are_refused_in_serving(content):
     with pytest.raises(tf.errors.InvalidArgumentError, match="not a PNG or JPEG"):
-        decoding.header_pixels(tf.constant(content))
+        served_files.header_pixels(tf.constant(content))
 
 
 def test_served_images_equal_pillow_for_png():
     content = encoded(8, 8, "PNG")
     expected = np.asarray(PIL.Image.open(io.BytesIO(content)), np.float32)[..., None] / 255.0
-    served = decoding.served_images(tf.constant([content, content]), (8, 8, 1), "none", 64)
+    served = served_files.served_images(tf.constant([content, content]), (8, 8, 1), "none", 64)
     np.testing.assert_allclose(served[0], expected, rtol=1e-6)
     np.testing.assert_array_equal(served[0], served[1])
 
 
 def test_served_images_over_the_cap_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="larger than 63 pixels"):
-        decoding.served_images(tf.constant([encoded(8, 8, "PNG")]), (8, 8, 1), "none", 63)
+        served_files.served_images(tf.constant([encoded(8, 8, "PNG")]), (8, 8, 1), "none", 63)
 
 
 def test_gray_is_asked_of_color_files_and_color_of_gray_ones():

@@ -63,6 +63,7 @@ def make_experiment(
             f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs}; a stream takes "
             "train.steps steps for every task, and no epochs"
         )
+    _check_sizes(stream, batch_size)
     with strategy.scope():
         model = _network(config)
         _check_frozen(model, settings)
@@ -120,6 +121,16 @@ def model_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
 def settings_of(config: ml_collections.ConfigDict) -> Settings:
     """The section `continual`, checked against scenario and model; raises UserError."""
     return checked(_plain(config.continual), config.stream.scenario, config.model.to_dict())
+
+
+def _check_sizes(stream: pipelines.Stream, batch_size: int) -> None:
+    """Refuses a task smaller than a batch before the first task is learned, not when its turn comes."""
+    number, images = min(enumerate(stream.tasks, 1), key=lambda item: len(item[1]))
+    if len(images) < batch_size:
+        raise UserError(
+            f"train.batch_size is {batch_size}, but task {number} of {len(stream)} has only {len(images)} images; set "
+            f"train.batch_size to {len(images)} or less, or bring more images of its classes"
+        )
 
 
 def _network(config: ml_collections.ConfigDict) -> ContinualModel:

@@ -1,0 +1,94 @@
+"""What a source of images was understood to be, for a person to read before anything is trained on it."""
+
+import collections
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import pipelines
+from ..errors import UserError
+from ..pipelines.paths import shown
+from ..pipelines.sources.contract import SPLITS
+from ..pipelines.sources.registry import find_source
+
+# Values of an attribute that are listed one by one, and sizes likewise.
+_LISTED = 40
+
+
+def check_source(
+    source: str, splits: Sequence[str] = (), shape: tuple[int, int, int] | None = None, **settings: Any
+) -> Iterator[str]:
+    """Reads a source as training would, and says what it found, line by line.
+
+    Args:
+      source: as in `data.source`.
+      splits: of the source; all that it has by default.
+      shape: of the images wanted; without it files of any size count as good.
+      **settings: of `pipelines.read_splits`.
+
+    Yields:
+      Lines: the splits, sizes, classes with their counts, attributes with their values, what was passed over and why.
+
+    Raises:
+      UserError: nothing usable there.
+
+    Example:
+      >>> next(check_source("mnist_sample"))
+      'source: mnist_sample (5,000 + 1,000 real digits that ship with the package)'
+    """
+    kind, _ = pipelines.parse_source(source)
+    found = find_source(kind)
+    yield f"source: {shown(source)} ({found.summary})"
+    # Nothing is held out, and whatever is unusable is listed rather than refused.
+    rules = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
+    if shape is not None:
+        rules["image_shape"] = shape
+    elif found.needs_shape:
+        rules |= {"image_shape": (1, 1, 3), "resize": "stretch"}
+    sets = pipelines.read_splits(source, tuple(splits) or SPLITS, **rules)
+    missing = [split for split in splits if split not in sets]
+    if missing:
+        raise UserError(f"{source}: has no {missing[0]} split, only {', '.join(sets) or 'none'}")
+    for split, images in sets.items():
+        yield from _of_split(split, images)
+    if tuple(sets) == ("train",) and not splits:
+        yield "no validation or test images of its own: training holds some out (data.test_fraction)"
+
+
+def _of_split(split: str, images: pipelines.Images) -> Iterator[str]:
+    sizes = images.found_shapes or {"x".join(map(str, images.shape)): len(images)}
+    yield f"{split}: {len(images):,} images of {_listed(sizes)}"
+    columns = images.labels.reshape(len(images), -1)
+    for head, column in zip(images.head_names, columns.T, strict=False):
+        names = images.class_names.get(head, ())
+        numbers, counts = np.unique(column[column >= 0], return_counts=True)
+        known = {names[number] if number < len(names) else str(number): count
+                 for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)}  # fmt: skip
+        absent = [name for name in names if name not in known]
+        unlabeled = int((column < 0).sum())
+        if known:
+            line = f"  {head}: {len(known)} classes, label -> images: {_numbered(known, names)}"
+            yield f"{line}, unlabeled {unlabeled:,}" if unlabeled else line
+        else:
+            yield f"  {head}: no labels"
+        if absent:
+            yield f"  {head}: without an image here: {', '.join(map(shown, absent[:_LISTED]))}"
+    for remark, count in images.remarks.items():
+        yield f"  {shown(remark)}: {count:,}"
+    if images.skipped.count:
+        yield f"  {images.skipped.summary()}"
+    yield f"  digest: {images.digest}"
+
+
+def _numbered(counts: dict[str, int], names: Sequence[str]) -> str:
+    """"0 cat 12, 1 dog 30": number, name where there is one, count."""
+    numbered = {f"{list(names).index(name)} {shown(name)}" if names else name: n for name, n in counts.items()}
+    return _listed(numbered)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    most = collections.Counter(counts).most_common()
+    items = list(counts.items()) if len(counts) <= _LISTED else most[:_LISTED]
+    rest = len(counts) - len(items)
+    return ", ".join(f"{name}: {count:,}" for name, count in items) + (f" and {rest:,} more" if rest else "")
