@@ -70,7 +70,8 @@ def data_settings_given(values: Any) -> dict[str, Any]:
     """The settings of `data_flags` that were written on the command line."""
     from ..pipelines import data_settings
 
-    return {name: values[name].value for name in data_settings() if name in values and values[name].present}
+    names = [name for name in data_settings() if name in values and name not in ("source", "image_shape")]
+    return {name: values[name].value for name in names if values[name].present}
 
 
 def needed(values: Any, *names: str) -> None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras.export import ExportArchive
 
 from ..models.signature import Signature
+from ..pipelines.paths import without_patterns
 from .guards import guarded, same_count
 
 
@@ -26,7 +27,7 @@ def write(model, folder, signatures: dict[str, Signature], max_batch: int) -> No
     archive.track(model)
     for name, signature in signatures.items():
         _add(archive, name, signature, max_batch)
-    archive.write_out(str(folder), verbose=False)
+    archive.write_out(without_patterns(str(folder)), verbose=False)
 
 
 def write_plain(model, folder, names: list[str]) -> None:
@@ -37,7 +38,7 @@ def write_plain(model, folder, names: list[str]) -> None:
     for name in names:
         signature = signatures[name]
         archive.add_endpoint(name, _keyed(signature.function, signature.inputs), list(signature.inputs.values()))
-    archive.write_out(str(pathlib.Path(folder)), verbose=False)
+    archive.write_out(without_patterns(str(folder)), verbose=False)
 
 
 def _add(archive: ExportArchive, name: str, signature: Signature, max_batch: int) -> None:

@@ -36,7 +36,8 @@ def decode_file(
     height, width, channels = shape
 
     def read(file) -> np.ndarray:
-        source = os.fsdecode(bytes(file)) if path else bytes(file)
+        content = file.item() if isinstance(file, np.ndarray) else bytes(file)
+        source = os.fsdecode(content) if path else content
         try:
             # What is streamed was checked before, with the limit that its budget states.
             return read_picture(source, channels, look, 1 << 40).pixels

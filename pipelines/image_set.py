@@ -172,7 +172,7 @@ def from_arrays(name: str, images, labels, **fields: Any) -> Images:
       >>> len(images), images.shape
       (3, (8, 8, 1))
     """
-    images = np.asarray(images)
+    images = _array(f"{name}: images", images)
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
@@ -187,9 +187,16 @@ def from_arrays(name: str, images, labels, **fields: Any) -> Images:
         raise UserError(f"{name}: images have shape {images.shape}; expected at least one pixel")
     if images.dtype != np.uint8:
         images = _unit_floats(name, images) if np.issubdtype(images.dtype, np.floating) else _bytes(name, images)
-    labels = np.full(len(images), UNLABELED, np.int32) if labels is None else np.asarray(labels)
+    labels = np.full(len(images), UNLABELED, np.int32) if labels is None else _array(f"{name}: labels", labels)
     labels = _class_numbers(name, labels, len(images), fields)
     return Images(name=name, shape=images.shape[1:], labels=labels, pixels=images, **fields)
+
+
+def _array(what: str, values) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError):  # Rows of several lengths.
+        raise UserError(f"{what} are rows of several shapes; expected an array") from None
 
 
 def _class_numbers(name: str, labels: np.ndarray, rows: int, fields: dict) -> np.ndarray:

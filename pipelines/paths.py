@@ -4,8 +4,11 @@ Brackets, blanks, commas, colons and newlines in names mean nothing. Names that 
 surrogate escapes; accents are found composed and decomposed; links are followed, each folder once.
 """
 
+import atexit
 import os
 import re
+import shutil
+import tempfile
 import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -108,6 +111,35 @@ def existing(path: str) -> str:
         if os.path.exists(other):
             return other
     return path
+
+
+def without_patterns(path: str) -> str:
+    """The same file under a name in which TensorFlow sees no pattern, as it does in brackets, stars and question marks.
+
+    Where there are any, this is a path through a link in a folder that lives as long as the process.
+
+    Example:
+      >>> without_patterns("runs/a/checkpoints/ckpt-3")
+      'runs/a/checkpoints/ckpt-3'
+    """
+    folder, name = os.path.split(path)
+    if "://" in path or not _PATTERNS & set(path):
+        return path
+    if _PATTERNS & set(name):  # The link takes the place of the last part too.
+        folder, name = path, ""
+    folder = os.path.abspath(folder)
+    if folder not in _LINKS:
+        if not _HOME:
+            _HOME.append(tempfile.mkdtemp(prefix="reverie-"))
+            atexit.register(shutil.rmtree, _HOME[0], ignore_errors=True)
+        _LINKS[folder] = os.path.join(_HOME[0], str(len(_LINKS)))
+        os.symlink(folder, _LINKS[folder])
+    return os.path.join(_LINKS[folder], name) if name else _LINKS[folder]
+
+
+_PATTERNS = set("*?[]\\")
+_HOME: list[str] = []
+_LINKS: dict[str, str] = {}
 
 
 def composed(name: str) -> str:

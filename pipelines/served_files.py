@@ -216,7 +216,7 @@ def _bytes(contents, position, count: int):
     position = tf.minimum(tf.convert_to_tensor(position, tf.int32), length)
     found = tf.io.decode_raw(tf.strings.substr(contents, position, count), tf.uint8)
     found = tf.concat([found, tf.zeros([count], tf.uint8)], 0)[:count]
-    return tf.cast(found, tf.int64)
+    return tf.cast(tf.ensure_shape(found, [count]), tf.int64)
 
 
 def _big_endian(digits):

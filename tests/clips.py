@@ -105,13 +105,13 @@ def odd_files(folder: pathlib.Path) -> dict:
     made = {good: ""}
     for name, data, reason in (
         ("empty.mp4", b"", "empty file"),
-        ("page.mp4", b"<html><body>404</body></html>", "not a video .text."),
+        ("page.mp4", b"<html><body>404</body></html>", "not a video (text)"),
         ("noise.mp4", np.random.default_rng(0).bytes(5000), "not a video, or cut off before its index"),
         ("no_index.mp4", content[: content.index(b"moov") - 4], "not a video, or cut off before its index"),
     ):
         (folder / name).write_bytes(data)
         made[str(folder / name)] = reason
-    made[sound(folder / "sound.wav")] = "audio only"
+    made[sound(folder / "sound.wav")] = "not a video (audio only)"
     made[without_duration(folder / "no_duration.mkv")] = ""
     made[write(folder / "one_frame.mp4", frames=1)] = ""
     cut = write(folder / "cut.mkv", frames=80)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import StorageError, UserError, first_line, storage_cause
+from ..pipelines.paths import without_patterns
 
 # What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
 _STORAGE_ERRORS = (
@@ -52,7 +53,7 @@ class Checkpoints:
         # A variable that TensorFlow's own manager counts saves with: part of every checkpoint, so that either reads it.
         _ = self._checkpoint.save_counter
         try:
-            status = self._checkpoint.restore(path)
+            status = self._checkpoint.restore(without_patterns(path))
             if partial:
                 status.expect_partial().assert_existing_objects_matched()
             else:
@@ -92,7 +93,7 @@ class Checkpoints:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoint.save_counter.assign_add(1)
-        path = self._checkpoint.write(str(self.folder / f"ckpt-{step}"))
+        path = self._checkpoint.write(without_patterns(str(self.folder / f"ckpt-{step}")))
         for older in _steps(self.folder)[: -self._keep]:
             self._remove(f"ckpt-{older}")
         # The file that TensorFlow's own functions look into.
@@ -150,7 +151,7 @@ def _steps(folder) -> list[int]:
 def saved_step(folder) -> int:
     """The step of the newest complete checkpoint in a folder, 0 without one."""
     path = latest(folder)
-    return int(tf.train.load_variable(path, "step/.ATTRIBUTES/VARIABLE_VALUE")) if path else 0
+    return int(tf.train.load_variable(without_patterns(path), "step/.ATTRIBUTES/VARIABLE_VALUE")) if path else 0
 
 
 def restore_weights(model, folder, averaged: bool) -> int:
@@ -174,7 +175,7 @@ def restore_weights(model, folder, averaged: bool) -> int:
     average = [tf.Variable(tf.zeros_like(v.value)) for v in model.trainable_variables] if averaged else []
     tracked = {"average": average} if averaged else {}
     try:
-        status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(path)
+        status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(without_patterns(path))
         status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{path}: does not fit this config ({_misfit(error)})") from None

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..errors import UserError
+from ..pipelines.paths import without_patterns
 from .checkpoints import latest
 from .loop import Phase
 
@@ -30,7 +31,7 @@ def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
     if path is None:
         raise UserError(f"{setting} is {folder}, which holds no checkpoint; train it first")
     try:
-        status = tf.train.Checkpoint(model=receiver).restore(path)
+        status = tf.train.Checkpoint(model=receiver).restore(without_patterns(path))
         status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError):
         raise UserError(f"{setting} is {folder}; its weights are not those of {expected}") from None

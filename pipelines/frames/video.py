@@ -181,14 +181,11 @@ def _opened(path: str, settings: VideoSettings) -> Iterator:
     most = settings.max_file_mib * 2**20
     if "://" not in path:
         try:
-            size = os.path.getsize(path)
-            if not os.access(path, os.R_OK):
-                raise Unusable("cannot be opened")
+            _check_size(os.path.getsize(path), most)
+            with open(path, "rb") as file:
+                _check_kind(file.read(_HEAD))
         except OSError:
             raise Unusable("cannot be opened") from None
-        _check_size(size, most)
-        with open(path, "rb") as file:
-            _check_kind(file.read(_HEAD))
         yield path
         return
     import tensorflow as tf  # Only for files that are not on this machine.

@@ -25,7 +25,10 @@ class Idx(Source):
     forms = ("idx:DIR",)
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        return tuple(split for split in _PREFIXES if _file(place, split, "images") is not None)
+        found = tuple(split for split in _PREFIXES if _file(place, split, "images") is not None)
+        if not found:
+            raise UserError(f"{place}: no {_PREFIXES['train'][0]}-images-idx3-ubyte(.gz) file there")
+        return found
 
     def read(self, place: str, split: str, request: Request) -> Images:
         images, labels = _file(place, split, "images"), _file(place, split, "labels")

@@ -38,7 +38,7 @@ class Npz(Source):
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         with _opened(place) as archive:
-            found = tuple(find_arrays(archive.files))
+            found = tuple(_arrays_of(archive))
             if not found:
                 raise UserError(_expected(place, archive.files, "train"))
             return found
@@ -80,11 +80,14 @@ def find_arrays(names: Iterable[str]) -> dict[str, ArrayNames]:
     if "train" not in found:
         images = _first(lowered, _IMAGES) or _first(lowered, _UNNAMED[:1])
         labels = _first(lowered, _LABELS) or _first(lowered, _UNNAMED[1:])
-        if images is None and len(names) == 1 and not found:
-            images = names[0]
         if images is not None:
             found["train"] = ArrayNames(images, labels)
     return {split: found[split] for split in SPLITS if split in found}
+
+
+def _arrays_of(archive) -> dict[str, ArrayNames]:
+    """As `find_arrays`; the only array of a file is its images, whatever it is called."""
+    return find_arrays(archive.files) or ({"train": ArrayNames(archive.files[0], None)} if len(archive.files) == 1 else {})
 
 
 def read_npz(path: str, split: str, budget: Budget = Budget()) -> Images:
@@ -94,7 +97,7 @@ def read_npz(path: str, split: str, budget: Budget = Budget()) -> Images:
       UserError: no such file, not an .npz, no such arrays in it, or more than `budget.memory_gib`.
     """
     with _opened(path) as archive:
-        found = find_arrays(archive.files)
+        found = _arrays_of(archive)
         if split not in found:
             raise UserError(_expected(path, archive.files, split))
         images = _array(path, archive, found[split].images, budget)

@@ -49,7 +49,7 @@ SOURCES = (Tfds(),)
 
 def _split_name(request: Request, split: str) -> str:
     """What TFDS calls one of our splits: a name, perhaps with a slice."""
-    return str(request.options[f"{split}_split"])
+    return str(request.options.get(f"{split}_split", split))
 
 
 def read_prepared(name: str, split: str, request: Request) -> Images:

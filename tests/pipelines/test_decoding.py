@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from reverie.pipelines import decoding
+from reverie.pipelines import decoding, served_files
 
 
 def encoded(width: int, height: int, kind: str, color: bool = False) -> bytes:

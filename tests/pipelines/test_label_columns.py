@@ -30,5 +30,5 @@ def test_values_that_make_no_label_are_refused_in_one_line(values):
 
 @pytest.mark.parametrize("values", [[2**40], np.array([2**40]), np.array([2**63], np.uint64)])
 def test_labels_too_large_to_be_classes_are_refused(values):
-    with pytest.raises(UserError, match="labels 'hair': the largest is"):
+    with pytest.raises(UserError, match="labels 'hair': one of them is"):
         numbered("hair", values)

@@ -384,7 +384,7 @@ class TestBadInputIsOneClearLine:
             run_stream(tiny_stream_config(source, "none", steps=9), tmp_path / "run")
         # The same settings, but other labels in the file.
         write_stream_npz(tmp_path / "data.npz", seed=7)
-        with pytest.raises(UserError, match="holds a run on another stream"):
+        with pytest.raises(UserError, match="holds a run on other data"):
             run_stream(tiny_stream_config(source, "none", steps=5), tmp_path / "run")
 
     def test_validation_images_that_there_are_not(self, stream_npz, tmp_path):

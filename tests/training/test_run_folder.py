@@ -1,5 +1,6 @@
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -124,15 +125,15 @@ def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
     store = checkpoints.Checkpoints(tmp_path, 5, value=value)
     for step in (1, 2, 3):
         store.save(step)
-    original = store._manager.save
+    original = tf.train.Checkpoint.write
 
-    def full_while_many(checkpoint_number):
+    def full_while_many(self, path):
         if len(list(tmp_path.glob("*.index"))) > 1:
-            (tmp_path / f"ckpt-{checkpoint_number}_temp").mkdir()
+            pathlib.Path(f"{path}_temp").mkdir()
             raise tf.errors.ResourceExhaustedError(None, None, "path; No space left on device [Op:SaveV2]")
-        return original(checkpoint_number=checkpoint_number)
+        return original(self, path)
 
-    monkeypatch.setattr(store._manager, "save", full_while_many)
+    monkeypatch.setattr(tf.train.Checkpoint, "write", full_while_many)
     value.assign([4.0])
     store.save(4)
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-3.index", "ckpt-4.index"]
@@ -168,3 +169,14 @@ def test_weights_that_a_checkpoint_would_leave_out_are_found_before_training(tmp
 def test_weights_of_equal_runs_have_equal_digests(trained_run):
     digests = {checkpoints.weights_digest(experiment.load(trained_run)[1]) for _ in range(2)}
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a*b?", "run, old", "run:1", "läuft", "a\nb"])
+def test_a_run_resumes_in_a_folder_of_any_name(tiny_npz, tmp_path, name):
+    folder = tmp_path / name
+    run(tiny_config(tiny_npz, steps=2), folder)
+    _, outcome = run(tiny_config(tiny_npz, steps=4, keep_checkpoints=1), folder)
+    assert (outcome.step, [path.name for path in (folder / "checkpoints").iterdir() if path.suffix == ".index"]) == (
+        4,
+        ["ckpt-4.index"],
+    )

@@ -2,6 +2,7 @@
 
 import collections
 import pathlib
+import re
 
 import av
 import numpy as np
@@ -127,7 +128,7 @@ def test_the_square_is_the_center_resized_by_area(tmp_path):
 def test_every_odd_file_is_survived_or_refused_with_its_reason(tmp_path):
     for path, reason in clips.odd_files(tmp_path / "odd").items():
         if reason:
-            with pytest.raises(video.Unusable, match=reason):
+            with pytest.raises(video.Unusable, match=re.escape(reason)):
                 _sample(path)
         else:
             assert _sample(path)[0][0].image.shape == (64, 64, 3), path

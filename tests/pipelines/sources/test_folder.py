@@ -53,8 +53,9 @@ def test_split_folders_are_splits_with_one_class_numbering(tmp_path):
     with pytest.raises(UserError, match="no validation split"):
         read(tmp_path, "validation")
     (tmp_path / "train").rename(tmp_path / "other")
-    with pytest.raises(UserError, match="but no 'train'"):
-        read(tmp_path, "test")
+    assert read(tmp_path, "test", split_folders="yes").labels.tolist() == [0]
+    with pytest.raises(UserError, match="no train split"):
+        read(tmp_path, "train", split_folders="yes")
 
 
 def test_unusable_files_are_counted_by_reason_and_the_rest_is_used(tmp_path):
@@ -73,7 +74,7 @@ def test_unusable_files_are_counted_by_reason_and_the_rest_is_used(tmp_path):
     assert len(images) == 12
     assert images.skipped.reasons == {
         "empty file": 1,
-        "not a PNG, JPEG or BMP image": 1,
+        "not an image of a known format": 1,
         "corrupt": 1,
         "over 40000000 pixels": 1,
         "not of size 8x8": 2,
@@ -130,9 +131,21 @@ def test_crop_keeps_the_middle_and_stretch_keeps_everything(tmp_path):
     assert stretched[0] == 0 and stretched[-1] == 0 and stretched[4] == 200
 
 
-def test_images_added_later_move_none_from_training_to_test(tmp_path):
+def test_every_class_is_held_out_by_the_same_share_and_none_is_left_without(tmp_path):
+    for name, count in (("many", 40), ("few", 5), ("one", 1)):
+        for number in range(count):
+            save(tmp_path / name / f"{number}.png")
+    parts = {split: read(tmp_path, split, test_fraction=0.2, validation_fraction=0.1) for split in
+             ("train", "validation", "test")}  # fmt: skip
+    counts = {split: np.bincount(images.labels, minlength=3).tolist() for split, images in parts.items()}
+    # few, many, one: 0.2 of 5 and 40, and of a single image none.
+    assert counts == {"test": [1, 8, 0], "validation": [1, 4, 0], "train": [3, 28, 1]}
+
+
+def test_images_held_out_independently_never_move_as_others_are_added(tmp_path):
     def splits():
-        sets = {split: read(tmp_path, split, test_fraction=0.3, validation_fraction=0.2) for split in ("train", "test")}
+        shares = {"test_fraction": 0.3, "validation_fraction": 0.2, "holdout": "independent"}
+        sets = {split: read(tmp_path, split, **shares) for split in ("train", "test")}
         return {split: set(images.keys.tolist()) for split, images in sets.items()}
 
     for number in range(0, 60, 2):

@@ -194,7 +194,7 @@ def test_a_process_that_was_not_given_the_data_says_how_to_give_it():
         (X, Y, {"class_names": {"mood": ("a", "b")}}, "class_names has 'mood'"),
         (X, {"a": Y, "b": Y}, {"class_names": ("a", "b")}, "expected a dict head -> names"),
         ({"train": (X, {"a": Y}), "test": (X, {"b": Y})}, None, {}, r"test has the label column\(s\) \['b'\]"),
-        (X.astype(np.int64), Y, {}, "int64; expected uint8"),
+        (X.astype(np.int64) + 300, Y, {}, "int64 range over .* expected 0 to 255"),
         (X[:0], Y[:0], {}, "holds no images"),
         (5, None, {}, r"shape \(1,\)"),
         ([np.zeros([2, 2]), np.zeros([3, 3])], None, {}, "no array of one size"),

@@ -35,9 +35,9 @@ def test_splits_number_values_alike(tmp_path):
     ("text", "message"),
     [
         ("", "is empty"),
-        ("file\n0.png\n", "expected file and attributes"),
+        ("file\n0.png\n", "expected a header such as file,hair"),
         ("file,hair\n0.png\n", "line 2 has 1 cells; expected 2"),
-        ("file,split,hair\n0.png,dev,a\n", "expected train, and validation or test"),
+        ("file,split,hair\n0.png,monday,a\n", "split 'monday'; expected train, validation or test"),
         ("file,hair\nnone.png,a\n", "no usable image"),
     ],
 )
