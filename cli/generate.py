@@ -2,7 +2,6 @@
 
 from absl import flags
 
-from ..errors import UserError
 from .command import Command, integer, needed, string
 
 

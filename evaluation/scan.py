@@ -8,7 +8,7 @@ from ..layers import divergence_by_latent
 from ..pipelines import symbols as words
 from . import concepts, disentanglement, pictures
 from . import symbols as imagination
-from .codes import some_images, over
+from .codes import over, some_images
 from .contract import EvaluationData, Picture
 from .reference_classifier import ReferenceClassifier
 

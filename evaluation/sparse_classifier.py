@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import pipelines
 from . import pictures
-from .codes import some_images, over
+from .codes import over
 from .contract import EvaluationData, Picture
 
 HEADLINES = {"accuracy": "test accuracy"}

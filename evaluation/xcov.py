@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from .. import pipelines
 from . import pictures
-from .codes import some_images, over
+from .codes import over, some_images
 from .contract import EvaluationData, Picture
 from .dependence import linear_dependence
 from .probes import probe_accuracy

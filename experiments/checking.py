@@ -82,7 +82,7 @@ def _of_split(split: str, images: pipelines.Images) -> Iterator[str]:
 
 
 def _numbered(counts: dict[str, int], names: Sequence[str]) -> str:
-    """"0 cat 12, 1 dog 30": number, name where there is one, count."""
+    """ "0 cat 12, 1 dog 30": number, name where there is one, count."""
     numbered = {f"{list(names).index(name)} {shown(name)}" if names else name: n for name, n in counts.items()}
     return _listed(numbered)
 

@@ -30,7 +30,7 @@ class Codes:
     labels: np.ndarray
     names: np.ndarray | None = None
     class_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
-    skipped: pipelines.Skipped = pipelines.Skipped()
+    skipped: pipelines.Skipped = dataclasses.field(default_factory=pipelines.Skipped)
 
     def save(self, path: str | pathlib.Path) -> None:
         """Writes an .npz with the codes, "label" and, where there are names, "filename" and "class_names".

@@ -1,6 +1,5 @@
 """Writes the SavedModel: named signatures, in-graph limits, readable by TensorFlow Serving."""
 
-import pathlib
 from collections.abc import Callable
 
 import tensorflow as tf

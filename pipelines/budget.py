@@ -18,3 +18,6 @@ class Budget:
     max_file_mib: float = 64.0
     max_bad_fraction: float = 0.01
     memory_gib: float = 4.0
+
+
+USUAL_BUDGET = Budget()

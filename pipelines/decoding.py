@@ -6,12 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
-from .picture import Look, Unreadable, read_picture
+from .picture import USUAL_LOOK, Look, Unreadable, read_picture
 from .sources.contract import RESIZE_MODES
 
 
 def decode_file(
-    file: tf.Tensor, shape: tuple, resize: str = "none", look: Look = Look(), path: bool = False
+    file: tf.Tensor, shape: tuple, resize: str = "none", look: Look = USUAL_LOOK, path: bool = False
 ) -> tf.Tensor:
     """Reads one image file of any known format; see `picture`.
 

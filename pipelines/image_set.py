@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from .picture import Look
+from .picture import USUAL_LOOK, Look
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -92,7 +92,7 @@ class Images:
     drawn: Callable | None = None
     keys: np.ndarray | None = None
     resize: str = "none"
-    look: Look = Look()
+    look: Look = USUAL_LOOK
     sizes: np.ndarray | None = None
     found_shapes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     remarks: Mapping[str, int] = dataclasses.field(default_factory=dict)

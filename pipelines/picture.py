@@ -69,9 +69,7 @@ class Look:
         try:
             PIL.ImageColor.getrgb(self.background)
         except ValueError:
-            raise UserError(
-                f"background is '{self.background}'; expected the name of a color, or '#rrggbb'"
-            ) from None
+            raise UserError(f"background is '{self.background}'; expected the name of a color, or '#rrggbb'") from None
         if self.bits and not 9 <= self.bits <= 16:
             raise UserError(f"bits is {self.bits}; expected 9 to 16, or 0 for those of the file")
 
@@ -80,6 +78,9 @@ class Look:
         """The background as red, green and blue, 0 to 255."""
         red, green, blue = PIL.ImageColor.getrgb(self.background)[:3]
         return red, green, blue
+
+
+USUAL_LOOK = Look()
 
 
 class Picture(NamedTuple):
@@ -94,7 +95,7 @@ class Picture(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def read_picture(file: str | bytes, channels: int, look: Look = Look(), max_pixels: int = 40_000_000) -> Picture:
+def read_picture(file: str | bytes, channels: int, look: Look = USUAL_LOOK, max_pixels: int = 40_000_000) -> Picture:
     """Reads one image file.
 
     Args:

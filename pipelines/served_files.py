@@ -7,14 +7,14 @@ gray scaled, luma for gray. Other formats are refused: a graph has no decoder th
 import tensorflow as tf
 
 from . import decoding
-from .picture import LUMA, Look
+from .picture import LUMA, USUAL_LOOK, Look
 
 _ORIENTATION = 0x0112
 _SHORT = 3  # The type of that entry.
 
 
 def served_images(
-    contents: tf.Tensor, shape: tuple, resize: str, max_pixels: int, look: Look = Look()
+    contents: tf.Tensor, shape: tuple, resize: str, max_pixels: int, look: Look = USUAL_LOOK
 ) -> tf.Tensor:
     """Decodes a request's batch of PNG or JPEG files, refusing picture bombs from their headers.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...errors import UserError
 from ..budget import Budget
-from ..picture import Look
+from ..picture import USUAL_LOOK, Look
 
 if TYPE_CHECKING:
     from ..image_set import Images
@@ -53,7 +53,7 @@ class Request:
 
     image_shape: tuple[int, int, int] | None = None
     resize: str = "none"
-    look: Look = Look()
+    look: Look = USUAL_LOOK
     budget: Budget = dataclasses.field(default_factory=Budget)
     validation_fraction: float = 0.0
     test_fraction: float = 0.1

@@ -17,7 +17,8 @@ from .contract import SPLITS, Request, Source
 from .npz import find_arrays
 
 _FORMS = (
-    "(images, labels), images alone, {'x_train': ..., 'y_train': ...} (or train_images, images, ...), {'image': ..., 'label': ...}, "
+    "(images, labels), images alone, {'x_train': ..., 'y_train': ...} (or train_images, images, ...), "
+    "{'image': ..., 'label': ...}, "
     "{'train': ..., 'test': ...}, a tf.data.Dataset, or Images"
 )
 

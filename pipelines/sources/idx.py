@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 
 from ...errors import UserError, first_line
-from ..budget import Budget
+from ..budget import USUAL_BUDGET, Budget
 from ..image_set import Images, from_arrays
 from .contract import Request, Source
 
@@ -34,7 +34,11 @@ class Idx(Source):
         images, labels = _file(place, split, "images"), _file(place, split, "labels")
         if images is None:
             raise UserError(f"{place}: no {_PREFIXES[split][0]}-images-idx3-ubyte(.gz) file there")
-        return from_arrays(str(images), read_idx_file(images, request.budget), None if labels is None else read_idx_file(labels, request.budget))
+        return from_arrays(
+            str(images),
+            read_idx_file(images, request.budget),
+            None if labels is None else read_idx_file(labels, request.budget),
+        )
 
     def recognizes(self, path: str) -> bool:
         folder = pathlib.Path(path)
@@ -44,7 +48,7 @@ class Idx(Source):
 SOURCES = (Idx(),)
 
 
-def read_idx_file(path: pathlib.Path, budget: Budget = Budget()) -> np.ndarray:
+def read_idx_file(path: pathlib.Path, budget: Budget = USUAL_BUDGET) -> np.ndarray:
     """One IDX file of unsigned bytes: magic 0 0 8 rank, big-endian sides, then the bytes.
 
     Args:

@@ -2,7 +2,7 @@
 
 | images | labels | split |
 |---|---|---|
-| `x_train`, `train_images`, `images_train` | `y_train`, `train_labels`, `labels_train` | train; likewise `val`, `test` |
+| `x_train`, `train_images`, `images_train` | `y_train`, `train_labels`, `labels_train` | train; so `val`, `test` |
 | `x`, `images`, `data`, `arr_0`, or the only array | `y`, `labels`, `targets`, `arr_1` | train, others are held out |
 
 Case does not matter. Labels are class numbers, one row of zeros and a one an image (one-hot), or strings.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError, first_line
-from ..budget import Budget
+from ..budget import USUAL_BUDGET, Budget
 from ..image_set import Images, from_arrays
 from ..label_columns import numbered
 from ..paths import existing
@@ -72,7 +72,9 @@ def find_arrays(names: Iterable[str]) -> dict[str, ArrayNames]:
     found = {}
     for split in SPLITS:
         for spelling in _SPLIT_NAMES[split]:
-            images = _first(lowered, [form for word in _IMAGES for form in (f"{word}_{spelling}", f"{spelling}_{word}")])
+            images = _first(
+                lowered, [form for word in _IMAGES for form in (f"{word}_{spelling}", f"{spelling}_{word}")]
+            )
             if images:
                 labels = [form for word in _LABELS for form in (f"{word}_{spelling}", f"{spelling}_{word}")]
                 found[split] = ArrayNames(images, _first(lowered, labels))
@@ -87,10 +89,12 @@ def find_arrays(names: Iterable[str]) -> dict[str, ArrayNames]:
 
 def _arrays_of(archive) -> dict[str, ArrayNames]:
     """As `find_arrays`; the only array of a file is its images, whatever it is called."""
-    return find_arrays(archive.files) or ({"train": ArrayNames(archive.files[0], None)} if len(archive.files) == 1 else {})
+    return find_arrays(archive.files) or (
+        {"train": ArrayNames(archive.files[0], None)} if len(archive.files) == 1 else {}
+    )
 
 
-def read_npz(path: str, split: str, budget: Budget = Budget()) -> Images:
+def read_npz(path: str, split: str, budget: Budget = USUAL_BUDGET) -> Images:
     """Reads a split's images and, where present, its labels from an .npz file.
 
     Raises:

@@ -52,9 +52,7 @@ class Table(Source):
     forms = ("table:FILE.csv",)
     needs_shape = True
     without_train = "write train in the column split of the rows to learn from"
-    options = {
-        "outside": Option(False, "Of tables: whether a row may name a file outside the table's own folder.")
-    }
+    options = {"outside": Option(False, "Of tables: whether a row may name a file outside the table's own folder.")}
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         found = {row.split for row in _read(place).rows}

@@ -115,7 +115,9 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
         return Images(encoded=np.asarray(contents, object), **fields)
     try:
         if encoded:
-            contents = [read_picture(content, shape[-1], look, request.budget.max_pixels).pixels for content in contents]
+            contents = [
+                read_picture(content, shape[-1], look, request.budget.max_pixels).pixels for content in contents
+            ]
         pixels = np.stack(
             [decoding.fit(tf.constant(in_channels(c, shape[-1])), *shape[:2], resize).numpy() for c in contents]
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reverie.evaluation import EvaluationData, report, xcov
-from reverie.evaluation.codes import some_images, over
+from reverie.evaluation.codes import over, some_images
 from reverie.evaluation.reference_classifier import ReferenceClassifier
 from reverie.models.xcov import XCov, XCovConfig
 from reverie.pipelines import from_arrays

@@ -4,6 +4,7 @@ A case is read or refused. What is read has an expected number of images, and wh
 is refused has words that the one line must hold. Nothing here is a file of somebody's: every byte is drawn.
 """
 
+# ruff: noqa: E501  A case is one line where it can be.
 import dataclasses
 import gzip
 import io
@@ -622,5 +623,3 @@ CASES = [*PICTURES, *DAMAGED, *FOLDERS, *TABLES, *ARRAYS, *STRINGS]
 
 def named(cases) -> list[str]:
     return [f"{case.group}: {case.what}" for case in cases]
-
-

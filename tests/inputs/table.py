@@ -46,7 +46,9 @@ def _said(row: Row) -> str:
     lines = [line.strip() for line in row.text.splitlines()]
     if row.code:
         return next(line for line in lines if "error: " in line).partition("error: ")[2]
-    beside = [line for line in lines if not re.match(r"(source|train|test|validation|digest|no validation|checking)", line)]
+    beside = [
+        line for line in lines if not re.match(r"(source|train|test|validation|digest|no validation|checking)", line)
+    ]
     return "; ".join(line for line in beside if not line.startswith("label: no labels"))
 
 

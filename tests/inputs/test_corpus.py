@@ -73,7 +73,7 @@ def test_a_stream_from_disk_and_a_served_graph_show_the_same_pixels(case, tmp_pa
     streamed = pipelines.read(source, image_shape=SHAPE, test_fraction=0.0, memory_gib=0.0, **case.settings)
     assert streamed.paths is not None and streamed.digest == whole(case, source).digest
     row = [os.path.basename(path) for path in streamed.paths].index(case.expected.odd)
-    batch = list(pipelines.in_order(streamed, len(streamed)))[0]
+    batch = next(iter(pipelines.in_order(streamed, len(streamed))))
     np.testing.assert_array_equal(np.round(255 * batch["image"][row].numpy()).astype(np.uint8), kept)
     content = (tmp_path / "dog" / case.expected.odd).read_bytes()
     if content[:4] not in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1", b"\xff\xd8\xff\xee"):
@@ -81,7 +81,9 @@ def test_a_stream_from_disk_and_a_served_graph_show_the_same_pixels(case, tmp_pa
             served_files.served_images(tf.constant([content]), SHAPE, "none", 10_000)
         return
     look = Look(**case.settings)
-    graph = tf.function(lambda contents: served_files.served_images(contents, SHAPE, "none", 10_000, look), autograph=False)
+    graph = tf.function(
+        lambda contents: served_files.served_images(contents, SHAPE, "none", 10_000, look), autograph=False
+    )
     served = graph(tf.constant([content]))
     assert np.abs(255 * served[0].numpy() - kept).max() <= 1.001
 

@@ -147,7 +147,9 @@ def read_odd_labels(folder, rows: list) -> None:
 
 
 LABELS = st.lists(
-    st.one_of(st.integers(), st.floats(), st.text(max_size=3), st.booleans(), st.none(), st.lists(st.integers(), max_size=2)),
+    st.one_of(
+        st.integers(), st.floats(), st.text(max_size=3), st.booleans(), st.none(), st.lists(st.integers(), max_size=2)
+    ),
     max_size=5,
 )  # fmt: skip
 READERS = {
