@@ -128,7 +128,8 @@ def _start(workdir, *arguments):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("strategy", ["one", pytest.param("mirrored", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_sigterm_at_a_random_step_and_resume_end_in_the_bits_of_an_unbroken_run(tmp_path, strategy):
     # Long enough that no machine is through with it before the signal comes.
     steps = {"one": 3000, "mirrored": 600}[strategy]

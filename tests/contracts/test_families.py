@@ -39,6 +39,14 @@ cases = pytest.mark.parametrize(
 )
 
 
+# What takes an export with every artifact, or a run on two replicas: of scan for the slow tests, tests/test_scan_cli.py
+# exports it in the fast ones.
+long_cases = pytest.mark.parametrize(
+    "case",
+    [pytest.param(name, marks=[pytest.mark.slow] * (case.slow or case.long)) for name, case in CASES.items()],
+)
+
+
 def test_every_registered_family_has_a_case_here():
     assert {case.family for case in CASES.values()} == set(models.families())
 
@@ -132,7 +140,7 @@ def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one
         np.testing.assert_allclose(one, other, atol=5e-5, rtol=1e-3)
 
 
-@cases
+@long_cases
 @pytest.mark.contract("families", "one device = two replicas")
 def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
     if CASES[case].drawn:
@@ -192,7 +200,7 @@ def versions(trained_runs):
     return version
 
 
-@cases
+@long_cases
 @pytest.mark.contract("families", "parity of every artifact")
 def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, versions):
     version, signatures = versions(case), trained_runs[case].model.signatures()
@@ -203,7 +211,7 @@ def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, 
     assert all(one.difference <= one.bound for one in version.agreements)
 
 
-@cases
+@long_cases
 @pytest.mark.contract("families", "warm-up of every signature")
 def test_warm_up_covers_every_signature_that_is_served(case, versions):
     from reverie.export import warmup
@@ -214,7 +222,7 @@ def test_warm_up_covers_every_signature_that_is_served(case, versions):
     assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
 
 
-@cases
+@long_cases
 @pytest.mark.contract("families", "serve-check over gRPC and REST")
 def test_serve_check_passes_on_both_protocols(case, versions):
     folder = versions(case).folder

@@ -36,7 +36,7 @@ FAMILIES = {
 
 
 # With the version at hand every family is tried in tests/contracts/test_families.py.
-SLOW = ("replay", "replay_classifier", "replay_task", "jmvae", "sparse", "sparse_classifier")
+SLOW = ("replay", "replay_classifier", "replay_task", "scan", "jmvae", "sparse", "sparse_classifier")
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def _totals(workdir):
     return {line["step"]: line["total"] for line in lines if "total" in line}
 
 
+@pytest.mark.slow
 def test_workers_learn_without_waiting_and_a_run_goes_on_where_it_stopped(images, tmp_path):
     whole = tmp_path / "run"
     optimizer = ("--config.optimizer.name=adam", "--config.schedule.rate=0.002")
