@@ -84,7 +84,9 @@ def find(patterns: tuple[str, ...]) -> list[str]:
         elif os.path.lexists(literal):
             found.add(literal)
         else:
-            found |= {path for path in glob.glob(pattern, recursive=True) if not os.path.isdir(path)}
+            # By what it leads to in the end: links in a circle are followed until the system refuses one more.
+            matches = glob.glob(pattern, recursive=True)
+            found |= {path for path in matches if not os.path.isdir(os.path.realpath(path))}
     files = _once(path for path in found if not posixpath.basename(path).startswith("."))
     if not files:
         raise UserError(f"no videos found: nothing matches {', '.join(patterns)} (quote the pattern in a shell)")

@@ -10,10 +10,12 @@ import sys
 import time
 
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 from reverie import cli
 from reverie.errors import StorageError, UserError
+from reverie.pipelines import paths
 from reverie.pipelines.frames import extract, pool, shards, video
 
 from tests import clips
@@ -158,6 +160,35 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_own_file_only(films, tmp_path
     assert [path[-6:] for path, _ in manifest["first"]] == ["01.mp4", "04.mp4", "06.mp4"]
     numbers = {record["number"].int64_list.value[0] for record in _records(tmp_path / "out")}
     assert numbers == set(range(12)) - {1, 4, 6}
+
+
+def test_names_that_look_like_patterns_or_lists_are_found_and_every_file_once(films, tmp_path):
+    source = next(path for path in sorted(films.iterdir()))
+    names = ("Talk [abc], part 1.mp4", "a:b.mp4", "line\nbreak.mp4", "star*.mp4")
+    for name in names:
+        (tmp_path / name).write_bytes(source.read_bytes())
+    listed = ",".join(str(tmp_path / name) for name in names)
+    assert extract.find(tuple(paths.split_list(listed))) == sorted(str(tmp_path / name) for name in names)
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
+    assert len(extract.find((str(tmp_path),))) == len(names) + 1
+    assert len(extract.find((f"{tmp_path}/**",))) == len(names) + 1
+    manifest = extract.run(_job(tmp_path, tmp_path.parent / "out", max_bad_fraction=0.5, distance=-1))
+    assert manifest["videos"] == len(names) + 1 and manifest["frames"] > 0
+    # The list that is kept has a line a name, whatever is in it: a second call finds the same job.
+    assert extract.run(_job(tmp_path, tmp_path.parent / "out", max_bad_fraction=0.5, distance=-1)) == manifest
+
+
+def test_what_a_downloader_leaves_beside_videos_is_counted_apart(films, tmp_path):
+    for path in films.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    PIL.Image.new("RGB", (64, 64)).save(tmp_path / "thumbnail.jpg")
+    PIL.Image.new("RGB", (64, 64)).save(tmp_path / "cover.webp")
+    (tmp_path / "info.json").write_text('{"title": "talk"}')
+    (tmp_path / "subtitles.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nhello\n")
+    manifest = extract.run(_job(tmp_path, tmp_path.parent / "apart", max_bad_fraction=0.0, distance=-1))
+    assert manifest["reasons"] == {"not a video (a picture)": 2, "not a video (text)": 2}
+    assert manifest["first"] == []
 
 
 def test_a_folder_that_cannot_be_written_is_a_storage_error(films, tmp_path):

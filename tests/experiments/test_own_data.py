@@ -1,0 +1,107 @@
+"""Own data through a run's life: changed data is refused on resume, names go with it, bad files are named."""
+
+import json
+
+import numpy as np
+import pytest
+import reverie
+from reverie import pipelines
+from reverie.cli import main
+from reverie.errors import UserError
+from reverie.experiments import class_numbers
+
+from ..inputs.corpus import picture, save, two_classes
+from ..inputs.test_corpus import TINY, run, two_classes_npz
+
+RESUMED = {"train.epochs": 0.0, "train.steps": 8}
+
+
+def settings(**changes) -> dict:
+    sizes = {"model.encoder": (4,), "model.decoder": (4,), "model.image_shape": (8, 8, 3), "data.image_shape": (8, 8, 3)}
+    return {"train.epochs": 0.0, "train.steps": 4, "train.batch_size": 4, "train.evaluate_every": 0,
+            "train.picture_every": 0, "model.heads.label": 2, **sizes, **changes}  # fmt: skip
+
+
+def test_data_that_changed_is_refused_on_resume_unless_that_is_asked_for_and_recorded(tmp_path):
+    folder, workdir = two_classes(tmp_path / "set", 6), tmp_path / "run"
+    source = f"folder:{folder}"
+    reverie.train("xcov_mnist", workdir, data=source, overrides=settings())
+    started = json.loads((workdir / "data.json").read_text())["digest"]
+    save(folder / "cat" / "new.png", picture(3))
+    with pytest.raises(UserError, match=r"holds a run on other data: it had .*--accept_changed_data"):
+        reverie.train("xcov_mnist", workdir, data=source, overrides=settings(**{"train.steps": 8}))
+    overrides = settings(**{"train.steps": 8})
+    run = reverie.train("xcov_mnist", workdir, data=source, overrides=overrides, accept_changed_data=True)
+    assert run.outcome.step == 8
+    said = json.loads((workdir / "data.json").read_text())
+    assert said["changed"] == [{"step": 4, "digest": [started, said["digest"]]}] and said["digest"] != started
+    # What was accepted once is the run's data now, and the record stays.
+    reverie.train("xcov_mnist", workdir, data=source, overrides=settings(**{"train.steps": 9}))
+    assert json.loads((workdir / "data.json").read_text())["changed"] == said["changed"]
+
+
+def test_the_rule_of_an_earlier_run_for_what_is_held_out_stays_its_own(tmp_path):
+    source = two_classes_npz(tmp_path / "set")
+    run = reverie.train("xcov_mnist", tmp_path / "run", data=source, overrides=settings(**{"data.holdout": "independent"}))
+    config = json.loads((run.folder / "config.json").read_text())
+    for name in ("holdout", "background", "bits"):  # As a run folder has it that was written before there were these.
+        del config["data"][name]
+    (run.folder / "config.json").write_text(json.dumps(config))
+    assert reverie.load(run.folder).config.data.holdout == "independent"
+    resumed = reverie.train("xcov_mnist", run.folder, data=source, overrides=settings(**{"train.steps": 6}))
+    assert resumed.outcome.step == 6 and resumed.config.data.holdout == "independent"
+
+
+def test_the_digest_of_a_set_does_not_depend_on_how_it_is_kept(tmp_path):
+    folder = two_classes(tmp_path)
+    kept = pipelines.read(f"folder:{folder}", image_shape=(8, 8, 3))
+    streamed = pipelines.read(f"folder:{folder}", image_shape=(8, 8, 3), memory_gib=0.0)
+    assert kept.pixels is not None and streamed.pixels is None and kept.digest == streamed.digest
+    assert pipelines.read(f"folder:{folder}", image_shape=(8, 8, 3), holdout_seed=1).digest != kept.digest
+
+
+def test_encode_encodes_the_good_files_and_names_the_bad_ones(tmp_path, capsys):
+    folder = two_classes(tmp_path / "set")
+    source = two_classes_npz(tmp_path / "arrays")
+    assert main(["reverie", "train", f"--workdir={tmp_path}/run", *TINY, f"--config.data.source={source}",
+                 "--config.model.heads.label=2"]) == 0  # fmt: skip
+    (folder / "dog" / "bad.png").write_bytes(b"bad")
+    code, text = run(
+        capsys, "encode", f"--model={tmp_path}/run", f"--source=folder:{folder}", f"--out={tmp_path}/codes.npz"
+    )
+    codes = np.load(tmp_path / "codes.npz")
+    assert code == 0 and "left out: 1 of 9 files skipped" in text and "bad.png: not an image" in text
+    assert len(codes["features"]) == 8 and codes["class_names"].tolist() == ["cat", "dog"]
+    assert sorted({name.split("/")[0] for name in codes["filename"].tolist()}) == ["cat", "dog"]
+
+
+def test_advice_names_flags_that_the_verb_has(tmp_path, capsys):
+    (tmp_path / "set.npz").write_bytes(b"")
+    np.savez(tmp_path / "set.npz", x_train=np.zeros([9, 8, 8], np.uint8))
+    code, text = run(capsys, "data", "check", f"{tmp_path}/set.npz", "--memory_gib=1e-9")
+    assert code == 2 and "(--memory_gib, now 1e-09)" in text
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "expected"),
+    [
+        ("dog", {"label": ("cat", "dog")}, 1),
+        ("DOG", {"label": ("cat", "dog")}, 1),
+        (["dog", "cat", "-1"], {"label": ("cat", "dog")}, [1, 0, -1]),
+        ("5", {"label": ("3", "5", "7")}, 1),  # A name counts before a number.
+        ("2", {"label": ("cat", "dog", "fox")}, 2),
+        ([["happy", -1], [-1, "left"]], {"mood": ("happy", "sad"), "light": ("left",)}, [[0, -1], [-1, 0]]),
+        (3, {}, 3),
+    ],
+)
+def test_a_class_is_known_by_name_and_by_number(label, names, expected):
+    assert class_numbers(label, names).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [("dgo", "nearest: dog"), (1.5, "expected whole numbers"), (2**31, "expected class numbers"), (-7, "-1 to draw one")],
+)
+def test_what_is_no_class_is_refused_in_one_line(label, message):
+    with pytest.raises(UserError, match=message):
+        class_numbers(label, {"label": ("cat", "dog")})
