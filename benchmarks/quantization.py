@@ -57,6 +57,8 @@ def _accuracies(run: Run, name: str, folder, count: int) -> None:
     pixels, labels = batch["image"].numpy(), batch["label"].numpy()
     for path in sorted(folder.glob("*.tflite")):
         model = LiteModel(path)
+        if set(model.inputs) != {"images"}:
+            continue
         found = [_labels(model.call(images=pixels[start : start + 256])) for start in range(0, len(pixels), 256)]
         if found[0] is None:
             continue

@@ -10,7 +10,8 @@ from ..evaluation.numbers import read_numbers
 from ..export import Provenance, Published
 from ..export import lite as lite_files
 from ..models import Capability
-from ..pipelines import decoding
+from ..pipelines import served_files
+from ..pipelines.picture import Look
 from ..training import run_folder
 from .run import Run
 
@@ -69,10 +70,11 @@ def publish(
         lite_variants=tuple(lite),
         with_warmup=warmup,
         from_bytes=functools.partial(
-            decoding.served_images,
+            served_files.served_images,
             shape=tuple(model.config.image_shape),
             resize=config.data.resize,
             max_pixels=config.data.max_pixels,
+            look=Look(config.data.background, config.data.bits),
         ),
     )
     report.write(run.folder)

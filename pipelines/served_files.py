@@ -214,7 +214,7 @@ def _bytes(contents, position, count: int):
     position = tf.minimum(tf.convert_to_tensor(position, tf.int32), length)
     found = tf.io.decode_raw(tf.strings.substr(contents, position, count), tf.uint8)
     found = tf.concat([found, tf.zeros([count], tf.uint8)], 0)[:count]
-    return tf.cast(found, tf.int64)
+    return tf.ensure_shape(tf.cast(found, tf.int64), [count])  # In a graph the slice does not say it.
 
 
 def _big_endian(digits):

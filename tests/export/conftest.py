@@ -3,7 +3,7 @@ import pathlib
 import numpy as np
 import pytest
 from reverie import export
-from reverie.pipelines import decoding
+from reverie.pipelines import served_files
 
 from ..conftest import tiny_arrays
 
@@ -20,7 +20,7 @@ def publish(model, base, images, **options) -> pathlib.Path:
     provenance = export.Provenance(config, 1, "test", {"accuracy": 0.5})
 
     def from_bytes(contents):
-        return decoding.served_images(contents, shape, "stretch", 10_000)
+        return served_files.served_images(contents, shape, "stretch", 10_000)
 
     return export.export(model, base, images, provenance, max_batch=32, from_bytes=from_bytes, **options).folder
 

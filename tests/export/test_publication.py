@@ -22,7 +22,7 @@ from reverie.export import (
 )
 from reverie.export import export as export_function
 from reverie.export import lite as lite_module
-from reverie.pipelines import decoding
+from reverie.pipelines import served_files
 
 from .conftest import publish as export
 
@@ -88,7 +88,7 @@ def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, 
     provenance = Provenance({"model": {"family": "xcov"}, "data": {"source": "tiny"}, "seed": 0}, 1, "test")
 
     def from_bytes(contents):
-        return decoding.served_images(contents, (8, 8, 1), "none", max_pixels=10)
+        return served_files.served_images(contents, (8, 8, 1), "none", max_pixels=10)
 
     with pytest.raises(ParityError, match=r"warm-up, encode_bytes: does not run \(.*larger than 10 pixels"):
         export_function(trained_model, tmp_path / "m", real_images, provenance, lite_variants=(), from_bytes=from_bytes)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reverie import models
 from reverie.export import Provenance, examples, export, serve_check
-from reverie.pipelines import decoding
+from reverie.pipelines import served_files
 
 from ..serving import serving
 
@@ -56,7 +56,7 @@ def served(name: str, base, max_batch: int = 32):
         max_batch=max_batch,
         lite_variants=(),
         with_warmup=False,
-        from_bytes=lambda contents: decoding.served_images(contents, shape, "none", 10_000),
+        from_bytes=lambda contents: served_files.served_images(contents, shape, "none", 10_000),
     )
     with serving(base / name, name) as (grpc, rest):
         yield grpc, rest, version, {*model.signatures(), "serving_default", "encode_bytes"}
