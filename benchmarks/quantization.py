@@ -3,15 +3,15 @@
     reverie train --config=xcov_mnist --config.data.source=idx:DIR --workdir=runs/a
     python benchmarks/quantization.py runs/a runs/b
 
-Exports each run to a temporary folder with the bounds of quantized files lifted, so that the files beyond them are
-seen too. A line a measure of an output: run, file, output, measure, difference, what rounding must cost, their
-ratio. Then, of files that give a class, the
-share of test images that they and the Keras model classify rightly.
+Files are converted, calibrated and compared as `reverie export` does it, with the bounds lifted. A line a measure of
+an output: run, file, output, measure, difference, what rounding must cost, their ratio. Then, with --accuracy_of, of
+files that give a class, the share of test images that they and the Keras model classify rightly.
 """
 
 import argparse
 import math
 import os
+import pathlib
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -33,24 +33,30 @@ def main() -> None:
     parity.USEFUL = math.inf
     for workdir in options.workdirs:
         run = Run(workdir)
-        name = os.path.basename(os.path.normpath(workdir))
         with tempfile.TemporaryDirectory() as folder:
-            version = run.export(to=folder, warmup=False)
-            for entry in version.agreements:
-                if entry.artifact != "saved_model":
-                    ratio = f"{entry.difference / entry.cost:.2f}" if entry.cost else "-"
-                    print(
-                        f"{name}\t{entry.artifact}\t{entry.output}\t{entry.measure}\t{entry.difference:.3g}\t"
-                        f"{entry.cost:.3g}\t{ratio}",
-                        flush=True,
-                    )
-            for entry in version.left_out:
-                print(f"{name}\tleft out: {entry}")
-            if options.accuracy_of:
-                _accuracies(run, name, version.folder / "lite", options.accuracy_of)
+            measure(run, folder, options.accuracy_of)
 
 
-def _accuracies(run: Run, name: str, folder, count: int) -> None:
+def measure(run: Run, folder: str, accuracy_of: int = 0) -> None:
+    """Prints what is said above of one run, whose files go to `folder`."""
+    name, model = run.folder.resolve().name, run.model
+    images = pipelines.drawn(run.kind.sample(run.config).images, 564, run.config.seed)["image"].numpy()
+    signatures = {key: value for key, value in model.signatures().items() if value.lite}
+    calibration = {key: value.examples(images[:-64]) for key, value in signatures.items()}
+    probes = {key: value.examples(images[-64:]) for key, value in signatures.items()}
+    files, failed = lite.write(model, folder, calibration)
+    agreements, left_out = parity.check_lite(model, files, probes, calibration)
+    for entry in agreements:
+        ratio = f"{entry.difference / entry.cost:.2f}" if entry.cost else "-"
+        numbers = f"{entry.difference:.3g}\t{entry.cost:.3g}\t{ratio}"
+        print(f"{name}\t{entry.artifact}\t{entry.output}\t{entry.measure}\t{numbers}", flush=True)
+    for line in (*left_out, *failed.items()):
+        print(f"{name}\tno file: {line}")
+    if accuracy_of:
+        _accuracies(run, name, pathlib.Path(folder), accuracy_of)
+
+
+def _accuracies(run: Run, name: str, folder: pathlib.Path, count: int) -> None:
     test = run.kind.evaluation_data(run.config, run.folder, run.model, run.step).test
     images = test.upto(len(test) - 1) if isinstance(test, pipelines.Stream) else test
     batch = pipelines.drawn(images, count, 0)
@@ -67,7 +73,9 @@ def _accuracies(run: Run, name: str, folder, count: int) -> None:
             for x in np.split(pixels, range(256, len(pixels), 256))
         ]
         shares = [100.0 * np.mean(np.concatenate(each) == labels) for each in (found, keras)]
-        print(f"{name}\t{path.name}\taccuracy\t{shares[0]:.2f} %\tKeras {shares[1]:.2f} %\tof {len(labels)}", flush=True)
+        print(
+            f"{name}\t{path.name}\taccuracy\t{shares[0]:.2f} %\tKeras {shares[1]:.2f} %\tof {len(labels)}", flush=True
+        )
 
 
 def _labels(outputs: dict) -> np.ndarray | None:

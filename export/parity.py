@@ -269,9 +269,7 @@ def _within(entry: Agreement) -> Agreement:
         )
     measure = " root mean square" if entry.measure == "typical" else ""
     cost = f", rounding must cost {entry.cost:.3g}" if entry.cost else ""
-    raise _Miss(
-        f"{entry.output} differs from Keras by {entry.difference:.3g}{measure} (bound {entry.bound:.3g}{cost})"
-    )
+    raise _Miss(f"{entry.output} differs from Keras by {entry.difference:.3g}{measure} (bound {entry.bound:.3g}{cost})")
 
 
 def _run(call: Callable[[], dict]) -> dict[str, np.ndarray]:

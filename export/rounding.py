@@ -96,9 +96,7 @@ class RoundedEndpoint:
         compiled = tf.function(rounded, autograph=False)
         values = [tf.constant(inputs[name]) for name in self._names]
         steps = _STEPS[:1] if variant == "float16" else _STEPS
-        return [
-            {name: value.numpy() for name, value in compiled(tf.constant(step), *values).items()} for step in steps
-        ]
+        return [{name: value.numpy() for name, value in compiled(tf.constant(step), *values).items()} for step in steps]
 
     def _run(self, inputs, rounded: Callable) -> dict[str, tf.Tensor]:
         """The graph's tensors by name, in the graph that is being built; operators take what `rounded` makes."""
