@@ -28,8 +28,8 @@ _PRODUCTS = frozenset(
 # What the converter merges into the product before it. After a ReLU the sum is rounded.
 _MERGED = frozenset(("BiasAdd", "Add", "AddV2", "Sub", "Mul", "Identity", "Reshape", "Squeeze", "ExpandDims"))
 _LAST_MERGED = frozenset(("Relu", "Relu6"))
-# Ranges that no calibration changes.
-_KNOWN_RANGES = {"Softmax": (0.0, 1.0), "Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0)}
+# Ranges that no calibration changes: steps of 1/256 and 1/128, so that the greatest value is a step below one.
+_KNOWN_RANGES = {"Softmax": (0.0, 255 / 256), "Sigmoid": (0.0, 255 / 256), "Tanh": (-1.0, 127 / 128)}
 _FEWEST_WEIGHTS = 1024
 # How far a value lies from the next step is chance. Steps a little narrower draw again.
 _STEPS = (1.0, 0.97, 0.94)

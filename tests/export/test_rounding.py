@@ -64,6 +64,15 @@ def test_whole_numbers_are_rounded_and_clipped_to_the_calibrated_range():
     assert answer.max() <= seen.max() + 0.01 * step < np.maximum(x @ kernel + bias, 0.0).max()
 
 
+def test_whole_probabilities_are_multiples_of_a_256th_and_end_a_step_below_one():
+    spec = {"x": tf.TensorSpec([None, 3], tf.float32, name="x")}
+    signature = Signature(lambda x: {"y": tf.nn.softmax(x)}, spec, lambda x: {"x": x}, lite=True)
+    x = np.array([[9.0, 0.0, -9.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]], np.float32)
+    answer = RoundedEndpoint(signature).answers("int8", {"x": x}, {"x": x})[0]["y"]
+    np.testing.assert_allclose(answer * 256, np.round(answer * 256), atol=1e-4)
+    np.testing.assert_allclose(answer[0], [255 / 256, 0.0, 0.0], atol=1e-6)
+
+
 @pytest.mark.parametrize("variant", ["float16", "dynamic", "int8"])
 def test_the_model_keeps_its_bits_and_a_finer_scheme_costs_less(trained_model, real_images, variant):
     before = [weights.tobytes() for weights in trained_model.get_weights()]
