@@ -142,21 +142,29 @@ def _curves(folder: pathlib.Path) -> str:
 
 
 def _exports(folder: pathlib.Path) -> str:
-    rows = []
+    rows, left_out = [], []
     for path in sorted(folder.glob("export/*/*/metadata.json")):
         metadata = _json(path)
+        version = f"{path.parent.parent.name}/{path.parent.name}"
         for entry in metadata.get("parity", []):
-            cells = (f"{path.parent.parent.name}/{path.parent.name}", entry["artifact"], entry["signature"])
+            # Versions of earlier releases know one measure only.
+            cells = (version, entry["artifact"], entry["signature"], entry["output"], entry.get("measure", "greatest"))
             shown = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-            rows.append(
-                f"<tr>{shown}<td class=n>{entry['difference']:.2e}</td><td class=n>{entry['bound']:.2e}</td></tr>"
-            )
+            numbers = (entry["difference"], entry.get("cost", 0.0), entry["bound"])
+            rows.append(f"<tr>{shown}{''.join(f'<td class=n>{value:.2e}</td>' for value in numbers)}</tr>")
+        for entry in metadata.get("left_out", []):
+            line = f"{version}: {entry['artifact']}, {entry['signature']}: {entry['reason']}"
+            left_out.append(f"<li>{html.escape(line)}</li>")
     if not rows:
         return ""
-    head = "<tr><th>version</th><th>artifact</th><th>signature</th><th>difference</th><th>bound</th></tr>"
+    columns = ("version", "artifact", "signature", "output", "measure", "difference", "rounding must cost", "bound")
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    missing = f"<p>Left out, because they do not answer as the model does:</p><ul>{''.join(left_out)}</ul>"
     return (
-        "<h2>Exports</h2><p class=note>Greatest absolute difference to the Keras model, measured before publication."
-        f"</p><table>{head}{''.join(rows)}</table>"
+        "<h2>Exports</h2><p class=note>Difference to the Keras model, measured before publication: the greatest, the "
+        "typical one (root mean square), or the share of rows in which a whole number differs. Quantized files may "
+        f"differ by a few times what rounding must cost.</p>{missing if left_out else ''}"
+        f"<table><tr>{head}</tr>{''.join(rows)}</table>"
     )
 
 

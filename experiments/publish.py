@@ -38,10 +38,10 @@ def publish(
       warmup: whether to write warm-up requests for TensorFlow Serving.
 
     Returns:
-      Where it was published, and how well each file agrees with the Keras model.
+      Where it was published, how well each file agrees with the Keras model, and which quantized files were left out.
 
     Raises:
-      ParityError: a file does not reproduce the model; nothing was published.
+      ParityError: the SavedModel or a LiteRT file in float32 does not reproduce the model; nothing was published.
       UserError, StorageError: as their names say.
     """
     config, model = run.config, run.model

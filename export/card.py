@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ..models.signature import Signature
 from .graph_loader import definitions
-from .parity import Agreement
+from .parity import Agreement, LeftOut
 from .provenance import Provenance
 
 
@@ -19,6 +19,7 @@ def metadata(
     signatures: dict[str, Signature],
     provenance: Provenance,
     agreements: Sequence[Agreement],
+    left_out: Sequence[LeftOut],
     max_batch: int,
 ) -> dict:
     """Everything a user of the files needs to know.
@@ -29,6 +30,7 @@ def metadata(
       signatures: every endpoint of it by name.
       provenance: of the run that trained the model.
       agreements: what the gate measured.
+      left_out: the files that it kept out.
       max_batch: limit built into the graph.
 
     Returns:
@@ -58,6 +60,7 @@ def metadata(
         # The graph file differs between two exports of the same weights; the variables do not.
         "variables_sha256": hashlib.sha256(variables.read_bytes()).hexdigest(),
         "parity": [agreement.to_dict() for agreement in agreements],
+        "left_out": [entry.to_dict() for entry in left_out],
     }
 
 
@@ -105,14 +108,23 @@ def model_card(name: str, content: dict) -> str:
         "",
         "## Agreement with the Keras model",
         "",
-        "| artifact | signature | output | greatest difference | bound |",
-        "|---|---|---|---|---|",
+        "Greatest is the greatest absolute difference, typical the root mean square, rows the share of rows in which a "
+        "whole number differs. Quantized files may differ by a few times what rounding must cost.",
+        "",
+        "| artifact | signature | output | | difference | rounding must cost | bound |",
+        "|---|---|---|---|---|---|---|",
     ]
     for entry in content["parity"]:
         lines.append(
-            f"| {entry['artifact']} | {entry['signature']} | {entry['output']} "
-            f"| {entry['difference']:.2e} | {entry['bound']:.2e} |"
+            f"| {entry['artifact']} | {entry['signature']} | {entry['output']} | {entry['measure']} "
+            f"| {entry['difference']:.2e} | {entry['cost']:.2e} | {entry['bound']:.2e} |"
         )
+    if content["left_out"]:
+        lines += ["", "Left out, because they do not answer as the model does:", ""]
+        lines += [
+            f"- `{entry['artifact']}` ({entry['signature']}): {_plain(entry['reason'])}"
+            for entry in content["left_out"]
+        ]
     lines += [
         "",
         "## Limits",

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+from absl import logging
 
 from ..errors import UserError
 from . import card, examples, lite, parity, publish, saved_model, warmup
@@ -22,6 +23,7 @@ class Published(os.PathLike):
       folder: base/<version>.
       version: its number.
       agreements: how far every output of every artifact lies from the Keras model.
+      left_out: quantized LiteRT files that do not answer as the model does, and why.
 
     Example:
       >>> os.fspath(Published(pathlib.Path("export/xcov/3"), 3, ()))
@@ -31,6 +33,7 @@ class Published(os.PathLike):
     folder: pathlib.Path
     version: int
     agreements: tuple[parity.Agreement, ...]
+    left_out: tuple[parity.LeftOut, ...] = ()
 
     def __fspath__(self) -> str:
         return str(self.folder)
@@ -63,10 +66,11 @@ def export(
       from_bytes: string [n] -> images, for the signature `encode_bytes`.
 
     Returns:
-      The published version.
+      The published version. Quantized LiteRT files that do not reproduce the Keras model are not in it; a warning says
+      which, and so does `left_out`.
 
     Raises:
-      ParityError: an artifact does not reproduce the Keras model; nothing was published.
+      ParityError: the SavedModel or a LiteRT file in float32 does not reproduce the Keras model; nothing was published.
       UserError, StorageError: as their names say.
     """
     if not 1 <= max_batch <= 65536:
@@ -84,17 +88,29 @@ def export(
     probes = {key: signature.examples(rows if len(rows) else images[:1]) for key, signature in signatures.items()}
     with publish.new_version(base) as draft:
         saved_model.write(model, draft.folder, signatures, max_batch)
-        agreements = parity.check_saved_model(model, draft.folder, probes)
+        agreements, left_out = parity.check_saved_model(model, draft.folder, probes), []
         if lite_variants:
             calibration = {key: value.examples(images[:half]) for key, value in signatures.items() if value.lite}
-            files = lite.write(model, draft.folder / "lite", calibration, tuple(lite_variants))
-            agreements += parity.check_lite(model, files, probes)
+            files, failed = lite.write(model, draft.folder / "lite", calibration, tuple(lite_variants))
+            agreed, left_out = parity.check_lite(model, files, probes, calibration)
+            agreements += agreed
+            left_out += [parity.LeftOut(lite.file_name(*key), key[0], why) for key, why in failed.items()]
+            _leave_out(draft.folder / "lite", left_out, tuple(lite_variants))
         examples.write(draft.folder, probes)
         if with_warmup:
             warmup.write(draft.folder, name, probes)
             warmup.replay(draft.folder)
-        content = card.metadata(model, draft.folder, signatures, provenance, agreements, max_batch)
+        content = card.metadata(model, draft.folder, signatures, provenance, agreements, left_out, max_batch)
         (draft.folder / "metadata.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         (draft.folder / "MODEL_CARD.md").write_text(card.model_card(name, content), encoding="utf-8")
     assert draft.published is not None  # Leaving the block published it.
-    return Published(draft.published, int(draft.published.name), tuple(agreements))
+    return Published(draft.published, int(draft.published.name), tuple(agreements), tuple(left_out))
+
+
+def _leave_out(folder: pathlib.Path, left_out: list[parity.LeftOut], variants: tuple[str, ...]) -> None:
+    """Takes files out of a version that is being built, and says so."""
+    missed = {variant for variant in variants for entry in left_out if entry.artifact.endswith(f"_{variant}.tflite")}
+    fewer = ",".join(variant for variant in variants if variant not in missed) or "none"
+    for entry in left_out:
+        (folder / entry.artifact).unlink(missing_ok=True)
+        logging.warning("left out: %s; the rest is published, and --lite=%s does not ask for it", entry, fewer)

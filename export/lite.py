@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from ..errors import UserError
+from ..errors import ParityError, UserError, first_line
 from .saved_model import write_plain
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
@@ -19,7 +19,7 @@ VARIANTS = ("float32", "float16", "dynamic", "int8")
 
 def write(
     model, folder, examples: dict[str, dict], variants: tuple[str, ...] = VARIANTS
-) -> dict[tuple[str, str], pathlib.Path]:
+) -> tuple[dict[tuple[str, str], pathlib.Path], dict[tuple[str, str], str]]:
     """Converts every endpoint marked `lite`, in all variants but those that its signature excludes.
 
     Args:
@@ -30,10 +30,11 @@ def write(
         int8 in and out).
 
     Returns:
-      (signature, variant) -> path.
+      ((signature, variant) -> path, and of quantized variants that the converter cannot make -> why).
 
     Raises:
       UserError: an unknown variant.
+      ParityError: the converter cannot make a float32 form.
     """
     unknown = set(variants) - set(VARIANTS)
     if unknown:
@@ -41,15 +42,28 @@ def write(
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     names = {name: signature for name, signature in model.signatures().items() if signature.lite}
-    files = {}
+    files, failed = {}, {}
     with tempfile.TemporaryDirectory() as plain:
         write_plain(model, f"{plain}/model", list(names))
         for name, signature in names.items():
             for variant in (variant for variant in variants if variant not in signature.not_as):
-                content = _convert(f"{plain}/model", name, variant, examples[name])
-                files[name, variant] = folder / f"{name}_{variant}.tflite"
-                files[name, variant].write_bytes(content)
-    return files
+                path = folder / file_name(name, variant)
+                try:
+                    content = _convert(f"{plain}/model", name, variant, examples[name])
+                except Exception as error:  # The converter raises whatever it met: its own errors, any of Python's.
+                    why = f"the converter cannot make it ({first_line(error)[:200]})"
+                    if variant == "float32":
+                        raise ParityError(f"{path.name}, {name}: {why}; nothing was published") from error
+                    failed[name, variant] = why
+                    continue
+                files[name, variant] = path
+                path.write_bytes(content)
+    return files, failed
+
+
+def file_name(signature: str, variant: str) -> str:
+    """Of an endpoint's LiteRT file."""
+    return f"{signature}_{variant}.tflite"
 
 
 def _convert(saved_model: str, signature: str, variant: str, examples: dict) -> bytes:
