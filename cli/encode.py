@@ -15,10 +15,11 @@ def _run(values, _):
     needed(values, "model", "source")
     from .. import experiments
 
+    out = experiments.output_file(values.out, ".npz")  # Refused now, not after the work.
     codes = experiments.encode_source(values.model, values.source, values.split, values.resize)
-    codes.save(values.out)
+    codes.save(out)
     shapes = ", ".join(f"{name} {value.shape}" for name, value in codes.codes.items())
-    print(f"{values.out}: {shapes}")
+    print(f"{out}: {shapes}")
 
 
 COMMAND = Command("Encodes images through an exported file.", _define, _run)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import pipelines
 from ..errors import UserError
+from .outputs import output_file
 from .run import load
 
 _IMAGES_AT_ONCE = 256
@@ -27,18 +28,23 @@ class Codes:
     labels: np.ndarray
     names: np.ndarray | None = None
 
-    def save(self, path: str | pathlib.Path) -> None:
+    def save(self, path: str | pathlib.Path) -> pathlib.Path:
         """Writes an .npz with the codes, "label" and, where there are names, "filename".
+
+        Returns:
+          The file, which ends in .npz; its folder is made.
 
         Raises:
           UserError: it cannot be written.
         """
+        place = output_file(path, ".npz")
         arrays: dict[str, Any] = {} if self.names is None else {"filename": self.names}
         arrays |= self.codes
         try:
-            np.savez(path, label=self.labels, **arrays)
+            np.savez(place, label=self.labels, **arrays)
         except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}") from None
+            raise UserError(f"{place} cannot be written: {error.strerror}") from None
+        return place
 
 
 def encode_source(
