@@ -93,7 +93,7 @@ def test_a_cone_answers_as_the_whole_network_where_it_looks(settings):
         assert len(cone.positions) > 3
         for row, column in (cone.positions[0], cone.positions[len(cone.positions) // 2], cone.positions[-1]):
             cone.move(row, column)
-            top, left = (row - cone._center) * step, (column - cone._center) * step
+            top, left = (row - cone.center) * step, (column - cone.center) * step
             seen = images[:, top : top + cone.window, left : left + cone.window]
             assert seen.shape[1:3] == (cone.window, cone.window)
             # Contrast normalization divides by what lies around the window, too: a little of it is missing here.
