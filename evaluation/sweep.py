@@ -14,9 +14,9 @@ import numpy as np
 import threadpoolctl
 
 # Images a batch, and places whose filters are multiplied in one product.
-_IMAGES, _PLACES = 128, 8
+_IMAGES, _PLACES = 96, 8
 # Columns of a later stage in one product: more of them fill the product with zeros, fewer make it too small.
-_COLUMNS = 2
+_COLUMNS = 3
 
 
 def responses(cone, whitened: np.ndarray, places: Sequence[tuple]) -> Iterator[tuple[tuple, np.ndarray]]:
@@ -71,19 +71,22 @@ class _Weights:
             self.blocks.append((start, wide, block.transpose(0, 2, 1)))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 [height, width, channels, n] to [rows, columns, filters, n]."""
+        """float32 [height, width, channels, n] to [rows, columns, filters, n], columns outermost in memory."""
         (kh, kw), (down, across), channels, count = self.geometry.kernel, self.geometry.strides, *images.shape[2:]
         (rows, columns), size = self.shape, images.itemsize
-        result = np.empty([rows, columns, self.count, count], np.float32)
+        result = np.empty([columns, rows, self.count, count], np.float32)
         for start, wide, block in self.blocks:
             union = ((wide - 1) * across + kw) * channels
             strip = np.ascontiguousarray(images[:, start * across : start * across + union // channels])
             # Rows of a strip follow one another, so windows of whole rows need no copy.
             strides = (down * union * count * size, count * size, size)
             windows = np.lib.stride_tricks.as_strided(strip, (rows, kh * union, count), strides, writeable=False)
-            product = np.matmul(block, windows)
-            result[:, start : start + wide] = product.reshape(rows, wide, self.count, count)
-        return result
+            if wide == 1:
+                np.matmul(block, windows, out=result[start])
+            else:
+                product = np.matmul(block, windows).reshape(rows, wide, self.count, count)
+                result[start : start + wide] = product.swapaxes(0, 1)
+        return result.swapaxes(0, 1)
 
 
 def _weights(cone, group: Sequence[tuple]) -> tuple[_Weights, list[list[_Weights]]]:
