@@ -14,7 +14,7 @@ import traceback
 from absl import flags
 
 from ..errors import EXIT_CODES, StorageError, UserError
-from .command import Command
+from .command import Command, without_config
 
 # Verb -> its file, in the order in which they are listed.
 VERBS = {
@@ -32,7 +32,6 @@ VERBS = {
 }
 # Full disk, quota, read-only, no permission: wherever they surface, the user can fix them.
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
-_DEFAULT_CONFIG = "xcov_demo"
 
 
 def console() -> None:
@@ -98,15 +97,7 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
     from ..experiments import plugins
 
     plugins.load(_given(arguments, "plugins"))
-    rest = [_with_config_path(argument) for argument in arguments]
-    # Overrides mean nothing before the config that they override is known, wherever it was written.
-    rest.sort(key=lambda argument: not argument.startswith("--config="))
-    if not any(argument.startswith("--config=") for argument in rest):
-        rest.insert(0, _with_config_path(f"--config={_DEFAULT_CONFIG}"))
-    command.define(values, [name, *rest])
-    if "config" not in values:
-        rest = [argument for argument in rest if not argument.startswith("--config=")]
-    positional = _parse(values, [name, *rest])
+    positional = _parse(command, values, [name, *arguments])
     return command.run(values, positional) or 0
 
 
@@ -129,29 +120,20 @@ def _given(arguments: list[str], flag: str) -> list[str]:
     return [value for part in found for value in part.split(",") if value]
 
 
-def _parse(values: flags.FlagValues, argv: list[str]) -> list[str]:
+def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[str]:
     """Positional arguments, with flags.Error and config errors as one line that names the value."""
     try:
+        command.define(values, argv)
+        if "config" in values:
+            argv = without_config(argv)[1]  # What it says is in `values` already.
         return values(argv)[1:]
     except flags.Error as error:
-        # A config that refuses its argument comes wrapped in a traceback, with the reason last.
-        reason = str(error).rpartition("\nValueError: ")[2].rpartition("errors.UserError: ")[2]
-        raise UserError(" ".join(reason.split())) from None
+        raise UserError(" ".join(str(error).split())) from None
     except (AttributeError, KeyError) as error:  # ml_collections: a key that the config does not have.
         message = str(error).replace("\\n", " ").replace("\\", "").strip("\"'")
         raise UserError(f"unknown config key '{' '.join(message.split())}") from None
-    except (TypeError, ValueError, FileNotFoundError) as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"config: {' '.join(str(error).split())}") from None
-
-
-def _with_config_path(argument: str) -> str:
-    """--config=xcov_mnist as the path of that file; see `experiments.config_path`."""
-    if not argument.startswith("--config="):
-        return argument
-    from ..experiments import config_path
-
-    path, own = config_path(argument.split("=", 1)[1])
-    return f"--config={path}{f':{own}' if own else ''}"
 
 
 @contextlib.contextmanager

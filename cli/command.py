@@ -1,12 +1,15 @@
 """What a verb of the command line is, and the flags that verbs define."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
 from absl import flags
 
 from ..errors import UserError
+
+DEFAULT_CONFIG = "xcov_demo"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +33,15 @@ def string(name: str, default: str, text: str, values: flags.FlagValues) -> None
     flags.DEFINE_string(name, default, text, flag_values=values)
 
 
-def integer(name: str, default: int, text: str, values: flags.FlagValues) -> None:
-    flags.DEFINE_integer(name, default, text, flag_values=values)
+def integer(
+    name: str, default: int, text: str, values: flags.FlagValues, least: int | None = None, most: int | None = None
+) -> None:
+    flags.DEFINE_integer(name, default, text, lower_bound=least, upper_bound=most, flag_values=values)
+
+
+def seed(text: str, values: flags.FlagValues, name: str = "seed") -> None:
+    """A flag for what keys random numbers; TensorFlow's keys have 32 bits."""
+    integer(name, 0, text, values, least=0, most=2**31 - 1)
 
 
 def number(name: str, default: float, text: str, values: flags.FlagValues) -> None:
@@ -43,14 +53,65 @@ def boolean(name: str, default: bool, text: str, values: flags.FlagValues) -> No
 
 
 def config(values: flags.FlagValues, argv: list[str]) -> None:
-    """The flag --config, with an override for every entry of the config that `argv` names."""
-    text = "A config of the package by name, or a file (default: xcov_demo); --config.a.b=value overrides."
+    """The flag --config, with an override for every entry of the config that `argv` names.
+
+    `values.config` is the config, `values.config_name` what it was named by.
+
+    Raises:
+      UserError: no such config, or one that cannot be made; errors of flags and of unknown keys are as they come.
+    """
+    text = f"A config of the package by name, or a file (default: {DEFAULT_CONFIG}); --config.a.b=value overrides."
     if any(argument in ("-h", "--help") for argument in argv):
         string("config", "", text, values)  # What is only described need not be made.
         return
     from ml_collections import config_flags
 
-    config_flags.DEFINE_config_file("config", None, text, flag_values=values, sys_argv=argv)
+    from .. import experiments
+
+    named, rest = without_config(argv)
+    name = named[-1] if named else DEFAULT_CONFIG
+    found = experiments.config(name)
+    experiments.make_room(found, _overrides(rest))
+    string("config_name", name, "What the config was named by.", values)
+    config_flags.DEFINE_config_dict("config", found, text, flag_values=values, sys_argv=rest)
+
+
+def configured(values: Any) -> Any:
+    """The config of `values`, its flags parsed: with one length, see `experiments.keep_one_length`."""
+    from ml_collections import config_flags
+
+    from .. import experiments
+
+    experiments.keep_one_length(values.config, config_flags.get_override_values(values["config"]))
+    return values.config
+
+
+def without_config(argv: list[str]) -> tuple[list[str], list[str]]:
+    """(the values of --config, all other arguments); `--config=NAME` and `--config NAME` are the same."""
+    named, rest, left = [], [], list(argv)
+    while left:
+        argument = left.pop(0)
+        if argument == "--":
+            return named, [*rest, argument, *left]
+        if match := re.fullmatch(r"--?config(?:=(.*))?", argument, re.DOTALL):
+            value = match.group(1)
+            if value is None and not left:
+                raise UserError("--config needs a name or a file")
+            named.append(left.pop(0) if value is None else value)
+        else:
+            rest.append(argument)
+    return named, rest
+
+
+def _overrides(argv: list[str]) -> dict[str, str]:
+    """Key -> value, as text, of the arguments `--config.KEY=VALUE` and `--config.KEY VALUE`."""
+    found = {}
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        if argument == "--":
+            break
+        if match := re.fullmatch(r"--?config\.([^=]+)(?:=(.*))?", argument, re.DOTALL):
+            found[match.group(1)] = following if match.group(2) is None else match.group(2)
+    return found
 
 
 def data_flags(values: flags.FlagValues, *skipped: str) -> None:

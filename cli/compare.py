@@ -13,7 +13,7 @@ def _define(values, argv):
     flags.DEFINE_list("seeds", ["0"], "Seeds, comma-separated.", flag_values=values)
     text = "Scenario of the stream; the config's own by default."
     flags.DEFINE_enum("scenario", None, ["task", "domain", "class"], text, flag_values=values)
-    integer("jobs", 1, "Runs at a time; they share the cores equally.", values)
+    integer("jobs", 1, "Runs at a time; they share the cores equally.", values, least=1, most=1024)
 
 
 def _run(values, _):
@@ -26,9 +26,8 @@ def _run(values, _):
         seeds = [int(seed) for seed in values.seeds]
     except ValueError:
         raise UserError(f"seeds are {','.join(values.seeds)}; expected whole numbers") from None
-    path = config_flags.get_config_filename(values["config"]).partition(":")[0]
     comparison = experiments.compare(
-        path,
+        values.config_name,
         values.workdir,
         methods=values.methods,
         seeds=seeds,

@@ -10,7 +10,7 @@ import sys
 from absl import flags
 
 from ..errors import UserError
-from .command import Command, data_flags, data_settings_given, integer, needed, number, string
+from .command import Command, data_flags, data_settings_given, integer, needed, number, seed, string
 
 _VERBS = ("build NAME", "check SOURCE", "frames", "faces DIR", "verify DIR")
 
@@ -43,7 +43,7 @@ def _define_frames(values):
     integer(
         "frames_per_video", 1, "Random frames per video; the paper takes 1, so that no two frames are alike.", values
     )
-    integer("seed", 0, "The same seed draws the same frames.", values)
+    seed("The same seed draws the same frames.", values)
     text = (
         "exact: the frame shown at a uniformly random time. keyframe: the keyframe before it, 3 to 17 times faster and "
         "BIASED: encoders write keyframes at openings and cuts, so those few frames are drawn again and again."
@@ -53,16 +53,16 @@ def _define_frames(values):
         "format", "jpeg", ["jpeg", "png"], "Format of the stored frames; png is lossless.", flag_values=values
     )
     integer("quality", 95, "JPEG quality, 1 to 95.", values)
-    integer("workers", 0, "Decoding processes; 0 is one per core.", values)
+    integer("workers", 0, "Decoding processes; 0 is one per core.", values, least=0)
     number("seconds", 120.0, "Time limit for one video; its process is killed and replaced.", values)
     number("min_luma", 8.0, "Frames of lower mean brightness (0 to 255) are nearly black and dropped.", values)
     text = "Drops frames whose perceptual hash is within this many bits (of 64) of an earlier one; -1 keeps all."
-    integer("max_distance", 4, text, values)
-    integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values)
+    integer("max_distance", 4, text, values, least=-1, most=64)
+    integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values, least=0)
     number("max_bad_fraction", 0.1, "The job fails if more than this share of the videos gives no frame.", values)
     number("max_file_mib", 4096.0, "Files larger than this are skipped.", values)
-    integer("max_pixels", 40_000_000, "Videos with more pixels per frame (width * height) are skipped.", values)
-    integer("max_decoded", 20_000, "Maximum number of frames decoded from one video.", values)
+    integer("max_pixels", 40_000_000, "Videos with more pixels per frame (width * height) are skipped.", values, least=1)
+    integer("max_decoded", 20_000, "Maximum number of frames decoded from one video.", values, least=1)
     text = (
         "Runs the job as an Apache Beam pipeline on this runner, for example DirectRunner; Beam's own flags follow --."
     )
@@ -70,9 +70,9 @@ def _define_frames(values):
 
 
 def _define_faces(values):
-    integer("patches", 100_000, "Number of random patches to examine.", values)
-    integer("patch", 60, "Their side in pixels.", values)
-    integer("face_seed", 0, "Seed of their positions.", values)
+    integer("patches", 100_000, "Number of random patches to examine.", values, least=1)
+    integer("patch", 60, "Their side in pixels.", values, least=1)
+    seed("Seed of their positions.", values, "face_seed")
     string("without_faces", "", "Folder to write the frames without any face to: the paper's control set.", values)
 
 

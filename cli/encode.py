@@ -18,14 +18,15 @@ def _run(values, _):
     needed(values, "model", "source")
     from .. import experiments
 
+    out = experiments.output_file(values.out, ".npz")  # Refused now, not after the work.
     settings = data_settings_given(values)
     resize = settings.pop("resize", values.resize)
     codes = experiments.encode_source(values.model, values.source, values.split, resize, **settings)
-    codes.save(values.out)
+    codes.save(out)
     if codes.skipped.count:
         print(f"left out: {codes.skipped.summary()}", file=sys.stderr)
     shapes = ", ".join(f"{name} {value.shape}" for name, value in codes.codes.items())
-    print(f"{values.out}: {shapes}")
+    print(f"{out}: {shapes}")
 
 
 COMMAND = Command("Encodes images through an exported file.", _define, _run)

@@ -1,5 +1,8 @@
 """The verb `evaluate`: numbers, pictures and the report of a run."""
 
+import os
+import re
+
 from absl import flags
 
 from ..errors import UserError
@@ -10,28 +13,38 @@ def _define(values, _):
     string("workdir", "", "The run folder.", values)
     text = (
         "For sparse: NAME=SOURCE, comma-separated: finds the neuron that best detects a concept. In the source, label "
-        "1 is the concept and 0 is everything else; a folder with two subfolders will do."
+        "1 is the concept and 0 is everything else; a folder with two subfolders will do. May be given several times."
     )
-    flags.DEFINE_list("concept", [], text, flag_values=values)
-    integer("every", 0, "With --concept: every N-th row and column of neurons; 0 is about 150 positions.", values)
+    flags.DEFINE_multi_string("concept", [], text, flag_values=values)
+    integer("every", 0, "With --concept: every N-th row and column of neurons; 0 is about 150 positions.", values, least=0)
 
 
 def _run(values, _):
     needed(values, "workdir")
     from .. import experiments
 
-    options = {}
-    if values.concept:
-        pairs = [entry.partition("=") for entry in values.concept]
-        if not all(name and source for name, _, source in pairs):
-            raise UserError(
-                f"concept is '{','.join(values.concept)}'; expected NAME=SOURCE, for example faces=folder:pictures"
-            )
-        options = {"concept": {name: source for name, _, source in pairs}, "every": values.every}
+    options = {"concept": _concepts(values.concept), "every": values.every} if values.concept else {}
     run = experiments.Run(values.workdir)
     for name, value in run.evaluate(**options).items():
         print(f"{name:28} {value:.6g}")
     print(f"report: {run.folder / 'report.html'}")
+
+
+def _concepts(given: list[str]) -> dict[str, str]:
+    """Name -> source. A comma begins another concept where NAME= follows; a path that is there keeps its commas."""
+    found: dict[str, str] = {}
+    for text in given:
+        source = text.partition("=")[2]
+        whole = any(os.path.exists(place) for place in (source, source.partition(":")[2]))
+        for entry in [text] if whole else re.split(r",(?=[^,=/:]+=)", text):
+            name, _, source = entry.partition("=")
+            name = name.strip()
+            if not name or not source:
+                raise UserError(f"concept is '{text}'; expected NAME=SOURCE, for example faces=folder:pictures")
+            if name in found:
+                raise UserError(f"concept {name} is given twice; every concept needs a name of its own")
+            found[name] = source
+    return found
 
 
 COMMAND = Command("Measures a run on its test images; writes the report.", _define, _run)

@@ -2,7 +2,10 @@
 
 from absl import flags
 
-from .command import Command, integer, needed, string
+from ..errors import UserError
+from .command import Command, integer, needed, seed, string
+
+_MOST = 10_000  # Images a row: one picture holds them all.
 
 
 def _define(values, _):
@@ -13,16 +16,21 @@ def _define(values, _):
         "example 3:-1 or happy:-1."
     )
     flags.DEFINE_list("label", ["-1"], text, flag_values=values)
-    integer("seed", 0, "The same seed gives the same images.", values)
+    seed("The same seed gives the same images.", values)
     string("out", "imagined.png", "The picture to write.", values)
 
 
 def _run(values, _):
     needed(values, "model")
+    if values.count > _MOST:
+        raise UserError(f"count is {values.count}; expected 1 to {_MOST}")
+    if not values.label:
+        raise UserError("label is empty; expected labels, comma-separated, for example --label=0,1,-1")
     import numpy as np
 
     from .. import experiments
 
+    experiments.output_file(values.out)  # Refused now, not after the work.
     model = experiments.load(values.model)
     rows = []
     for row, label in enumerate(values.label):

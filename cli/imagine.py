@@ -1,14 +1,14 @@
 """The verb `imagine`: words to a sheet of pictures."""
 
 from ..errors import UserError
-from .command import Command, integer, string
+from .command import Command, integer, seed, string
 
 
 def _define(values, _):
     string("run", "", "The run folder of a scan or jmvae model.", values)
     string("model", "", "Or a published version's folder.", values)
     integer("count", 16, "How many pictures.", values)
-    integer("seed", 0, "The same seed gives the same pictures.", values)
+    seed("The same seed gives the same pictures.", values)
     string("out", "imagined.png", "The picture to write.", values)
 
 
@@ -19,6 +19,7 @@ def _run(values, positional):
         raise UserError(f"count is {values.count}; expected 1 to 400")
     from .. import experiments
 
+    experiments.output_file(values.out)  # Refused now, not after the work.
     model = experiments.Run(values.run) if values.run else experiments.Exported(values.model)
     images, phrase = model.sheet(positional[0], values.count, values.seed)
     experiments.save_sheet(values.out, images, positional[0])

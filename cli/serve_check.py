@@ -11,7 +11,7 @@ def _define(values, _):
     string("rest", "", "http://host:port of the REST API.", values)
     string("name", "", "The model's name on the server; that of --saved_model's folder by default.", values)
     string("saved_model", "", "Folder of the version being served, to compare numbers with.", values)
-    integer("requests", 20, "Timed requests.", values)
+    integer("requests", 20, "Timed requests.", values, least=1, most=1_000_000)
 
 
 def _run(values, _):

@@ -1,10 +1,11 @@
 """The verb `train`: from a config to a run folder."""
 
-from .command import Command, boolean, config, integer, needed, string
+from .command import Command, boolean, configured, integer, needed, string
+from .command import config as config_flag
 
 
 def _define(values, argv):
-    config(values, argv)
+    config_flag(values, argv)
     string("workdir", "", "The run folder. A stopped run already in it is resumed.", values)
     text = (
         "auto, one, mirrored (all GPUs; logical CPUs without one), or ps: asynchronous SGD over the chief, workers and "
@@ -25,10 +26,11 @@ def _run(values, _):
     needed(values, "workdir")
     from .. import experiments
 
+    config = configured(values)
     if values.data_dir:
-        values.config.data.data_dir = values.data_dir
+        config.data.data_dir = values.data_dir
     run = experiments.run_training(
-        values.config,
+        config,
         values.workdir,
         experiments.command_line(),
         strategy=values.strategy,

@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tqdm.auto import tqdm
 
 from .. import models
+from ..errors import UserError
+from . import sweep
 
 THRESHOLDS = 20
 
@@ -150,10 +153,10 @@ class Cone:
             self._kernels.append(stage.filters.compact_kernel().reshape(*geometry.distinct, geometry.field, -1))
         self._strides = [model.config.stride ** (stages - 1 - number) for number in range(stages)]
         rows = _output_side(model, stages)
-        self._center, top = self.net.output_shape_[0] // 2, self.net.output_shape_[0]
+        self.center, top = self.net.output_shape_[0] // 2, self.net.output_shape_[0]
         # Positions whose whole window lies in the image; (row, column) of the neurons at the given stage.
         self.positions = [
-            (row + self._center, column + self._center)
+            (row + self.center, column + self.center)
             for row in range(rows[0] - top + 1)
             for column in range(rows[1] - top + 1)
         ]
@@ -161,12 +164,22 @@ class Cone:
 
     def move(self, row: int, column: int) -> None:
         """Takes the filters that the neurons at a position look through."""
-        for stage, kernel, stride in zip(self.net.stages, self._kernels, self._strides, strict=True):
-            sides = stage.filters.geometry.positions
-            rows = ((row - self._center) * stride + np.arange(sides[0])) % kernel.shape[0]
-            columns = ((column - self._center) * stride + np.arange(sides[1])) % kernel.shape[1]
-            part = kernel[rows[:, None], columns[None, :]]
-            stage.filters.set_compact_kernel(part.reshape(-1, *kernel.shape[2:]))
+        for number, stage in enumerate(self.net.stages):
+            part = self.filters(number, row, column)
+            stage.filters.set_compact_kernel(part.reshape(-1, *part.shape[2:]))
+
+    def filters(self, number: int, row: int, column: int) -> np.ndarray:
+        """Those of a stage (from 0) below a position: float32 [rows, columns, field (row, column, channel), maps]."""
+        kernel, stride = self._kernels[number], self._strides[number]
+        sides = self.net.stages[number].filters.geometry.positions
+        rows = ((row - self.center) * stride + np.arange(sides[0])) % kernel.shape[0]
+        columns = ((column - self.center) * stride + np.arange(sides[1])) % kernel.shape[1]
+        return kernel[rows[:, None], columns[None, :]]
+
+    def whitened(self, images, batch: int = 500) -> np.ndarray:
+        """float32 like images, [n, window, window, channels] in [0, 1]."""
+        parts = [self.net.whitening(tf.constant(images[k : k + batch])) for k in range(0, len(images), batch)]
+        return np.concatenate([part.numpy() for part in parts])
 
     def responses(self, images) -> np.ndarray:
         """float32 [n, maps] of the neurons at the position, for float32 [n, window, window, channels] in [0, 1]."""
@@ -176,13 +189,13 @@ class Cone:
         """Likewise for images that are whitened already; differentiable."""
         for stage in self.net.stages:
             values = stage(values)[2]
-        return values[:, self._center, self._center]
+        return values[:, self.center, self.center]
 
     def _center_responses(self, images):
-        return self.net.outputs(images)[-1][:, self._center, self._center]
+        return self.net.outputs(images)[-1][:, self.center, self.center]
 
 
-def best_neurons(cone: Cone, images, labels, selections: list, every: int = 1, batch: int = 500) -> list:
+def best_neurons(cone: Cone, images, labels, selections: list, every: int = 1, title: str = "neurons") -> list:
     """The best neurons of a network for a concept, one for each halving of the test images.
 
     Args:
@@ -191,31 +204,38 @@ def best_neurons(cone: Cone, images, labels, selections: list, every: int = 1, b
       labels: 0 or 1 [n].
       selections: see `halves`.
       every: looks only at every N-th row and column of positions.
-      batch: images at a time.
+      title: of the progress bar.
 
     Returns:
       [(Detector, (row, column, map))].
+
+    Raises:
+      UserError: no neuron whose whole window lies in the image.
     """
+    if not cone.positions:
+        raise UserError(f"no neuron sees {cone.window} pixels of the image; concepts need a larger image_shape")
     best: list = [None] * len(selections)
-    places = [place for place in cone.positions if not ((place[0] - cone.positions[0][0]) % every or
-                                                        (place[1] - cone.positions[0][1]) % every)]  # fmt: skip
-    for row, column in places:
-        cone.move(row, column)
-        batches = [(first, cone.responses(images[first : first + batch])) for first in range(0, len(images), batch)]
-        for number, found in enumerate(search(batches, labels, selections)):
-            if best[number] is None or found.selection > best[number][0].selection:
-                best[number] = (found, (row, column, found.unit))
+    top, left = cone.positions[0]
+    places = [place for place in cone.positions if not ((place[0] - top) % every or (place[1] - left) % every)]
+    found = sweep.responses(cone, cone.whitened(images), places)
+    for (row, column), responses in tqdm(found, title, len(places), unit="place", disable=None):
+        for number, detector in enumerate(search([(0, responses)], labels, selections)):
+            if best[number] is None or detector.selection > best[number][0].selection:
+                best[number] = (detector, (row, column, detector.unit))
     return best
 
 
-def best_filters(whitened_patches, whitened_images, labels, selections: list, group: int = 2000) -> list:
+def best_filters(
+    whitened_patches, whitened_images, labels, selections: list, group: int = 200, title: str = "linear filters"
+) -> list:
     """The best linear filters: training patches by their cosine similarity with test images, searched likewise.
 
     Args:
       whitened_patches: float [p, ...], each as large as an image.
       whitened_images: float [n, ...].
       labels, selections: as in `best_neurons`.
-      group: patches at a time.
+      group: patches at a time; few, so that the search stays near the processor.
+      title: of the progress bar.
 
     Returns:
       A `Detector` for each halving; its unit is the number of the patch.
@@ -227,7 +247,7 @@ def best_filters(whitened_patches, whitened_images, labels, selections: list, gr
 
     images = unit(np.asarray(whitened_images))
     best: list[Any] = [None] * len(selections)
-    for first in range(0, len(whitened_patches), group):
+    for first in tqdm(range(0, len(whitened_patches), group), title, unit="group", disable=None):
         similar = images @ unit(np.asarray(whitened_patches[first : first + group])).T
         for number, found in enumerate(search([(0, similar)], labels, selections)):
             if best[number] is None or found.selection > best[number].selection:

@@ -149,7 +149,7 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     """Horizontal bars with their standard errors.
 
     Args:
-      rows: (name, mean, standard error) from top to bottom.
+      rows: (name, mean, standard error or None) from top to bottom.
       title: above the plot.
       unit: of the values.
 
@@ -158,13 +158,15 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     """
     figure, axes = _figure(6.4, 1.1 + 0.28 * len(rows))
     places = np.arange(len(rows))[::-1]
-    axes.barh(places, [row[1] for row in rows], xerr=[row[2] for row in rows], color=COLORS[2], height=0.7)
+    # Not a number draws no line.
+    errors = [np.nan if row[2] is None else row[2] for row in rows]
+    axes.barh(places, [row[1] for row in rows], xerr=errors, color=COLORS[2], height=0.7)
     axes.set_yticks(places, [row[0] for row in rows], fontsize=8)
     for place, (_, mean, _) in zip(places, rows, strict=True):
         axes.text(mean, place, f" {mean:.2f}", va="center", fontsize=7)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit)
-    axes.set_xlim(0.0, 1.12 * max(row[1] + row[2] for row in rows))
+    axes.set_xlim(0.0, 1.12 * max(row[1] + (row[2] or 0.0) for row in rows))
     return _rendered(figure)
 
 

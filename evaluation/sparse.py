@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -28,27 +29,42 @@ class Concept:
     """Test images of one concept.
 
     Attributes:
-      name: as in the report.
+      name: as in the report; pictures are named after it.
       source: a data source with label 1 for the concept and 0 for everything else.
+
+    Raises:
+      UserError: a name that a file cannot have.
     """
 
     name: str
     source: str
 
+    def __post_init__(self):
+        if not re.fullmatch(r"\w[\w .-]*", self.name):
+            raise UserError(f"concept is named '{self.name}'; expected letters, digits, blanks, '.', '-' or '_'")
+
     def read(self, side: int, channels: int) -> tuple:
         """(float32 [n, side, side, channels] in [0, 1], labels [n]).
 
         Raises:
-          UserError: labels other than 0 and 1, or only one of them.
+          UserError: labels other than 0 and 1, or fewer than two images of either.
         """
         whole = {"validation_fraction": 0.0, "test_fraction": 0.0}
         images = pipelines.read(self.source, "train", image_shape=(side, side, channels), resize="stretch", **whole)
         labels = np.asarray(images.labels)
-        if set(labels.ravel().tolist()) != {0, 1}:
+        if labels.ndim != 1:
+            raise UserError(f"concept {self.name}: {self.source} has {labels.shape[1]} columns of labels; expected one")
+        counts = {int(label): int(count) for label, count in zip(*np.unique(labels, return_counts=True), strict=True)}
+        if set(counts) != {0, 1}:
+            said = "no labels" if set(counts) == {-1} else f"the labels {', '.join(map(str, sorted(counts)[:5]))}"
             raise UserError(
-                f"concept {self.name}: {self.source} has the labels {sorted(set(labels.ravel().tolist()))[:5]}; "
-                "expected 1 for the concept and 0 for everything else (subfolders are numbered from 0 in alphabetical "
-                "order)"
+                f"concept {self.name}: {self.source} has {said}; expected 1 for the concept and 0 for everything else "
+                "(a folder with two subfolders, numbered from 0 in alphabetical order)"
+            )
+        if min(counts.values()) < 2:
+            raise UserError(
+                f"concept {self.name}: {self.source} has {counts[1]} image(s) of the concept and {counts[0]} of "
+                "everything else; expected two or more of each: neurons are chosen on one half and judged on the other"
             )
         return next(iter(pipelines.in_order(images, len(images))))["image"].numpy(), labels
 
@@ -103,20 +119,21 @@ def _table(model, train: pipelines.Images, concept: Concept, every: int, seed: i
         images, labels = concept.read(cone.window, channels)
         selections = [neurons.halves(labels, seed + k) for k in range(_HALVINGS)]
         step = every or max(1, round((len(cone.positions) / _PLACES) ** 0.5))
-        found = neurons.best_neurons(cone, images, labels, selections, step)
-        result |= _scores(f"{concept.name}_{row}", [detector for detector, _ in found])
-        if row == "neuron":
-            # One neuron to show and to serve: chosen on all images, its numbers are those of the halvings.
-            everything = [np.ones(len(labels), bool)]
-            ((detector, place),) = neurons.best_neurons(cone, images, labels, everything, step)
+        # One neuron to show and to serve: chosen on all images, its numbers are those of the halvings.
+        everything = [np.ones(len(labels), bool)] if row == "neuron" else []
+        title = f"{concept.name}: {row.replace('_', ' ')}"
+        found = neurons.best_neurons(cone, images, labels, [*selections, *everything], step, title)
+        result |= _scores(f"{concept.name}_{row}", [detector for detector, _ in found[:_HALVINGS]])
+        if everything:
+            detector, place = found[-1]
             _, columns, maps = model.output_shape_
             index = (place[0] * columns + place[1]) * maps + place[2]
             result[f"{concept.name}_index"] = index
             result[f"{concept.name}_threshold"] = detector.threshold
             result[f"{concept.name}_polarity"] = detector.polarity
             patches = _patches(train, cone.window, seed)
-            whiten = functools.partial(_in_batches, cone.net.whitening)
-            filters = neurons.best_filters(whiten(patches), whiten(images), labels, selections)
+            whitened = cone.whitened(patches), cone.whitened(images)
+            filters = neurons.best_filters(*whitened, labels, selections, title=f"{concept.name}: linear filters")
             result |= _scores(f"{concept.name}_linear_filter", filters)
     result[f"{concept.name}_guess"] = float(max(np.mean(labels), 1 - np.mean(labels)))
     return result
@@ -137,11 +154,6 @@ def _patches(train: pipelines.Images, side: int, seed: int) -> np.ndarray:
     tops, lefts = (generator.integers(0, images.shape[axis] - side + 1, _PATCHES) for axis in (1, 2))
     windows = zip(which, tops, lefts, strict=True)
     return np.stack([images[k, top : top + side, left : left + side] for k, top, left in windows])
-
-
-def _in_batches(function, images, size: int = 500) -> np.ndarray:
-    parts = [function(tf.constant(images[first : first + size])) for first in range(0, len(images), size)]
-    return np.concatenate([part.numpy() for part in parts])
 
 
 # ---- pictures

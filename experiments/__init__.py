@@ -8,12 +8,13 @@ from ..training.run_folder import environment
 from . import plugins
 from .checking import check_source
 from .compare import Comparison, compare
-from .configs import config, config_path
+from .configs import config, config_path, keep_one_length, make_room
 from .encoding import Codes, encode_source
 from .endpoints import class_numbers
 from .evaluate import evaluate
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, Prepared, Sample, kind_of, kinds, register_kind
+from .outputs import output_file
 from .plain import Plain
 from .publish import publish
 from .reading import describe_images, read_images, read_streams, total_steps
@@ -51,10 +52,13 @@ __all__ = [
     "encode_source",
     "environment",
     "evaluate",
+    "keep_one_length",
     "kind_of",
     "kinds",
     "load",
     "loop_settings",
+    "make_room",
+    "output_file",
     "plugins",
     "publish",
     "read_images",

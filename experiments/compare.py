@@ -104,8 +104,13 @@ def compare(
       reverie.compare("replay_split_mnist", "runs/methods", ["none", "ewc", "bir"], seeds=[0, 1, 2], jobs=2)
     """
     path = str(config_path(str(config))[0])
-    if jobs < 1 or len(set(seeds)) != len(seeds) or len(set(methods)) != len(methods):
-        raise UserError("expected at least one job, and no seed or method twice")
+    if jobs < 1:
+        raise UserError(f"jobs is {jobs}; expected at least 1")
+    for name, given in (("seeds", seeds), ("methods", methods)):
+        if not given or len(set(given)) != len(given):
+            raise UserError(f"{name} are {', '.join(map(str, given)) or 'empty'}; expected some, and none twice")
+    if not all(0 <= seed < 2**31 for seed in seeds):
+        raise UserError(f"seeds are {', '.join(map(str, seeds))}; expected numbers from 0 to {2**31 - 1}")
     usual = make_config(path)
     if kind_of(usual).name != "stream":
         raise UserError("compare needs a config of a stream of tasks, for example --config=replay_split_mnist")
@@ -113,7 +118,10 @@ def compare(
     folder = pathlib.Path(workdir)
     given = dict(overrides or {})
     _check_recipes(path, methods, scenario)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir") from None
     if data is not None:
         given |= _kept_data(data, folder)
     flags = [f"--config.{key}={value!r}" if isinstance(value, tuple) else f"--config.{key}={value}"
@@ -229,7 +237,10 @@ def collect(folder: pathlib.Path, methods: Sequence[str], seeds: Sequence[int]) 
 
 
 def summarize(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One dict a method: runs, and mean and standard error of every number, as (mean, error)."""
+    """One dict a method: runs, and mean and standard error of every number, as (mean, error).
+
+    One run has no error: None stands in its place.
+    """
     result = []
     for method in dict.fromkeys(row["method"] for row in rows):
         of_method = [row for row in rows if row["method"] == method]
@@ -237,7 +248,7 @@ def summarize(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         entry = {"method": method, "runs": len(of_method)}
         for name in names:
             values = np.array([row[name] for row in of_method if name in row], np.float64)
-            error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+            error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
             entry[name] = (float(values.mean()), error)
         result.append(entry)
     return result
@@ -257,17 +268,18 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
         for name in columns:
             mean, error = entry.get(name, (None, None))
             factor, digits = (1.0, 0) if name == "seconds" else (100.0, 2)
-            cells.append("-" if mean is None else f"{factor * mean:.{digits}f} ± {factor * error:.{digits}f}")
+            spread = "" if error is None else f" ± {factor * error:.{digits}f}"
+            cells.append("-" if mean is None else f"{factor * mean:.{digits}f}{spread}")
         lines.append("| " + " | ".join(cells) + " |")
     table = "\n".join(lines) + "\n"
     notes = (
-        "Mean ± standard error over seeds. " + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items()) + ".\n"
+        "Mean ± standard error over seeds (one run has none). " + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items()) + ".\n"
     )
     (folder / "table.md").write_text(f"{table}\n{notes}", encoding="utf-8")
     if not summary:
         return table
     chart = pictures.bars(
-        [(e["method"], 100.0 * e["average_accuracy"][0], 100.0 * e["average_accuracy"][1]) for e in summary],
+        [(entry["method"], *_percent(*entry["average_accuracy"])) for entry in summary],
         f"average accuracy, {settings['scenario']}-incremental", "per cent",
     )  # fmt: skip
     pictures.save_png(folder / "accuracy.png", chart)
@@ -283,3 +295,7 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
     )  # fmt: skip
     (folder / "report.html").write_text(page, encoding="utf-8")
     return table
+
+
+def _percent(mean: float, error: float | None) -> tuple[float, float | None]:
+    return 100.0 * mean, None if error is None else 100.0 * error

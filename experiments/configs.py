@@ -1,16 +1,28 @@
 """Configs by name or file, with overrides: what is trained, as data."""
 
+import dataclasses
 import difflib
+import importlib.machinery
 import importlib.util
+import os
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
+from ml_collections import config_dict
 
-from .. import configs
-from ..errors import UserError
+from .. import configs, models
+from ..errors import UserError, first_line
+from ..training import optimizers
+from ..training.phases import TrainSettings
+
+# What the rest of the package asks of every config; all else has a default where it is read.
+_NEEDED = (
+    "seed", "data.source", "data.image_shape", "optimizer.name", "schedule.rate", "model.family",
+    *(f"train.{field.name}" for field in dataclasses.fields(TrainSettings)),
+)  # fmt: skip
 
 
 def config_path(name: str) -> tuple[pathlib.Path, str]:
@@ -18,7 +30,7 @@ def config_path(name: str) -> tuple[pathlib.Path, str]:
 
     Args:
       name: "xcov_mnist" is a config of the package, anything with a slash or .py a file; what follows a colon is the
-        config's own argument, as in "replay_split_mnist:gr".
+        config's own argument, as in "replay_split_mnist:gr". A file whose name has a colon is found all the same.
 
     Returns:
       (path, argument or "").
@@ -26,14 +38,18 @@ def config_path(name: str) -> tuple[pathlib.Path, str]:
     Raises:
       UserError: no such config or file.
     """
-    name, _, argument = str(name).partition(":")
-    if "/" in name or name.endswith(".py"):
-        if not pathlib.Path(name).is_file():
-            raise UserError(f"no such config file: {name}")
-        return pathlib.Path(name), argument
-    if name not in configs.names():
-        raise UserError(f"no config '{name}'; the package has {', '.join(configs.names())}, or give a file")
-    return configs.FOLDER / f"{name}.py", argument
+    text = str(name)
+    colons = [place for place, character in enumerate(text) if character == ":"]
+    for end in (len(text), *reversed(colons)):
+        if "/" in text[:end] or text[:end].endswith(".py"):
+            if os.path.isfile(text[:end]):
+                return pathlib.Path(text[:end]), text[end + 1 :]
+    plain, _, argument = text.partition(":")
+    if "/" in plain or plain.endswith(".py"):
+        raise UserError(f"no such config file: {plain}")
+    if plain not in configs.names():
+        raise UserError(f"no config '{plain}'; the package has {', '.join(configs.names())}, or give a file")
+    return configs.FOLDER / f"{plain}.py", argument
 
 
 def config(
@@ -59,13 +75,101 @@ def config(
     """
     if isinstance(name, ml_collections.ConfigDict):
         found = name.copy_and_resolve_references()
+        _check(found, "the config")
     else:
         path, argument = config_path(str(name))
         found = _made(path, argument)
     found.lock()
-    for key, value in (overrides or {}).items():
-        override(found, key, value)
+    override_all(found, overrides or {})
     return found
+
+
+def override_all(found: ml_collections.ConfigDict, overrides: Mapping[str, Any]) -> None:
+    """Sets entries by their dotted keys, choices first, and leaves the run with one length; see `make_room`.
+
+    Raises:
+      UserError: as `override`; both `train.steps` and `train.epochs`.
+    """
+    make_room(found, overrides)
+    for key, value in overrides.items():
+        override(found, key, value)
+    keep_one_length(found, overrides)
+
+
+def make_room(found: ml_collections.ConfigDict, overrides: Mapping[str, Any]) -> None:
+    """Gives sections the entries that overrides choose: an optimizer or a family has settings of its own.
+
+    Another optimizer or family takes the place of the config's. Settings that it does not know fall away, and a line
+    says so. A setting of the optimizer that the config leaves at its default gets an entry, to be overridden.
+
+    Args:
+      found: the config.
+      overrides: dotted key -> value, which may be text from a command line; those that choose nothing are left alone.
+
+    Raises:
+      UserError: no such optimizer or family.
+    """
+    for key, choose in (("model.family", _choose_family), ("optimizer.name", _choose_optimizer)):
+        section, _, name = key.partition(".")
+        wanted = overrides.get(key)
+        if wanted is not None and wanted != found[section][name]:
+            choose(found, str(wanted))
+    named = [key.removeprefix("optimizer.") for key in overrides if key.startswith("optimizer.")]
+    lacking = [name for name in named if name not in found.optimizer]
+    if not lacking:
+        return
+    known = optimizers.known_settings(found.optimizer.name)
+    with found.unlocked():
+        for name in lacking:
+            if name in known:
+                default = known[name]
+                found.optimizer[name] = config_dict.placeholder(object) if default is None else default
+
+
+def keep_one_length(found: ml_collections.ConfigDict, given: Iterable[str]) -> None:
+    """Of `train.steps` and `train.epochs` the one that was given counts, and the config's own other one does not.
+
+    Args:
+      found: the config, overridden.
+      given: keys of the overrides.
+
+    Raises:
+      UserError: both were given.
+    """
+    train, named = found.train, {"train.steps", "train.epochs"}.intersection(given)
+    if len(named) == 2 and train.steps > 0 and train.epochs > 0:
+        raise UserError(
+            f"train.steps is {train.steps} and train.epochs is {train.epochs:g}; give one of them, the other follows"
+        )
+    if named == {"train.steps"} and train.steps > 0:
+        train.epochs = 0.0
+    elif named == {"train.epochs"} and train.epochs > 0:
+        train.steps = 0
+
+
+def _choose_optimizer(found: ml_collections.ConfigDict, name: str) -> None:
+    known, before = optimizers.known_settings(name), found.optimizer.to_dict()
+    old = before.pop("name")
+    kept = {setting: value for setting, value in before.items() if setting in known}
+    gone = [setting for setting in before if setting not in known]
+    with found.unlocked():
+        found.optimizer = ml_collections.ConfigDict({"name": name, **kept})
+    stays = ", ".join(f"{key}={value}" for key, value in {**kept, "schedule.rate": found.schedule.rate}.items())
+    falls = f"{', '.join(gone)} of {old} {'falls' if len(gone) == 1 else 'fall'} away; " if gone else ""
+    print(f"optimizer.name={name} instead of {old}: {falls}{stays} as for {old}", file=sys.stderr)
+
+
+def _choose_family(found: ml_collections.ConfigDict, name: str) -> None:
+    section, before = models.family(name).section(), found.model.to_dict()
+    # What the data says holds for every family.
+    kept = {key: before[key] for key in ("image_shape", "heads") if key in section and key in before}
+    with found.unlocked():
+        found.model = ml_collections.ConfigDict({**section, **kept})
+    stays = f", but for {', '.join(kept)}" if kept else ""
+    print(
+        f"model.family={name} instead of {before['family']}: the section model has the defaults of {name}{stays}",
+        file=sys.stderr,
+    )
 
 
 def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
@@ -105,18 +209,43 @@ def _flat(section: ml_collections.ConfigDict, prefix: str = "") -> list[str]:
 
 
 def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
-    spec = importlib.util.spec_from_file_location(f"reverie_config_{path.stem}", path)
+    """What a config file's `get_config` returns, checked.
+
+    Raises:
+      UserError: it cannot be made, whatever the file does instead, or is no config.
+    """
+    name, folder = f"reverie_config_{path.stem}", str(path.resolve().parent)
+    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))
+    sys.modules[name] = module  # Dataclasses look up the module that they stand in.
+    sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
-        return module.get_config(argument) if argument else module.get_config()
+        if not callable(getattr(module, "get_config", None)):
+            raise UserError(f"{path}: has no function get_config; it must return what `reverie.config` does")
+        found = module.get_config(argument) if argument else module.get_config()
     except UserError:
         raise
-    except ValueError as error:
-        raise UserError(" ".join(str(error).split())) from None
-    except Exception as error:  # A config is a program, and may raise anything.
-        raise UserError(f"{path}: cannot be made: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # A config is a program, and may do anything.
+        reason = " ".join(str(error).split())
+        if isinstance(error, ValueError) and reason and path.parent == configs.FOLDER:
+            raise UserError(reason) from None  # What our own configs say of their argument.
+        raise UserError(f"{path}: cannot be made: {type(error).__name__}: {first_line(error)}") from error
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        if folder in sys.path:
+            sys.path.remove(folder)
+    _check(found, str(path))
+    return found
+
+
+def _check(found: Any, where: str) -> None:
+    """Refuses what is no config, or lacks what every run asks for."""
+    advice = "start from reverie.configs.defaults.get_config(FAMILY)"
+    if not isinstance(found, ml_collections.ConfigDict):
+        raise UserError(f"{where}: get_config returned {type(found).__name__}, not a ConfigDict; {advice}")
+    entries = set(_flat(found))
+    lacking = [key for key in _NEEDED if key not in entries]
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        raise UserError(f"{where}: lacks {shown}; {advice}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import pipelines
 from ..errors import UserError
+from .outputs import output_file
 from .run import load
 
 _IMAGES_AT_ONCE = 256
@@ -32,22 +33,27 @@ class Codes:
     class_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     skipped: pipelines.Skipped = dataclasses.field(default_factory=pipelines.Skipped)
 
-    def save(self, path: str | pathlib.Path) -> None:
+    def save(self, path: str | pathlib.Path) -> pathlib.Path:
         """Writes an .npz with the codes, "label" and, where there are names, "filename" and "class_names".
 
         With several label columns the names of their classes are in "class_names_COLUMN".
 
+        Returns:
+          The file, which ends in .npz; its folder is made.
+
         Raises:
           UserError: it cannot be written.
         """
+        place = output_file(path, ".npz")
         arrays: dict[str, Any] = {} if self.names is None else {"filename": self.names}
         for column, names in self.class_names.items():
             arrays["class_names" if len(self.class_names) == 1 else f"class_names_{column}"] = np.asarray(names)
         arrays |= self.codes
         try:
-            np.savez(path, label=self.labels, **arrays)
+            np.savez(place, label=self.labels, **arrays)
         except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}") from None
+            raise UserError(f"{place} cannot be written: {error.strerror}") from None
+        return place
 
 
 def encode_source(

@@ -5,6 +5,7 @@ import math
 import pathlib
 
 from .. import __version__, export, pipelines
+from ..errors import UserError
 from ..evaluation import report
 from ..evaluation.numbers import read_numbers
 from ..export import Provenance, Published
@@ -44,6 +45,8 @@ def publish(
       ParityError: the SavedModel or a LiteRT file in float32 does not reproduce the model; nothing was published.
       UserError, StorageError: as their names say.
     """
+    if unknown := sorted(set(lite) - set(lite_files.VARIANTS)):
+        raise UserError(f"lite is {', '.join(unknown)}; expected some of {', '.join(lite_files.VARIANTS)}, or none")
     config, model = run.config, run.model
     sample = run.kind.sample(config)
     # Enough to calibrate and to judge, but not a gigabyte of large frames.

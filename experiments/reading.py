@@ -70,7 +70,10 @@ def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
         raise UserError(
             f"train.steps is {steps} and train.epochs is {epochs}; set one of them and leave the other at 0"
         )
-    return int(steps) if steps > 0 else math.ceil(epochs * examples / batch)
+    total = steps if steps > 0 else epochs * examples / batch
+    if not total < 2**31:
+        raise UserError(f"train.epochs is {epochs:g}, which is {total:g} steps of {batch} rows; expected fewer than 2^31")
+    return math.ceil(total)
 
 
 def describe_images(images: pipelines.Images) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..evaluation import pictures
+from .outputs import output_file
 
 
 def save_rows(path: str | pathlib.Path, rows: np.ndarray) -> None:
@@ -28,6 +29,6 @@ def save_sheet(path: str | pathlib.Path, images: np.ndarray, title: str) -> None
 
 def _save(path: str | pathlib.Path, picture: np.ndarray) -> None:
     try:
-        pictures.save_png(path, picture)
+        pictures.save_png(output_file(path), picture)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None

@@ -13,7 +13,7 @@ import tensorflow as tf
 from .. import models, pipelines
 from ..training import loop, run_folder, strategies
 from .configs import config as make_config
-from .configs import override
+from .configs import override_all
 from .kinds import kind_of
 from .run import Run
 
@@ -56,8 +56,7 @@ def train(
     settings = make_config(config)
     if data is not None:
         _take_data(settings, data)
-    for key, value in (overrides or {}).items():
-        override(settings, key, value)
+    override_all(settings, overrides or {})
     command = "reverie.train(...)"
     how = {"strategy": strategy, "replicas": replicas, "deterministic": deterministic}
     return run_training(settings, workdir, command, accept_changed_data=accept_changed_data, **how)
@@ -74,6 +73,7 @@ def run_training(
     accept_changed_data: bool = False,
 ) -> Run:
     """`train` of settings that are complete; `command` is what run.json says started it."""
+    settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
     if strategy == "ps":
         strategies.serve_if_told()
     chosen = strategies.make_strategy(strategy, replicas)
@@ -88,7 +88,7 @@ def run_training(
     description = run_folder.describe(folder, command, deterministic, chosen)
     run_folder.write_json(folder / "run.json", description)
     run_folder.write_json(folder / "data.json", data)
-    context = loop.Context(prepared.model, loop_settings(config), chosen, folder, prepared.state)
+    context = loop.Context(prepared.model, settings, chosen, folder, prepared.state)
     outcome = loop.train(context, prepared.phases, prepared.watch)
     run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     return Run(folder, outcome=outcome)

@@ -40,6 +40,7 @@ from ..layers import (
     to_hsv,
     to_rgb,
 )
+from .network import Network, takes_images
 from .settings import derived, renamed
 
 tfd = tfp.distributions
@@ -109,7 +110,8 @@ class BetaVAEConfig:
             raise ValueError(f"color_space is '{self.color_space}', but images have {channels} channel(s); expected 3")
 
 
-class BetaVAE(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class BetaVAE(Network):
     """The autoencoder; images are float32 [n, h, w, c] in [0, 1].
 
     Example:
@@ -117,6 +119,8 @@ class BetaVAE(keras.Model):
       >>> model.reconstruct(tf.zeros([2, 16, 16, 1])).shape
       TensorShape([2, 16, 16, 1])
     """
+
+    settings = BetaVAEConfig
 
     def __init__(self, config: BetaVAEConfig, **kwargs):
         super().__init__(**kwargs)
@@ -130,6 +134,7 @@ class BetaVAE(keras.Model):
         self.prior = standard_gaussian(config.latents)
         self.built = True
 
+    @takes_images
     def code(self, images) -> tuple:
         """(mean, log_variance) of q(z | x), float32 [n, latents]."""
         return self.heads(self.encoder(self.seen(images)))
@@ -153,6 +158,9 @@ class BetaVAE(keras.Model):
     def reconstruct(self, images):
         """The picture of the posterior's mean, float32 like images."""
         return self.decode(self.code(images)[0])
+
+    def call(self, images):
+        return self.reconstruct(images)
 
     def losses(self, batch: dict, noise: Noise, features: Callable | None = None, first_step: int = 0) -> dict:
         """The terms of the objective, one value a row.

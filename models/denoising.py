@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from ..layers import Noise, StridedConvolutions, StridedDeconvolutions, without_rectangle
+from .network import Network, takes_images
 from .settings import derived
 
 
@@ -33,8 +34,11 @@ class DenoisingConfig:
     activation: str = "elu"
 
 
-class Denoising(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class Denoising(Network):
     """The autoencoder; images are float32 [n, h, w, c] in [0, 1]."""
+
+    settings = DenoisingConfig
 
     def __init__(self, config: DenoisingConfig, **kwargs):
         super().__init__(**kwargs)
@@ -46,6 +50,7 @@ class Denoising(keras.Model):
         self.decoder.build((None, config.bottleneck))
         self.built = True
 
+    @takes_images
     def features(self, images):
         """J(x): float32 [n, bottleneck] in (-1, 1)."""
         return self.encoder(images)
@@ -53,6 +58,9 @@ class Denoising(keras.Model):
     def reconstruct(self, images):
         """The whole picture, float32 like images."""
         return tf.sigmoid(self.decoder(self.features(images)))
+
+    def call(self, images):
+        return self.reconstruct(images)
 
     def losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
         """{"total"}, float32 [b]: the squared error, summed over pixels, of the picture filled in.

@@ -18,6 +18,7 @@ from ..layers import GaussianPosterior, Noise, diagonal_gaussian
 from . import scan
 from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
+from .network import Network
 from .symbol_vae import SymbolVAE, SymbolVAEConfig, khot, some
 
 tfd = tfp.distributions
@@ -47,7 +48,8 @@ class JMVAEConfig:
             raise ValueError("jmvae takes a likelihood over pixels and a fixed beta")
 
 
-class JMVAE(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class JMVAE(Network):
     """The joint autoencoder; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
 
     Example:
@@ -57,6 +59,8 @@ class JMVAE(keras.Model):
       >>> model.images_to_symbols(tf.zeros([2, 16, 16, 3]))["label"].shape
       TensorShape([2, 2])
     """
+
+    settings = JMVAEConfig
 
     def __init__(self, config: JMVAEConfig, **kwargs):
         super().__init__(**kwargs)

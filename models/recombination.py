@@ -16,6 +16,7 @@ import tensorflow_probability as tfp
 
 from ..layers import LatentOperator, Noise, diagonal_gaussian
 from .beta_vae import LOG_VARIANCES
+from .network import Network
 from .symbol_vae import SymbolVAE, khot
 
 tfd = tfp.distributions
@@ -48,8 +49,11 @@ class RecombinationConfig:
             )
 
 
-class Recombination(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class Recombination(Network):
     """The operator network."""
+
+    settings = RecombinationConfig
 
     def __init__(self, config: RecombinationConfig, **kwargs):
         super().__init__(**kwargs)

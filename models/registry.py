@@ -62,12 +62,16 @@ def build(content: Mapping[str, Any], seed: int = 0) -> keras.Model:
       >>> models.build({"family": "xcov", "latents": 3}).config.latents
       3
     """
+    if not isinstance(content, Mapping):
+        raise UserError(f'model settings are {content!r}; expected a dict, as {{"family": "xcov", "latents": 3}}')
     content = dict(content)
     chosen = family(content.pop("family", None))
-    if heads := chosen.heads({**settings_module.section(chosen.settings), **content}):
-        content["heads"] = heads
+    if not 0 <= seed < 2**31:
+        raise UserError(f"seed is {seed}; expected 0 to {2**31 - 1}")
     keras.utils.set_random_seed(seed)
     try:
+        if heads := chosen.heads({**settings_module.section(chosen.settings), **content}):
+            content["heads"] = heads
         return chosen.build(settings_module.read(chosen.settings, content))
     except (ValueError, TypeError) as error:
         reason = inspect.cleandoc(str(error)).splitlines()[0]

@@ -41,6 +41,7 @@ from ..layers import (
     standard_gaussian,
 )
 from .contract import Family
+from .network import Network, takes_images
 from .settings import derived
 from .signature import Signature
 
@@ -113,7 +114,8 @@ class ReplayConfig:
             )
 
 
-class Replay(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class Replay(Network):
     """Classifier and generator in one.
 
     Images are float32 [batch, height, width, channels] in [0, 1]. `represent` turns them into what is imagined
@@ -127,6 +129,8 @@ class Replay(keras.Model):
     """
 
     features: Any  # `ConvolutionalFeatures`, or None.
+
+    settings = ReplayConfig
 
     def __init__(self, config: ReplayConfig, **kwargs):
         super().__init__(**kwargs)
@@ -201,6 +205,7 @@ class Replay(keras.Model):
         """(height, width, channels) of what is imagined and rehearsed."""
         return self.feature_shape if self.config.internal else tuple(self.config.image_shape)
 
+    @takes_images
     def represent(self, images):
         """What is imagined and rehearsed: features where replay is internal, else pixels; float32 [n, units]."""
         if self.config.mean:

@@ -23,6 +23,7 @@ from ..layers import Noise
 from .beta_vae import ENLARGED, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
 from .denoising import Denoising, DenoisingConfig
+from .network import Network
 from .recombination import OPERATORS, Recombination, RecombinationConfig
 from .signature import Signature
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
@@ -67,7 +68,8 @@ class ScanConfig:
         return self.vision.likelihood == "features" or self.view == "denoised"
 
 
-class Scan(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class Scan(Network):
     """The four networks; images are float32 [n, h, w, c] in [0, 1], symbols k-hot float32 [n, values].
 
     Example:
@@ -78,6 +80,8 @@ class Scan(keras.Model):
       >>> model.symbols_to_images(red, 2, [0, 0])["images"].shape
       TensorShape([2, 16, 16, 3])
     """
+
+    settings = ScanConfig
 
     def __init__(self, config: ScanConfig, **kwargs):
         super().__init__(**kwargs)

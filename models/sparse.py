@@ -32,6 +32,7 @@ from ..layers import (
     Whitening,
 )
 from .contract import Capability, Family
+from .network import Network, takes_images
 from .signature import Signature
 
 _BETWEEN = ("none", "stop_targets", "full")
@@ -172,7 +173,8 @@ class Stage(keras.layers.Layer):
         return simple, pooled, pooled
 
 
-class Sparse(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class Sparse(Network):
     """The stack of stages. Images are float32 [batch, height, width, channels] in [0, 1].
 
     Example:
@@ -180,6 +182,8 @@ class Sparse(keras.Model):
       >>> model.encode(tf.zeros([2, 16, 16, 1]))["features"].shape[1] == model.units
       True
     """
+
+    settings = SparseConfig
 
     def __init__(self, config: SparseConfig, **kwargs):
         super().__init__(**kwargs)
@@ -273,6 +277,7 @@ class Sparse(keras.Model):
 
     # ---- use
 
+    @takes_images
     def outputs(self, images) -> list:
         """What every stage gives: float32 [n, rows, columns, maps] each, the neurons last."""
         values, found = self.whitening(images), []
@@ -297,6 +302,9 @@ class Sparse(keras.Model):
         columns = [(features[:, n["index"]] - n["threshold"]) * n["polarity"] for n in self.chosen.values()]
         return {"features": features, "neurons": tf.stack(columns, axis=1)}
 
+    def call(self, images):
+        return self.encode(images)["features"]
+
     def neuron(self, images, index) -> dict:
         """{"response": float32 [n, k]} of some neurons.
 
@@ -306,6 +314,7 @@ class Sparse(keras.Model):
         """
         return {"response": tf.gather(self.encode(images)["features"], index, axis=1)}
 
+    @takes_images
     def reconstruct(self, images) -> dict:
         """{"images": float32 [n, h, w, c]}: whitened images, seen through the first stage."""
         stage = self.stages[0]

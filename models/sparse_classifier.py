@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ..layers import Noise
 from .contract import Capability, Family
+from .network import Network
 from .signature import Signature
 from .sparse import Sparse, SparseConfig
 
@@ -35,7 +36,8 @@ class SparseClassifierConfig(SparseConfig):
             raise ValueError("memory_saving takes one stage after the other, but labels teach all of them together")
 
 
-class SparseClassifier(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class SparseClassifier(Network):
     """A `Sparse` network with a layer of logistic units.
 
     Args:
@@ -48,6 +50,8 @@ class SparseClassifier(keras.Model):
       TensorShape([2, 4])
     """
 
+    settings = SparseConfig
+
     def __init__(self, config: SparseConfig, classes: int, **kwargs):
         super().__init__(**kwargs)
         self.config, self.classes = config, classes
@@ -57,6 +61,9 @@ class SparseClassifier(keras.Model):
         self.logistic = keras.layers.Dense(classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic")
         self.logistic.build((None, self.network.units))
         self.built = True
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "classes": self.classes}
 
     def losses(self, batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
         """The terms of the objective, one value a row; a pure function of batch and weights.

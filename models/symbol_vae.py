@@ -16,6 +16,7 @@ import tensorflow_probability as tfp
 
 from ..layers import GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
 from .beta_vae import LOG_VARIANCES
+from .network import Network
 
 tfd = tfp.distributions
 
@@ -41,7 +42,8 @@ class SymbolVAEConfig:
             raise ValueError(f"divergence is '{self.divergence}'; expected 'forward' or 'reverse'")
 
 
-class SymbolVAE(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class SymbolVAE(Network):
     """The autoencoder of symbols.
 
     Args:
@@ -56,6 +58,8 @@ class SymbolVAE(keras.Model):
       TensorShape([1, 4])
     """
 
+    settings = SymbolVAEConfig
+
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):
         super().__init__(**kwargs)
         self.config, self.sizes = config, tuple(sizes)
@@ -68,7 +72,11 @@ class SymbolVAE(keras.Model):
         self.middle.build((None, latents))
         self.values.build((None, config.hidden))
         self.prior = standard_gaussian(latents)
+        self.latents = latents
         self.built = True
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "sizes": self.sizes, "latents": self.latents}
 
     def code(self, symbols) -> tuple:
         """(mean, log_variance) of q(z_y | y), float32 [n, latents], of k-hot symbols float32 [n, values]."""

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from ..layers import CrossCovariance, FittedGaussian, Noise
 from .contract import Capability, Family
+from .network import Network, takes_images
 from .signature import Signature
 
 
@@ -61,7 +62,8 @@ class XCovConfig:
         _feature_shape(self)
 
 
-class XCov(keras.Model):
+@keras.saving.register_keras_serializable("reverie")
+class XCov(Network):
     """The autoencoder with an observed and a latent code.
 
     Images are float32 [batch, height, width, channels] in [0, 1]; the decoder is linear, so its images may
@@ -72,6 +74,8 @@ class XCov(keras.Model):
       >>> model.encode(np.zeros([2, 28, 28, 1], np.float32))["features"].shape
       TensorShape([2, 3])
     """
+
+    settings = XCovConfig
 
     def __init__(self, config: XCovConfig, **kwargs):
         super().__init__(**kwargs)
@@ -258,6 +262,7 @@ class XCov(keras.Model):
     def call(self, images):
         return self.reconstruct(images)["images"]
 
+    @takes_images
     def _codes(self, images):
         """({head: logits [n, classes]}, z [n, latents])."""
         hidden = self.encoder(images)

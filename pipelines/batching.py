@@ -163,7 +163,7 @@ def drawn(images: Images, count: int, seed: int = 0) -> dict[str, tf.Tensor]:
     """
     count = min(count, len(images))
     if images.shards is not None:
-        return next(iter(frame_stream.batches(images.shards, count, seed=seed, start_step=0, shuffle=True)))
+        return next(iter(batches(images, count, seed=seed)))
     rows = np.random.default_rng(seed).permutation(len(images))[:count]
     batch = next(iter(in_order(_at(images, rows), count)))
     return {**batch, "index": tf.constant(rows, tf.int64)}

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -197,6 +197,8 @@ class Vocabulary:
     def parse(self, text: str) -> dict[str, str]:
         """ "white wall, red hat" as {attribute: value}; `name=value` says the same of any attribute.
 
+        Commas may be left out and words may be in any case where that leaves one meaning: "Dark woman".
+
         Raises:
           UserError: nothing named, an unknown word (with the nearest known ones), a contradiction.
         """
@@ -223,27 +225,87 @@ class Vocabulary:
     def _term(self, term: str) -> dict:
         name, equals, value = (part.strip() for part in term.partition("="))
         if equals:
-            self.labels({name: value})  # Refuses what is unknown.
-            return {name: value}
-        words = {name: "yes" for name in self.names if self.attributes[self._number(name)].binary and name == term}
-        if words:
-            return words
-        adjective, _, noun = term.rpartition(" ")
-        found: list = []
-        for attribute in self.attributes:
-            if attribute.noun and noun == attribute.noun and adjective in attribute.values:
-                found.append({attribute.name: adjective})
-            elif attribute.binary and adjective == "no" and noun == attribute.name:
-                found.append({attribute.name: "no"})
-            elif not attribute.noun and not attribute.binary and term in attribute.values:
-                found.append({attribute.name: term})
-            elif adjective in attribute.values and noun in self._nouns(attribute):
-                found.append({attribute.name: adjective, attribute.noun: noun})
+            symbol = {self._spelled(name, self.names): value}
+            for known in symbol:
+                symbol[known] = self._spelled(value, self.attributes[self._number(known)].values)
+            self.labels(symbol)  # Refuses what is unknown.
+            return symbol
+        words = term.split()
+        found = self._readings(tuple(words), {})
+        if not found:
+            found = self._chained(words)
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value")
-        raise UserError(f"'{term}' is not known{nearest(term, self.phrases())}")
+            commas = ", or commas between the words" if len(words) > 1 else ""
+            raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value{commas}")
+        joined = f"; a comma joins words: '{', '.join(words)}'" if len(words) > 1 else ""
+        raise UserError(f"'{term}' is not known{nearest(term, self.phrases())}{joined}")
+
+    def _chained(self, words: list[str]) -> list[dict]:
+        """What words without commas say: adjectives one after the other, as in "dark woman" or "red big hat".
+
+        Every way to cut them into known terms is tried, where an adjective may also be said of the noun at the end.
+
+        Raises:
+          UserError: they can only be cut so that they contradict each other.
+        """
+        known: dict[tuple, list[dict]] = {}
+        readings: list[list[dict]] = [[] for _ in words]  # Of the words from here to the end.
+        clash = ""
+        for start in reversed(range(len(words))):
+            found = list(self._readings(tuple(words[start:]), known))
+            for end in range(start + 1, len(words)):
+                nouns = [(), *(tuple(words[noun:]) for noun in range(end, len(words)))]
+                said = [one for noun in nouns for one in self._readings((*words[start:end], *noun), known)]
+                for first, rest in itertools.product(said, readings[end]):
+                    differ = [name for name in first.keys() & rest.keys() if first[name] != rest[name]]
+                    if not differ:
+                        found.append({**first, **rest})
+                    elif not start:
+                        clash = f"{differ[0]} is both {first[differ[0]]} and {rest[differ[0]]}"
+            readings[start] = [one for place, one in enumerate(found) if one not in found[:place]]
+        if not readings[0] and clash:
+            raise UserError(f"contradiction: {clash} in '{' '.join(words)}'")
+        return readings[0]
+
+    def _readings(self, words: tuple[str, ...], known: dict[tuple, list[dict]]) -> list[dict]:
+        """Every symbol that a single term may mean: as it is written, and if it is nothing then in any case."""
+        if words not in known:
+            known[words] = self._read(" ".join(words), str) or self._read(" ".join(words), str.casefold)
+        return known[words]
+
+    def _read(self, term: str, spelling: Callable[[str], str]) -> list[dict]:
+        """Of a single term, with words compared in a spelling."""
+        term = spelling(term)
+        pairs = [(term[: blank.start()], term[blank.end() :]) for blank in re.finditer(" ", term)]
+        found: list[dict] = []
+
+        def named(values: tuple[str, ...], wanted: str) -> list[str]:
+            return [value for value in values if spelling(value) == wanted]
+
+        for attribute in self.attributes:
+            name = spelling(attribute.name)
+            if attribute.binary:
+                if term == name:
+                    return [{attribute.name: "yes"}]
+                found += [{attribute.name: "no"} for pair in pairs if pair == ("no", name)]
+            elif not attribute.noun:
+                found += [{attribute.name: value} for value in named(attribute.values, term)]
+            for adjective, noun in pairs if attribute.noun else ():
+                values = named(attribute.values, adjective)
+                if noun == spelling(attribute.noun):
+                    found += [{attribute.name: value} for value in values]
+                else:
+                    nouns = named(self._nouns(attribute), noun)
+                    found += [{attribute.name: value, attribute.noun: one} for value in values for one in nouns]
+        return found
+
+    @staticmethod
+    def _spelled(word: str, known: tuple[str, ...]) -> str:
+        """The word as it is known, in whichever case; as it is where that says nothing, or more than one."""
+        same = [one for one in known if one.casefold() == word.casefold()]
+        return same[0] if word not in known and len(same) == 1 else word
 
     def phrases(self) -> list[str]:
         """Every phrase that a single term may be."""

@@ -117,7 +117,26 @@ def test_the_table_s_errors_are_standard_errors_over_seeds():
     rows = [{"method": "a", "seed": k, "seconds": 1.0, "average_accuracy": v} for k, v in enumerate((0.8, 0.9, 0.7))]
     summary = summarize([*rows, {"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5}])
     assert summary[0]["average_accuracy"] == pytest.approx((0.8, 0.1 / np.sqrt(3))) and summary[0]["runs"] == 3
-    assert summary[1]["average_accuracy"] == (0.5, 0.0)
+    assert summary[1]["average_accuracy"] == (0.5, None)
+
+
+def test_a_method_with_one_run_has_no_error_in_table_and_chart(tmp_path, monkeypatch):
+    from reverie.evaluation import pictures
+    from reverie.experiments.compare import write
+
+    rows = [{"method": "a", "seed": k, "seconds": 1.0, "average_accuracy": v} for k, v in enumerate((0.8, 0.9))]
+    rows.append({"method": "b", "seed": 0, "seconds": 2.0, "average_accuracy": 0.5})
+    drawn = []
+    bars = pictures.bars
+    monkeypatch.setattr(pictures, "bars", lambda given, *more: drawn.extend(given) or bars(given, *more))
+    table = write(tmp_path, {"scenario": "class"}, rows)
+    assert "| a | 2 | 85.00 ± 5.00 |" in table and "| b | 1 | 50.00 | - | - | 2 |" in table
+    assert "± 0" not in (tmp_path / "report.html").read_text().replace("± 0</td>", "")
+    assert drawn == [("a", pytest.approx(85.0), pytest.approx(5.0)), ("b", 50.0, None)]
+    # The chart has a line at the end of one bar, and none at the other's.
+    picture = pictures.bars([("a", 50.0, 10.0), ("b", 50.0, None)], "accuracy", "per cent").astype(int)
+    without = pictures.bars([("a", 50.0, None), ("b", 50.0, None)], "accuracy", "per cent").astype(int)
+    assert picture.sum() != without.sum() and np.array_equal(picture[-20:, :40], without[-20:, :40])
 
 
 class TestBadCallsAreOneClearLine:

@@ -132,12 +132,6 @@ class _Session:
 
 def _check(context: Context, phases: list[Phase]) -> None:
     settings, strategy = context.settings, context.strategy
-    if settings.on_nonfinite not in ("stop", "skip"):
-        raise UserError(f"on_nonfinite is '{settings.on_nonfinite}'; expected 'stop' or 'skip'")
-    if settings.steps_per_call < 1:
-        raise UserError(f"steps_per_call is {settings.steps_per_call}; expected at least 1")
-    if not 0.0 <= settings.ema_decay < 1.0:
-        raise UserError(f"ema_decay is {settings.ema_decay:g}; expected at least 0 and below 1")
     if settings.jit and (strategy.num_replicas_in_sync > 1 or strategies.is_asynchronous(strategy)):
         raise UserError("jit works on one replica only (XLA cannot reach the other replicas' variables)")
     if strategies.is_asynchronous(strategy):

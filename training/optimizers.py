@@ -8,12 +8,18 @@ replicas. What has no kernel falls through to Keras.
 
 import contextlib
 import dataclasses
+import inspect
+import numbers
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from ..errors import UserError
+from ..errors import UserError, first_line
+
+# Arguments of Keras optimizers that are not settings of ours: the schedule gives the rate.
+_NOT_OURS = ("learning_rate", "name")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,20 +104,42 @@ def make_optimizer(section: Mapping, variables: list) -> "Fused | FromKeras":
       0.9
     """
     settings = dict(section)
-    name = settings.pop("name")
+    name = settings.pop("name", None)
+    known = known_settings(name)
     if name in _RULES:
-        known = [field.name for field in dataclasses.fields(_RULES[name].settings)]
         unknown = set(settings) - set(known)
         if unknown:
             raise UserError(f"optimizer '{name}' does not know {sorted(unknown)}; it takes {sorted(known)}")
+        for setting, value in settings.items():
+            if not isinstance(value, numbers.Real):
+                raise UserError(f"optimizer.{setting} is {value!r}; expected a number, as {known[setting]}")
         return Fused(name, variables, _RULES[name].settings(**settings))
-    kind = getattr(keras.optimizers, name, None)
+    try:
+        return FromKeras(getattr(keras.optimizers, name)(**settings), variables)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer '{name}': {first_line(error)}") from None
+
+
+def known_settings(name: str | None) -> dict[str, Any]:
+    """Every setting of its own that an optimizer has: setting -> default.
+
+    Args:
+      name: a rule's, or the class name of a Keras optimizer.
+
+    Raises:
+      UserError: no such optimizer.
+
+    Example:
+      >>> known_settings("adadelta")
+      {'rho': 0.95, 'epsilon': 1e-06}
+    """
+    if name in _RULES:
+        return {field.name: field.default for field in dataclasses.fields(_RULES[name].settings)}
+    kind = getattr(keras.optimizers, str(name), None)
     if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
         raise UserError(f"optimizer is '{name}'; expected {', '.join(_RULES)} or the name of a Keras optimizer")
-    try:
-        return FromKeras(kind(**settings), variables)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"optimizer '{name}': {error}") from None
+    parameters = inspect.signature(kind).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in _NOT_OURS}
 
 
 class Fused(tf.Module):

@@ -1,11 +1,21 @@
 """What a run is made of: its settings, its phases with their hooks, and where each phase lies among the steps."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping
 
 import keras
 import tensorflow as tf
+
+from ..errors import UserError
+
+# Settings of the section `train` that count something: the least that each may be.
+_LEAST = {
+    "steps": 0, "batch_size": 1, "steps_per_call": 1, "log_every": 0, "checkpoint_every": 0, "evaluate_every": 0,
+    "picture_every": 0, "keep_checkpoints": 1, "max_skipped": 0,
+}  # fmt: skip
+_MOST = 2**31 - 1  # What TensorFlow counts with 32 bits.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +39,9 @@ class TrainSettings:
       on_nonfinite: "stop" at the first loss or gradient that is not finite, or "skip" such steps.
       max_skipped: with "skip", how many skipped steps in a row are tolerated.
 
+    Raises:
+      UserError: a number that means nothing, as a batch of no rows.
+
     Example:
       >>> TrainSettings(steps=100).batch_size
       100
@@ -48,6 +61,18 @@ class TrainSettings:
     on_nonfinite: str = "stop"
     max_skipped: int = 10
 
+    def __post_init__(self):
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not least <= value <= _MOST:
+                raise UserError(f"train.{name} is {value}; expected {least} to {_MOST}")
+        if not (self.epochs >= 0.0 and math.isfinite(self.epochs)):
+            raise UserError(f"train.epochs is {self.epochs:g}; expected 0 or more passes over the data")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise UserError(f"train.ema_decay is {self.ema_decay:g}; expected at least 0 and below 1")
+        if self.on_nonfinite not in ("stop", "skip"):
+            raise UserError(f"train.on_nonfinite is '{self.on_nonfinite}'; expected 'stop' or 'skip'")
+
 
 @dataclasses.dataclass(frozen=True)
 class LoopSettings(TrainSettings):
@@ -58,6 +83,11 @@ class LoopSettings(TrainSettings):
     """
 
     seed: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.seed <= _MOST:
+            raise UserError(f"seed is {self.seed}; expected 0 to {_MOST}")
 
 
 @dataclasses.dataclass(frozen=True)

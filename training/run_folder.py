@@ -58,9 +58,19 @@ def write_json(path, content: dict) -> None:
 
 
 def read_json(path) -> dict:
-    """A JSON file as a dict, {} where it does not exist."""
+    """A JSON file as a dict, {} where it does not exist.
+
+    Raises:
+      UserError: the file is no JSON object.
+    """
     path = pathlib.Path(path)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); restore the file, or use another folder") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}, not an object; restore the file")
+    return content
 
 
 def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] = ()) -> pathlib.Path:

@@ -1,6 +1,8 @@
 """Learning-rate schedules: pure functions of our own step counter, made by Keras."""
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Callable, Mapping
 
 import keras
@@ -77,11 +79,18 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
     settings = settings_of(section)
     name, rate = settings.name, float(settings.rate)
     warmup, final = int(settings.warmup_steps), float(settings.final_fraction)
+    decay, boundaries = settings.decay_steps, tuple(settings.boundaries)
     if name not in NAMES:
         raise UserError(f"schedule.name is '{name}'; expected one of {', '.join(NAMES)}")
-    if rate <= 0.0 or not 0 <= warmup < max(total_steps, 1):
+    if not 0.0 < rate < math.inf or not 0 <= warmup < max(total_steps, 1):
         raise UserError(
             f"schedule: rate={rate:g}, warmup_steps={warmup}; expected rate > 0 and 0 <= warmup_steps < {total_steps}"
+        )
+    if not all(isinstance(step, numbers.Integral) for step in boundaries) or list(boundaries) != sorted(boundaries):
+        raise UserError(f"schedule.boundaries is {boundaries}; expected whole numbers of steps in order, as (100, 200)")
+    if decay < 0 or not final >= 0.0:
+        raise UserError(
+            f"schedule: decay_steps={decay}, final_fraction={final:g}; expected neither to be negative"
         )
     rest = max(total_steps - warmup, 1)
     schedules = keras.optimizers.schedules
@@ -90,11 +99,10 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
     elif name == "linear":
         after = schedules.PolynomialDecay(rate, rest, end_learning_rate=rate * final)
     elif name == "exponential":
-        after = schedules.ExponentialDecay(rate, int(settings.decay_steps) or rest, final or 0.1)
+        after = schedules.ExponentialDecay(rate, int(decay) or rest, final or 0.1)
     elif name == "steps":
-        boundaries = [int(step) for step in settings.boundaries]
         factor = float(settings.factor)
-        after = schedules.PiecewiseConstantDecay(boundaries, [rate * factor**k for k in range(len(boundaries) + 1)])
+        after = schedules.PiecewiseConstantDecay(list(boundaries), [rate * factor**k for k in range(len(boundaries) + 1)])
     else:
         after = _constant(rate)
 

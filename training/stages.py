@@ -122,7 +122,10 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
     unknown = set(config.stages) - {*known, "start_from"}
     if unknown:
         raise UserError(f"stages has no entry '{sorted(unknown)[0]}'; expected {', '.join(known)} and start_from")
-    wanted = [name for name in known if int(config.stages[name].steps) > 0]
+    for name in known:
+        if not 0 <= config.stages[name].steps < 2**31:
+            raise UserError(f"stages.{name}.steps is {config.stages[name].steps}; expected 0 to {2**31 - 1}")
+    wanted = [name for name in known if config.stages[name].steps]
     if not wanted:
         raise UserError(f"stages: no stage has steps; set stages.{next(iter(known))}.steps or another")
     if config.train.steps or config.train.epochs:

@@ -7,9 +7,10 @@ import socket
 
 import tensorflow as tf
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 
 NAMES = ("auto", "one", "mirrored", "ps")
+_MOST_REPLICAS = 256  # Of one machine.
 
 
 def make_strategy(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
@@ -25,10 +26,13 @@ def make_strategy(name: str = "auto", replicas: int = 0) -> tf.distribute.Strate
         the number of workers and of servers; 0 is two.
 
     Raises:
-      UserError: unknown name, more replicas than devices, or TensorFlow already started with fewer CPUs.
+      UserError: unknown name, a number of replicas that cannot be, more of them than devices, a TF_CONFIG that says
+        nothing usable, or TensorFlow already started with fewer CPUs.
     """
     if name not in NAMES:
         raise UserError(f"strategy is '{name}'; expected one of {', '.join(NAMES)}")
+    if not 0 <= replicas <= _MOST_REPLICAS:
+        raise UserError(f"replicas is {replicas}; expected 0 (what the machine has) to {_MOST_REPLICAS}")
     if name == "ps":
         return _parameter_servers(replicas or 2)
     gpus = tf.config.list_physical_devices("GPU")
@@ -59,21 +63,43 @@ def serve_if_told() -> None:
     task = _cluster().get("task", {}).get("type")
     if task in ("worker", "ps"):
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-        server = tf.distribute.Server(
-            resolver.cluster_spec(), job_name=task, task_index=resolver.task_id, protocol="grpc", start=True
-        )
+        try:
+            server = tf.distribute.Server(
+                resolver.cluster_spec(), job_name=task, task_index=resolver.task_id, protocol="grpc", start=True
+            )
+        except tf.errors.OpError as error:  # The port is taken, or the host is not this one.
+            raise UserError(f"TF_CONFIG: {task} {resolver.task_id} cannot be served: {first_line(error)}") from None
         server.join()
 
 
 def _cluster() -> dict:
+    """What TF_CONFIG says, checked; {} without it."""
     content = os.environ.get("TF_CONFIG", "")
     try:
-        cluster = json.loads(content) if content else {}
+        said = json.loads(content) if content else {}
     except ValueError as error:
         raise UserError(f"TF_CONFIG is not JSON ({error})") from None
-    if cluster and not {"worker", "ps", "chief"} <= set(cluster.get("cluster", {})):
+    if not isinstance(said, dict):
+        raise UserError(f"TF_CONFIG is {content!r}; expected an object with the entries cluster and task")
+    if not said:
+        return said
+    jobs = said.get("cluster")
+    if not isinstance(jobs, dict) or not {"worker", "ps", "chief"} <= set(jobs) or not all(map(_is_hosts, jobs.values())):
         raise UserError("TF_CONFIG's cluster needs the jobs chief, worker and ps, each a list of host:port")
-    return cluster
+    task = said.get("task", {})
+    kind, index = (task.get("type"), task.get("index", 0)) if isinstance(task, dict) else (None, None)
+    # Without a task this process is the one that coordinates.
+    if task != {} and not (isinstance(kind, str) and kind in jobs and index in range(len(jobs[kind]))):
+        raise UserError(
+            f"TF_CONFIG's task is {json.dumps(task)}; expected a type of {', '.join(jobs)} and its index in that list, "
+            "from 0"
+        )
+    return said
+
+
+def _is_hosts(hosts: object) -> bool:
+    """Whether this is a list of "host:port"."""
+    return isinstance(hosts, list) and bool(hosts) and all(isinstance(host, str) and ":" in host for host in hosts)
 
 
 @functools.cache

@@ -45,11 +45,18 @@ class TransferSettings:
       pretrained: run folder of the network, or "" to start from nothing.
       head_steps: steps in which the head alone learns; with 0 there is no such phase.
       rate: peak learning rate once everything learns.
+
+    Raises:
+      UserError: a negative number of steps.
     """
 
     pretrained: str = ""
     head_steps: int = 1000
     rate: float = 1e-4
+
+    def __post_init__(self):
+        if self.head_steps < 0:
+            raise UserError(f"transfer.head_steps is {self.head_steps}; expected 0 or more")
 
 
 def phases(settings: TransferSettings, model: Any, whole: Phase) -> list[Phase]:

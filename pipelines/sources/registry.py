@@ -89,7 +89,13 @@ def parse_source(source: str) -> ParsedSource:
     """
     kind, colon, place = source.partition(":")
     if kind in source_kinds() and (colon or kind in written(find_source(kind))):
+        if not place.strip() and kind not in written(find_source(kind)):
+            # A path of nothing would be the current folder.
+            raise UserError(f"data source '{source}' says no place; expected {' or '.join(written(find_source(kind)))}")
         return ParsedSource(kind, place)
+    if not source.strip():
+        raise UserError("data source is empty; expected for example folder:my/pictures, or one of the kinds "
+                        f"{', '.join(source_kinds())}")  # fmt: skip
     # Whoever registers a source knows their files better than a folder of pictures does.
     for candidate in (*_REGISTERED.values(), *_built_in().values()):
         if candidate.recognizes(source):

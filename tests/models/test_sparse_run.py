@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import PIL.Image
 import pytest
 from reverie import cli
 from reverie.export.graph_loader import GraphModel
@@ -108,7 +109,19 @@ def test_mistakes_are_one_clear_line(run, capsys, tmp_path):
 
     fails("evaluate", f"--workdir={run}", "--concept=discs", message="NAME=SOURCE")
     np.savez(tmp_path / "three.npz", x_train=np.zeros([6, 9, 9], np.uint8), y_train=np.arange(6) % 3)
-    fails("evaluate", f"--workdir={run}", f"--concept=x={tmp_path}/three.npz", message="labels [0, 1, 2]")
+    fails("evaluate", f"--workdir={run}", f"--concept=x={tmp_path}/three.npz", message="has the labels 0, 1, 2; expected 1")
+    cases = (
+        ("one", np.ones(6, int), "has the labels 1; expected 1 for the concept and 0 for everything else"),
+        ("none", None, "has no labels; expected 1 for the concept"),
+        ("few", np.arange(6) == 2, "has 1 image(s) of the concept and 5 of everything else; expected two or more"),
+    )
+    for name, labels, message in cases:
+        arrays = {"x_train": np.zeros([6, 9, 9], np.uint8)} | ({} if labels is None else {"y_train": labels * 1})
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        fails("evaluate", f"--workdir={run}", f"--concept=x={tmp_path}/{name}.npz", message=message)
+    fails("evaluate", f"--workdir={run}", f"--concept=a/b={tmp_path}/few.npz", message="concept is named 'a/b'")
+    twice = [f"--concept=x={tmp_path}/few.npz"] * 2
+    fails("evaluate", f"--workdir={run}", *twice, message="concept x is given twice")
     other = ["--config=sparse_small", "--config.model.field=80", f"--workdir={tmp_path}/run"]
     source = f"--config.data.source=frames:{run.parent}/frames"
     fails("train", *other, source, "--config.data.resize=stretch", message="does not fit")
@@ -122,3 +135,26 @@ def test_memory_saving_takes_the_same_steps(run, tmp_path):
         weights.append([v.numpy() for v in experiment.load(tmp_path / saving)[1].weights])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+def test_concepts_are_found_at_any_legal_path(run, tmp_path):
+    images, labels = np.load(run.parent / "discs.npz").values()
+    sources = {}
+    for name, kind in (("a", "folder, with [brackets] = odd"), ("b", "plain")):
+        folder = tmp_path / kind
+        for label in (0, 1):
+            (folder / f"{label}, [x]").mkdir(parents=True)
+            for number, image in enumerate(images[labels == label]):
+                PIL.Image.fromarray(image).save(folder / f"{label}, [x]" / f"{number}.png")
+        sources[name] = f"{name}=folder:{folder}"
+    own = json.loads((run / "evaluation.json").read_text())
+    options = [f"--concept={sources['a']}", f"--concept={sources['b']},c={run.parent}/discs.npz", "--every=2"]
+    try:
+        assert cli.main(["reverie", "evaluate", f"--workdir={run}", *options]) == 0
+        numbers = json.loads((run / "evaluation.json").read_text())
+    finally:
+        (run / "evaluation.json").write_text(json.dumps(own))
+    for name in "abc":
+        assert numbers[f"{name}_guess"] == 0.5
+        # The same pictures under other names, in another order at most.
+        assert numbers[f"{name}_first_stage"] > 0.7

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,6 +70,50 @@ def test_subsets_are_every_part_but_the_empty_one():
 def test_what_cannot_be_understood_is_refused_in_a_line(text, message):
     with pytest.raises(UserError, match=message):
         scenes().parse(text)
+
+
+def people() -> Vocabulary:
+    return Vocabulary((
+        Attribute("hair", ("dark", "fair", "red")), Attribute("sex", ("man", "woman")),
+        Attribute("glasses", ("no", "yes")), Attribute("mood", ("Happy", "happy", "sad")),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("dark woman", {"hair": "dark", "sex": "woman"}),
+        ("Dark", {"hair": "dark"}),
+        ("DARK Woman no glasses", {"hair": "dark", "sex": "woman", "glasses": "no"}),
+        ("sad   woman, glasses", {"mood": "sad", "sex": "woman", "glasses": "yes"}),
+        ("happy man", {"mood": "happy", "sex": "man"}),
+        ("Hair=Dark", {"hair": "dark"}),
+    ],
+)
+def test_adjectives_follow_one_another_and_case_does_not_matter(text, symbol):
+    assert people().parse(text) == symbol
+
+
+def test_an_adjective_is_said_of_the_noun_at_the_end():
+    color, size = Attribute("object_color", ("red", "blue"), "object"), Attribute("size", ("big", "small"))
+    words = Vocabulary((color, size, Attribute("object", ("hat", "ball", "beach ball"))))
+    assert words.parse("Red big hat") == {"object_color": "red", "size": "big", "object": "hat"}
+    assert words.parse("big blue beach ball") == {"object_color": "blue", "size": "big", "object": "beach ball"}
+    assert scenes().parse("white wall red hat") == scenes().parse("white wall, red hat")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("HAPPY", "'HAPPY' may mean {'mood': 'Happy'} or {'mood': 'happy'}; write name=value"),
+        ("dark fair woman", "contradiction: hair is both dark and fair in 'dark fair woman'"),
+        ("dark wman", "'dark wman' is not known; nearest: dark, woman, man; a comma joins words: 'dark, wman'"),
+        ("HAIR=Dork", "hair has no value 'Dork'; nearest: dark"),
+    ],
+)
+def test_words_that_leave_several_meanings_or_none_are_refused_with_what_to_write(text, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        people().parse(text)
 
 
 def test_vectors_that_contradict_themselves_are_refused():

@@ -1,0 +1,38 @@
+"""Files that a verb writes: what cannot be written is said before the work is done, and not after it."""
+
+import pathlib
+
+from ..errors import UserError
+
+
+def output_file(path: str | pathlib.Path, suffix: str = "") -> pathlib.Path:
+    """Where a file will be written, its folder made.
+
+    Args:
+      path: as somebody gave it.
+      suffix: that is added where the path has another, or none; "" leaves the path as it is.
+
+    Returns:
+      The path; what lies there is left as it is.
+
+    Raises:
+      UserError: a folder, or a file that cannot be written.
+
+    Example:
+      out = output_file("new/codes", ".npz")
+    """
+    place = pathlib.Path(path)
+    if place.is_dir():
+        raise UserError(f"{path} is a folder; expected a file to write to")
+    if suffix and place.suffix != suffix:
+        place = place.with_name(place.name + suffix)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        there = place.exists()
+        with open(place, "ab"):
+            pass
+        if not there:
+            place.unlink()
+    except OSError as error:
+        raise UserError(f"{place} cannot be written: {error.strerror}") from None
+    return place
