@@ -23,6 +23,7 @@ from reverie.configs import defaults
 def get_config() -> ml_collections.ConfigDict:
     config = defaults.get_config("xcov")
     config.model.reconstruction_weight = 30.0
+    config.model.centered = True
     config.train.epochs = 40.0
     config.train.evaluate_every = 6000
     config.train.picture_every = 6000

@@ -8,7 +8,7 @@ import pathlib
 
 from .. import models
 from ..errors import StorageError, UserError
-from . import pictures
+from . import collapse, pictures
 from .contract import of_family
 from .numbers import read_numbers
 
@@ -21,7 +21,8 @@ figcaption{color:#555;font-size:.9rem}.key{display:flex;gap:2.2rem;flex-wrap:wra
 .key div{font-size:1.7rem;font-weight:600}.key span{display:block;font-size:.8rem;font-weight:400;color:#555}
 .gallery{display:flex;flex-wrap:wrap;gap:.5rem 2rem;align-items:flex-start}.gallery figcaption{max-width:34rem}
 .curves{display:flex;flex-wrap:wrap;gap:1rem}.curves img{width:32rem}details{margin:.4rem 0}summary{cursor:pointer}
-p.note{color:#555}
+p.note{color:#555}.wrong{border:2px solid #b00;background:#fee;padding:.6rem 1rem;margin:1rem 0}
+.wrong ul{margin:.3rem 0}
 """
 
 
@@ -40,6 +41,7 @@ def write(workdir) -> pathlib.Path:
     body = [
         f"<h1>{html.escape(config['model']['family'])} &middot; {html.escape(folder.resolve().name)}</h1>",
         f"<p class=note>{html.escape(_summary(config, run))}</p>",
+        _collapse(config, numbers, folder),
         _headlines(config, numbers),
         _pictures(folder),
         _curves(folder),
@@ -89,6 +91,16 @@ def _summary(config: dict, run: dict) -> str:
     return ", ".join(parts)
 
 
+def _collapse(config: dict, numbers: dict, folder: pathlib.Path) -> str:
+    """What was found wrong with the network by `evaluate`, or, where that was not run, while training."""
+    looks = [numbers] if collapse.measured(numbers) else [line for line in _metrics(folder) if collapse.measured(line)]
+    found = collapse.told(looks[-1], looks[-1]["step"]) if looks else []
+    if not found:
+        return ""
+    said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in [*found, collapse.remedy(config)])
+    return f"<div class=wrong><b>This network has not learned</b> ({looks[-1]['step']:,} steps)<ul>{said}</ul></div>"
+
+
 def _headlines(config: dict, numbers: dict) -> str:
     """The numbers that the family's evaluation names first, large, with what they mean."""
     family = config["model"]["family"]
@@ -121,13 +133,8 @@ def _pictures(folder: pathlib.Path) -> str:
 
 
 def _curves(folder: pathlib.Path) -> str:
-    path = folder / "metrics.jsonl"
     series: dict = {}
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue
+    for line in _metrics(folder):
         for name, value in line.items():
             if name not in ("step", "phase", "time") and isinstance(value, int | float):
                 steps, values = series.setdefault(name, ([], []))
@@ -139,6 +146,17 @@ def _curves(folder: pathlib.Path) -> str:
             logarithmic = min(points[1]) > 0 and max(points[1]) > 30 * min(points[1])
             drawn.append(image(pictures.to_png(pictures.curves({name: points}, name, logarithmic)), name))
     return f"<h2>Curves</h2><div class=curves>{''.join(drawn)}</div>" if drawn else ""
+
+
+def _metrics(folder: pathlib.Path) -> list[dict]:
+    """The lines of metrics.jsonl; one that a crash tore is left out."""
+    path, lines = folder / "metrics.jsonl", []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
 
 
 def _exports(folder: pathlib.Path) -> str:

@@ -3,7 +3,9 @@
 import dataclasses
 from typing import Any
 
-from ..evaluation import check_options, of_family, pictures, report
+from absl import logging
+
+from ..evaluation import check_options, collapse, of_family, pictures, report
 from ..training import run_folder
 from .run import Run
 
@@ -23,6 +25,10 @@ def evaluate(run: Run, **options: Any) -> dict[str, Any]:
     found = run.kind.evaluation_data(run.config, folder, run.model, run.step)
     data = dataclasses.replace(found, options=options)
     numbers = {"step": run.step, **evaluation.evaluate(run.model, data)}
+    judged = run.kind.judged(run.config, folder, run.model, run.step, data)
+    numbers |= {} if judged is None else collapse.measure(run.model, judged)
+    if wrong := collapse.told(numbers, run.step):
+        logging.warning("after %d steps: %s; %s", run.step, "; ".join(wrong), collapse.remedy(run.config.to_dict()))
     run_folder.write_json(folder / "evaluation.json", numbers)
     (folder / "pictures").mkdir(exist_ok=True)
     drawn = evaluation.draw(run.model, data, numbers)

@@ -82,6 +82,12 @@ class Kind(Protocol):
         """What the run's evaluation is given."""
         ...
 
+    def judged(
+        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int, data: EvaluationData
+    ) -> pipelines.Images | None:
+        """The images by which a collapse is noticed (see `evaluation.collapse`), None while nothing can be said yet."""
+        ...
+
     def sample(self, config: ml_collections.ConfigDict) -> Sample:
         """What an export is calibrated and judged on."""
         ...

@@ -1,15 +1,17 @@
 """Plain runs: one objective on one set of images from the first step to the last."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import ml_collections
 import tensorflow as tf
+from absl import logging
 
 from .. import models, pipelines
 from ..errors import UserError
-from ..evaluation import EvaluationData, of_family
+from ..evaluation import EvaluationData, collapse, of_family
 from ..models import Capability
 from ..training.loop import Hooks, Phase, Watch
 from .kinds import Prepared, Sample
@@ -39,12 +41,13 @@ class Plain:
     def prepare(
         self, config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy, workdir: pathlib.Path, read: dict
     ) -> Prepared:
-        del workdir
         sets = read or read_images(config, "train", "validation")
         with strategy.scope():
             model = models.build(self.model_section(config), config.seed)
         phases = self.phases(config, model, sets["train"], strategy)
-        watch = monitors(models.family(config.model.family), model, sets)
+        data = EvaluationData(sets["train"], sets.get("validation") or sets["train"])
+        health = health_of(config, model, lambda step: self.judged(config, workdir, model, step, data))
+        watch = dataclasses.replace(monitors(models.family(config.model.family), model, sets), health=health)
         return Prepared(model, phases, describe_images(sets["train"]), watch)
 
     def phases(self, config, model: Any, images: pipelines.Images, strategy: tf.distribute.Strategy) -> list[Phase]:
@@ -65,6 +68,12 @@ class Plain:
         del workdir
         sets = read_images(config, "train", "test")
         return EvaluationData(sets["train"], sets["test"], self.facts(config, model, step))
+
+    def judged(
+        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int, data: EvaluationData
+    ) -> pipelines.Images | None:
+        del config, workdir, model, step
+        return data.test
 
     def sample(self, config: ml_collections.ConfigDict) -> Sample:
         return Sample(read_images(config, "train")["train"])
@@ -143,3 +152,27 @@ def monitors(family: models.Family, model: Any, sets: dict[str, pipelines.Images
         return {name: picture.pixels for name, picture in evaluation.draw(model, data, {}).items()}
 
     return Watch(evaluate=numbers if validation else None, pictures=pictures)
+
+
+def health_of(
+    config: ml_collections.ConfigDict, model: Any, images: Callable[[int], pipelines.Images | None]
+) -> Callable[[int], dict[str, float]]:
+    """The `health` of a `Watch`: the numbers of `collapse.measure`; what they tell is said once.
+
+    Args:
+      config: of the run.
+      model: that is trained.
+      images: step -> those that it is looked at on, or None where nothing can be said.
+    """
+    said: set[str] = set()
+
+    def look(step: int) -> dict[str, float]:
+        shown = images(step)
+        numbers = {} if shown is None else collapse.measure(model, shown)
+        found = collapse.told(numbers, step)
+        if not said.issuperset(found):
+            logging.warning("after %d steps: %s; %s", step, "; ".join(found), collapse.remedy(config.to_dict()))
+            said.update(found)
+        return numbers
+
+    return look

@@ -1,10 +1,12 @@
 """Runs in stages, on pictures with words: see `training.stages`."""
 
+import pathlib
 from typing import Any
 
 import ml_collections
 
 from .. import pipelines
+from ..evaluation import EvaluationData
 from ..training import stages
 from .plain import Plain
 from .reading import read_images
@@ -28,3 +30,15 @@ class Staged(Plain):
 
     def facts(self, config: ml_collections.ConfigDict, model: Any, step: int) -> stages.StagesFacts:
         return stages.facts(config, model, step)
+
+    def judged(
+        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int, data: EvaluationData
+    ) -> pipelines.Images | None:
+        del workdir
+        end = 0
+        for stage in model.stages():
+            end += int(config.stages[stage.name].steps)
+            if "vision" in stage.gives:
+                # In the middle of the stage its codes may be those of its beginning, when the prior still outweighs all.
+                return data.test if step >= end and "vision" in stages.trained(config, model, step) else None
+        return None

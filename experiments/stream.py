@@ -17,9 +17,9 @@ from ..evaluation import EvaluationData, of_family, pictures
 from ..evaluation import continual as measures
 from ..evaluation.contract import StreamEvaluation
 from ..training import checkpoints, continual, run_folder
-from ..training.loop import Watch
+from ..training.loop import Watch, plan
 from .kinds import Prepared, Sample
-from .plain import Plain
+from .plain import Plain, health_of
 from .reading import read_streams
 
 # Of longer streams, tasks not learned yet are not measured (a matrix of 100 x 100 is mostly those), and what the
@@ -66,7 +66,13 @@ class StreamOfTasks(Plain):
             known = [value for value in row[:met] if value is not None]
             return {"average_accuracy": float(np.mean(known)), "peak_memory_gib": run_folder.peak_memory_gib()}
 
-        return Prepared(made.model, made.phases, facts, Watch(finished=finished), made.state)
+        def judged(step: int) -> pipelines.Images:
+            ended = [len(stream) if len(made.phases) == 1 else planned.number + 1
+                     for planned in plan(made.phases) if planned.own.end == step]  # fmt: skip
+            return _learned(streams[settings.evaluate_on], ended[0] if ended else 0)
+
+        watch = Watch(finished=finished, health=health_of(config, made.model, judged))
+        return Prepared(made.model, made.phases, facts, watch, made.state)
 
     def evaluation_data(
         self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int
@@ -78,6 +84,13 @@ class StreamOfTasks(Plain):
         measured = history.accuracy if continual.settings_of(config).evaluate_on == "test" else []
         facts = dataclasses.replace(history, accuracy=measured)
         return EvaluationData(streams["train"], streams["test"], facts, captions=history.captions)
+
+    def judged(
+        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int, data: EvaluationData
+    ) -> pipelines.Images:
+        del config, model, step
+        met = len(read_history(workdir).accuracy)
+        return _learned(data.test, met if met == len(data.test) else 0)
 
     def sample(self, config: ml_collections.ConfigDict) -> Sample:
         """Training images of all tasks in random order, as the first task shows their pixels.
@@ -94,6 +107,13 @@ class StreamOfTasks(Plain):
             names = [" or ".join(names[place::per_task]) for place in range(per_task)]
         images = stream.upto(len(stream) - 1)
         return Sample(images, names)
+
+
+def _learned(stream: pipelines.Stream, met: int) -> pipelines.Images:
+    """The images of the last of `met` tasks. While none was just learned, 0, those of the first without their labels:
+    what is known of classes then is up to the method, and no collapse."""
+    images = stream.tasks[max(met - 1, 0)]
+    return images if met else dataclasses.replace(images, labels=np.full_like(images.labels, -1))
 
 
 def read_history(workdir: pathlib.Path) -> measures.History:

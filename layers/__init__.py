@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .centering import Centering
     from .class_conditional_prior import ClassConditionalPrior
     from .color import from_chroma, to_chroma, to_hsv, to_rgb
     from .context_gate import ContextGate
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LAYERS",
     "CallInput",
+    "Centering",
     "ClassConditionalPrior",
     "ContextGate",
     "ConvolutionalFeatures",
@@ -61,6 +63,7 @@ __all__ = [
 
 # Module -> what it offers. These are written in keras.ops alone:
 _ON_EVERY_BACKEND = {
+    "centering": ("Centering",),
     "color": ("from_chroma", "to_chroma", "to_hsv", "to_rgb"),
     "context_gate": ("ContextGate",),
     "convolutional_features": ("ConvolutionalFeatures", "TransposedFeatures"),

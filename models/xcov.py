@@ -10,6 +10,9 @@ carry style: stroke, slant, lighting, identity.
 Normalization, so that the three weights mean the same at any size: the squared error is the mean over pixels,
 cross-entropy is in nats and summed over heads, and both are means over *all* rows of the batch, where rows
 without a label add nothing to the cross-entropy; C is taken once for the batch.
+
+`centered` networks see images as deviations from the mean training picture, and draw them so. MNIST's black ground does
+without; on bright pictures of many pixels the first steps of the paper's Adadelta turn off every unit, see `Centering`.
 """
 
 import dataclasses
@@ -19,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..layers import CrossCovariance, FittedGaussian, Noise
+from ..layers import Centering, CrossCovariance, FittedGaussian, Noise
 from .contract import Capability, Family
 from .network import Network, takes_images
 from .signature import Signature
@@ -40,6 +43,8 @@ class XCovConfig:
       activation: of every hidden layer.
       reconstruction_weight, classification_weight, covariance_weight: alpha, beta and gamma.
       covariance_on: "probabilities" (the paper) or "logits" (the authors' later Caffe example).
+      centered: whether the network sees and draws images as deviations from the mean training picture, brought to one
+        length on average (`layers.Centering`).
     """
 
     image_shape: tuple = (28, 28, 1)
@@ -53,6 +58,7 @@ class XCovConfig:
     classification_weight: float = 10.0
     covariance_weight: float = 10.0
     covariance_on: str = "probabilities"
+    centered: bool = False
 
     def __post_init__(self):
         if self.covariance_on not in ("probabilities", "logits"):
@@ -81,6 +87,9 @@ class XCov(Network):
         super().__init__(**kwargs)
         self.config = config
         shape, code = _feature_shape(config)
+        if config.centered:
+            self.centering = Centering(name="centering")
+            self.centering.build((None, *config.image_shape))
         self.encoder = _encoder(config)
         for name, size in config.heads.items():
             # An attribute each: TensorFlow's checkpoints pass over layers that Keras 3 keeps in a dict.
@@ -207,6 +216,11 @@ class XCov(Network):
         labels = columns[0] if len(columns) == 1 else tf.stack(columns, axis=-1)
         return {"images": self._decode(codes, style), "label": labels}
 
+    def prepare(self, images) -> None:
+        """Measures the mean picture, once, before the first step; float32 [n, h, w, c]."""
+        if self.config.centered:
+            self.centering.fit(images)
+
     def calibrate(self, images) -> None:
         """Measures the spread of z on training images (float32 [n, h, w, c]), for `generate`."""
         self.style_prior.fit(self._codes(images)[1])
@@ -265,11 +279,12 @@ class XCov(Network):
     @takes_images
     def _codes(self, images):
         """({head: logits [n, classes]}, z [n, latents])."""
-        hidden = self.encoder(images)
+        hidden = self.encoder(self.centering(images) if self.config.centered else images)
         return {name: head(hidden) for name, head in self.heads.items()}, self.style(hidden)
 
     def _decode(self, observed: list, style):
-        return self.decoder(tf.concat([*observed, style], axis=-1))
+        decoded = self.decoder(tf.concat([*observed, style], axis=-1))
+        return self.centering.restored(decoded) if self.config.centered else decoded
 
     def _label_columns(self, labels) -> list:
         return [labels] if len(self.config.heads) == 1 else tf.unstack(labels, num=len(self.config.heads), axis=-1)
@@ -331,5 +346,5 @@ FAMILY = Family(
     summary="an autoencoder whose code is (class, style); a cross-covariance penalty keeps style free of class",
     paper="Cheung et al. 2014, arXiv 1412.6583",
     evaluation="reverie.evaluation.xcov",
-    capabilities=frozenset({Capability.CALIBRATE}),
+    capabilities=frozenset({Capability.CALIBRATE, Capability.PREPARE}),
 )

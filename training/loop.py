@@ -35,11 +35,14 @@ class Watch:
       evaluate: () -> dict of scalars, called every `evaluate_every` steps.
       pictures: () -> dict of uint8 pictures [height, width, 1 or 3], called every `picture_every` steps.
       finished: (number of the phase) -> dict of scalars, called once at the end of each, after its `finish`.
+      health: (steps done) -> dict of scalars, called wherever something is evaluated, drawn or saved, and at the end of
+        each phase; it says itself, in words, what it finds wrong.
     """
 
     evaluate: Callable[[], dict] | None = None
     pictures: Callable[[], dict] | None = None
     finished: Callable[[int], dict] | None = None
+    health: Callable[[int], dict] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +196,11 @@ def _run_phase(session: _Session, runner: Runner) -> None:
             if watch.pictures and settings.picture_every and (done % settings.picture_every == 0 or done == end):
                 with runner.averaged():
                     records.pictures(done, phase.name, watch.pictures())
+            if watch.health and (done == end or any(done % n == 0 for n in _looks(settings))):
+                with runner.averaged():
+                    found = watch.health(done)
+                if found:
+                    records.scalars(done, phase.name, found)
             if settings.checkpoint_every and done % settings.checkpoint_every == 0 and done < end:
                 _save(session, runner, final=False)
         if done == end:
@@ -215,7 +223,13 @@ def _cadences(settings: LoopSettings, watch: Watch) -> list[int]:
         cadences.append(settings.evaluate_every)
     if watch.pictures:
         cadences.append(settings.picture_every)
-    return [cadence for cadence in cadences if cadence]
+    return [cadence for cadence in cadences if cadence] + (_looks(settings) if watch.health else [])
+
+
+def _looks(settings: LoopSettings) -> list[int]:
+    """At multiples of which steps the health of the network is looked at."""
+    every = (settings.evaluate_every, settings.picture_every, settings.checkpoint_every)
+    return [cadence for cadence in every if cadence]
 
 
 def _save(session: _Session, runner: Runner, final: bool) -> None:
