@@ -8,7 +8,7 @@
 - An expression of few pictures makes no class: its pictures are unlabeled, and so is a picture with two labels.
 - A picture that no row names is passed over.
 - Ana_Smith_0002.jpg and Ana_Smith_0001.jpg show the person Ana_Smith, who is in one split alone. A name without a
-  number at its end is a person of its own.
+  number at its end is a person of its own; a letter may follow the number.
 """
 
 import collections
@@ -27,7 +27,7 @@ from ..paths import existing
 from .contract import Option, Request, Source
 
 _LEGEND, _PICTURES = os.path.join("data", "legend.csv"), "images"
-_NUMBERED = re.compile(r"^(?P<person>.+)_\d+$")
+_NUMBERED = re.compile(r"^(?P<person>.+)_\d+[a-z]?$")
 
 
 class Expressions(Source):

@@ -48,7 +48,7 @@ def test_images_that_do_not_change_have_directions_without_a_share():
 def test_the_sheet_has_a_row_a_class_and_draws_no_change_as_gray(rng):
     resting = rng.random((8, 16, 16, 1))
     picture = sheet(resting, {"same": resting, "lit": resting + 0.2}, 3)
-    # Each row: a line of words of 20 pixels, and images of 64 between gaps of 2: the average, the mean change, three more.
+    # A row is a line of words, 20 pixels high, and images of 64 between gaps of 2: average, common change, three more.
     assert picture.shape == (2 * (20 + 64 + 4), 5 * 66 + 2, 3)
     assert (picture[22:86, 68:132] == 128).all()
     assert (picture[110:174, 68:132] == 255).all()

@@ -135,7 +135,8 @@ def test_images_without_labels_are_evaluated_as_far_as_they_go(trained_model, te
 def test_every_picture_has_pixels_and_a_caption(trained_model, test_images):
     drawn = xcov.draw(trained_model, EvaluationData(test_images, test_images), {})
     assert set(drawn) == {
-        "reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents", "class_directions",
+        "reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents",
+        "class_directions",
     }  # fmt: skip
     for name, (picture, caption) in drawn.items():
         assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.std() > 1, name

@@ -28,7 +28,7 @@ def write(root, rows, header="user.id,image,emotion"):
         ("Ana_Smith_0001.jpg", "Ana_Smith"),
         ("Dileep_107.jpg", "Dileep"),
         ("Lin_Yi-fu_0001.jpg", "Lin_Yi-fu"),
-        ("facial-expressions_2868588k.jpg", "facial-expressions_2868588k"),
+        ("facial-expressions_2868588k.jpg", "facial-expressions"),
         ("1.jpg", "1"),
     ],
 )
@@ -75,7 +75,7 @@ def test_no_person_is_in_two_splits_and_classes_are_those_of_the_whole_table(tmp
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [
-        ([("A_1.jpg", "joy")], "user.id,image,mood", "has the columns user.id, image, mood; expected user.id,image,emotion"),
+        ([("A_1.jpg", "joy")], "user.id,image,mood", "columns user.id, image, mood; expected user.id,image,emotion"),
         ([], "user.id,image,emotion", "has a header and no rows"),
         ([("A_1.jpg", "joy")] * 3, "user.id,image,emotion", "0 expressions have 2 pictures or more"),
     ],
