@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
+from .probes import balanced_accuracy
 
 
 class ReferenceClassifier:
@@ -84,8 +85,9 @@ class ReferenceClassifier:
     def _shown(self, images) -> np.ndarray:
         return np.clip(np.asarray(images), 0.0, 1.0) if self._clip else np.asarray(images)
 
-    def accuracy(self, images: pipelines.Images, head: str) -> float:
-        """Accuracy on real labeled images, without which its verdicts mean nothing."""
+    def accuracy(self, images: pipelines.Images, head: str, balanced: bool = False) -> float:
+        """Accuracy on real labeled images, without which its verdicts mean nothing; balanced counts classes alike."""
         column = images.labels.reshape(len(images), -1)[:, list(self.heads).index(head)]
         seen = np.concatenate([self.classes(b["image"], head) for b in pipelines.in_order(images, 500)])
-        return float(np.mean(seen[column >= 0] == column[column >= 0]))
+        seen, column = seen[column >= 0], column[column >= 0]
+        return balanced_accuracy(seen, column) if balanced else float(np.mean(seen == column))

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
-from . import pictures
+from . import class_directions, pictures
 from .codes import over, some_images
 from .contract import EvaluationData, Picture
 from .dependence import linear_dependence
-from .probes import probe_accuracy
+from .probes import balanced_accuracy, probe_accuracy
 from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
@@ -23,12 +23,14 @@ OPTIONS: dict[str, str] = {}
 _QUADRATIC_LIMIT = 32
 _SWEEP = 9
 _STYLES_JUDGED = 1000
+# Images whose changes make the directions of a class.
+_CHANGED = 300
 
 
 def quick(model, images: pipelines.Images) -> dict[str, float]:
-    """Accuracy, reconstruction error and linear dependence: cheap enough to run while training."""
+    """Accuracies, reconstruction error and linear dependence: cheap enough to run while training."""
     codes = over(model.encode, images)
-    result = {f"accuracy{_suffix(model, head)}": value for head, value in _accuracies(model, codes, images).items()}
+    result = _accuracies(model, codes, images)
     dependence = linear_dependence(codes["probabilities"], codes["features"])
     result |= {f"dependence_{name}": value for name, value in dependence.items()}
     result["reconstruction"] = float(over(lambda x: {"error": _squared_error(model, x)}, images)["error"].mean())
@@ -48,7 +50,9 @@ def evaluate(model, data: EvaluationData, reference_steps: int = 0) -> dict[str,
       "probe_quadratic" (with squares and products of z), "dependence_*", "reconstruction" (mean squared
       error), "judge_accuracy" (the separate classifier on real test images), "clamped_recognized" (it sees
       the class that y was clamped to, z from test images), "generated_recognized" (likewise, z from the
-      fitted prior). With several heads the names end in "_<head>". Without labels only what `quick` gives.
+      fitted prior). "balanced_accuracy", "probe_balanced" and "judge_balanced_accuracy" count every class alike,
+      as "clamped_recognized" does; chance is one over the classes. With several heads the names end in "_<head>".
+      Without labels only what `quick` gives.
     """
     train, test = data.train, data.test
     result = {"test_images": len(test), "train_images": len(train), **quick(model, test)}
@@ -62,9 +66,11 @@ def evaluate(model, data: EvaluationData, reference_steps: int = 0) -> dict[str,
         probe = (train_codes, y_train, test_codes, y_test, classes)
         result[f"chance{suffix}"] = float(np.bincount(y_test[y_test >= 0]).max() / np.sum(y_test >= 0))
         result[f"probe{suffix}"] = probe_accuracy(*probe)
+        result[f"probe_balanced{suffix}"] = probe_accuracy(*probe, balanced=True)
         if train_codes.shape[1] <= _QUADRATIC_LIMIT:
             result[f"probe_quadratic{suffix}"] = probe_accuracy(*probe, degree=2)
         result[f"judge_accuracy{suffix}"] = reference.accuracy(test, head)
+        result[f"judge_balanced_accuracy{suffix}"] = reference.accuracy(test, head, balanced=True)
         result[f"clamped_recognized{suffix}"] = _recognized(model, reference, test, head)
         result[f"generated_recognized{suffix}"] = _generated_recognized(model, reference, number, head)
     return result
@@ -87,6 +93,9 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
             name = f"class_by_style{suffix}_z{unit + 1}"
             result[name] = _class_by_style(model, codes, head, int(unit))
         result[f"swaps{suffix}"] = _swaps(model, sample, codes, head)
+        result[f"class_directions{suffix}"] = _class_directions(model, codes, head, images.class_names.get(head, ()))
+    if len(model.config.heads) > 1:
+        result["heads_crossed"] = _heads_crossed(model, sample, codes)
     if styles.shape[1] >= 2:
         result["style_plane"] = _style_plane(model, codes, strongest[:2])
         for number, head in enumerate(model.config.heads):
@@ -175,6 +184,34 @@ def _swaps(model, sample, codes: dict, head: str) -> Picture:
     return Picture(pictures.grid(np.stack(columns, axis=1)), caption)
 
 
+def _class_directions(model, codes: dict, head: str, names: tuple) -> Picture:
+    """How each class changes an image that has the most usual one."""
+    style, observed = codes["features"][:_CHANGED], codes["probabilities"][:_CHANGED]
+    usual = int(np.argmax(_of_head(model, codes["probabilities"], head).mean(axis=0)))
+    names = [names[label] if label < len(names) else str(label) for label in range(model.config.heads[head])]
+    decoded = [model.decode(style, _clamped(model, observed, head, label)).numpy() for label in range(len(names))]
+    changed = {name: decoded[label] for label, name in enumerate(names) if label != usual}
+    caption = (
+        f"Rows: {head} changed from {names[usual]} to each other class, in the same styles. Columns: the average image "
+        "with the class, the change that all images share, and the leading directions in which it differs from image "
+        "to image (gray: no change), with their shares of the squared change."
+    )
+    return Picture(class_directions.sheet(decoded[usual], changed, min(4, len(style) - 1)), caption)
+
+
+def _heads_crossed(model, sample, codes: dict) -> Picture:
+    """One image's style with every class of one head (rows) and of another (columns)."""
+    down, across = list(model.config.heads)[:2]
+    rows = []
+    for label in range(model.config.heads[down]):
+        observed = _clamped(model, codes["probabilities"][:1], down, label)
+        columns = [_clamped(model, observed, across, other) for other in range(model.config.heads[across])]
+        style = np.repeat(codes["features"][:1], len(columns), axis=0)
+        rows.append([sample[0].numpy(), *model.decode(style, np.concatenate(columns)).numpy()])
+    caption = f"First column: one real image. The rest: its style with each {down} (rows) and each {across} (columns)."
+    return Picture(pictures.grid(np.asarray(rows)), caption)
+
+
 def _reconstructions(model, sample) -> Picture:
     shown = sample[:16]
     rows = np.stack([shown.numpy(), model.reconstruct(shown)["images"].numpy()])
@@ -185,15 +222,24 @@ def _squared_error(model, images):
     return tf.reduce_mean(tf.square(model.reconstruct(images)["images"] - images), axis=[1, 2, 3])
 
 
-def _accuracies(model, codes: dict, images: pipelines.Images) -> dict:
-    result, start = {}, 0
-    for number, (head, size) in enumerate(model.config.heads.items()):
-        predicted = np.argmax(codes["probabilities"][:, start : start + size], axis=1)
+def _accuracies(model, codes: dict, images: pipelines.Images) -> dict[str, float]:
+    """Plain and balanced, of every head that has labels."""
+    result = {}
+    for number, head in enumerate(model.config.heads):
+        predicted = np.argmax(_of_head(model, codes["probabilities"], head), axis=1)
         labels = _column(images, number)
-        if np.any(labels >= 0):
-            result[head] = float(np.mean(predicted[labels >= 0] == labels[labels >= 0]))
-        start += size
+        known, suffix = labels >= 0, _suffix(model, head)
+        if known.any():
+            result[f"accuracy{suffix}"] = float(np.mean(predicted[known] == labels[known]))
+            result[f"balanced_accuracy{suffix}"] = balanced_accuracy(predicted[known], labels[known])
     return result
+
+
+def _of_head(model, probabilities: np.ndarray, head: str) -> np.ndarray:
+    """The part of the observed code that is one head's, [n, classes]."""
+    heads = list(model.config.heads)
+    start = sum(model.config.heads[name] for name in heads[: heads.index(head)])
+    return probabilities[:, start : start + model.config.heads[head]]
 
 
 def _column(images: pipelines.Images, number: int) -> np.ndarray:

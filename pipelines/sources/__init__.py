@@ -14,5 +14,6 @@ __all__ = [
 # Modules with a list `SOURCES` each, loaded when a source is first asked for. A path without a kind is of the first
 # one that recognizes it, so whatever looks into a folder stands before "folder".
 MODULES = (
-    "mnist_sample", "npz", "idx", "folder", "table", "tfds", "cifar", "tfd", "multipie", "frames", "scenes", "given",
+    "mnist_sample", "npz", "idx", "folder", "table", "tfds", "cifar", "tfd", "multipie", "expressions", "yale",
+    "frames", "scenes", "given",
 )  # fmt: skip

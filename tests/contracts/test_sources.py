@@ -137,6 +137,43 @@ def multipie(tmp_path: pathlib.Path) -> Example:
     return Example(f"multipie:{tmp_path}/good", FILES, broken, f"multipie:{tmp_path}/mixed", 1)
 
 
+def expressions(tmp_path: pathlib.Path) -> Example:
+    def write(place: str, rows: list[str], header: str = "user.id,image,emotion") -> None:
+        (tmp_path / place / "data").mkdir(parents=True)
+        (tmp_path / place / "data" / "legend.csv").write_text("\n".join([header, *rows]))
+        for number, picture in enumerate(_pictures()):
+            _save(tmp_path / place / "images" / f"Ana_{number:04d}.jpg", picture)
+
+    rows = [f"7,Ana_{number:04d}.jpg,{('joy', 'JOY', 'fear')[number % 3]}" for number in range(COUNT)]
+    write("good", rows)
+    write("mixed", [*rows, "7,Ben_0001.jpg,joy", "7,Eve_0001.jpg,fear"])
+    (tmp_path / "mixed" / "images" / "Ben_0001.jpg").write_bytes(b"junk")
+    write("columns", rows, "a,b,c")
+    write("rowless", [])
+    write("single", [f"7,Ana_{number:04d}.jpg,joy" for number in range(COUNT)])
+    write("outside", ["7,../data/legend.csv,joy"])
+    write("uneven", ["7"])
+    (tmp_path / "empty").mkdir()
+    names = ("columns", "rowless", "single", "outside", "uneven", "empty", "missing")
+    broken = tuple(f"expressions:{tmp_path}/{name}" for name in names)
+    settings = {**FILES, "fewest_images": 2}
+    return Example(f"expressions:{tmp_path}/good", settings, broken, f"expressions:{tmp_path}/mixed", 2)
+
+
+def yale(tmp_path: pathlib.Path) -> Example:
+    for place in ("good", "mixed"):
+        for number, picture in enumerate(_pictures()):
+            condition = ("normal", "happy", "leftlight", "glasses")[number % 4]
+            (tmp_path / place).mkdir(exist_ok=True)
+            name = tmp_path / place / f"subject{number // 4:02d}.{condition}"
+            PIL.Image.fromarray(picture).save(name, "GIF")
+    (tmp_path / "mixed" / "subject01.wink").write_bytes(b"junk")
+    _save(tmp_path / "other" / "a.png", _pictures()[0])
+    (tmp_path / "empty").mkdir()
+    broken = tuple(f"yale:{tmp_path}/{name}" for name in ("other", "empty", "missing"))
+    return Example(f"yale:{tmp_path}/good", FILES, broken, f"yale:{tmp_path}/mixed", 1)
+
+
 def frames(tmp_path: pathlib.Path) -> Example:
     entries, number = [], 0
     for shard, count in enumerate((5, 3, 4, 6)):
@@ -175,6 +212,8 @@ EXAMPLES = {
     "cifar100": _cifar("cifar100", ("train", "test"), b"fine_labels"),
     "tfd": tfd,
     "multipie": multipie,
+    "expressions": expressions,
+    "yale": yale,
     "frames": frames,
     "scenes": scenes,
     "given": given,

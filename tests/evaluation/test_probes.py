@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import scipy.optimize
-from reverie.evaluation.probes import fit_softmax, probe_accuracy
+import scipy.stats
+import sklearn.metrics
+from reverie.evaluation.probes import balanced_accuracy, fit_softmax, probe_accuracy
 
 
 @pytest.fixture
@@ -57,3 +59,30 @@ def test_the_fit_is_the_minimum_that_another_method_finds(rng):
 
     best = scipy.optimize.minimize(loss, np.zeros(9), method="Powell", options={"maxiter": 20_000, "ftol": 1e-10})
     assert loss(fit_softmax(x, y, 3, 0.1).ravel()) == pytest.approx(best.fun, abs=1e-5)
+
+
+def test_balanced_accuracy_is_the_one_of_scikit_learn(rng):
+    labels, predicted = rng.integers(0, 4, 300) ** 2 // 3, rng.integers(0, 4, 300)
+    assert balanced_accuracy(predicted, labels) == pytest.approx(
+        sklearn.metrics.recall_score(labels, predicted, average="macro", labels=np.unique(labels))
+    )
+
+
+def test_a_balanced_probe_finds_a_rare_class_that_a_plain_one_passes_over(rng):
+    labels = (rng.random(4000) < 0.05).astype(int)
+    codes = labels[:, None] + rng.normal(size=(4000, 1))
+    half = _split(codes, labels)
+    assert probe_accuracy(*half, 2) == pytest.approx(0.95, abs=0.015)
+    # The best threshold between unit normals one apart is right for either with the probability of half a deviation.
+    assert probe_accuracy(*half, 2, balanced=True) == pytest.approx(scipy.stats.norm.cdf(0.5), abs=0.05)
+    free = _split(rng.normal(size=(4000, 1)), labels)
+    assert probe_accuracy(*free, 2) > 0.93
+    assert probe_accuracy(*free, 2, balanced=True) == pytest.approx(0.5, abs=0.08)
+
+
+def test_rows_that_weigh_twice_are_rows_that_stand_twice(rng):
+    x, y = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
+    twice = rng.integers(1, 3, 60)
+    repeated = fit_softmax(np.repeat(x, twice, axis=0), np.repeat(y, twice), 3, 0.1)
+    weighted = fit_softmax(x, y, 3, 0.1, twice / twice.mean())
+    np.testing.assert_allclose(weighted, repeated, atol=1e-3)

@@ -43,7 +43,8 @@ def test_all_numbers_are_there_and_in_range(trained_model, train_images, test_im
     numbers = xcov.evaluate(trained_model, EvaluationData(train_images, test_images), reference_steps=150)
     assert numbers["test_images"] == 100 and numbers["train_images"] == 300
     assert numbers["accuracy"] > 0.9
-    for name in ("probe", "probe_quadratic", "judge_accuracy", "clamped_recognized", "generated_recognized", "chance"):
+    for name in ("probe", "probe_quadratic", "judge_accuracy", "clamped_recognized", "generated_recognized", "chance",
+                 "balanced_accuracy", "probe_balanced", "judge_balanced_accuracy"):  # fmt: skip
         assert 0.0 <= numbers[name] <= 1.0, name
 
 
@@ -51,6 +52,8 @@ def test_accuracy_and_reconstruction_are_those_of_the_definitions(trained_model,
     numbers = xcov.quick(trained_model, test_images)
     x = test_images.pixels / np.float32(255)
     assert numbers["accuracy"] == np.mean(trained_model.classify(x)["label"] == test_images.labels)
+    recalls = [np.mean(trained_model.classify(x[test_images.labels == c])["label"] == c) for c in range(3)]
+    assert numbers["balanced_accuracy"] == pytest.approx(np.mean(recalls))
     error = np.mean((trained_model.reconstruct(x)["images"] - x) ** 2)
     assert numbers["reconstruction"] == pytest.approx(error, rel=1e-5)
 
@@ -88,7 +91,38 @@ def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
     numbers = xcov.evaluate(model, EvaluationData(two(train_images), two(test_images)), reference_steps=20)
     assert {"accuracy_row", "accuracy_parity", "probe_row", "clamped_recognized_parity"} <= set(numbers)
     drawn = xcov.draw(model, EvaluationData(two(train_images), two(test_images)), numbers)
-    assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions"} <= set(drawn)
+    assert {"swaps_row", "swaps_parity", "latents_row", "reconstructions", "class_directions_row"} <= set(drawn)
+    # Three rows and two columns beside the image itself.
+    crossed = drawn["heads_crossed"].pixels
+    assert crossed.shape == (3 * 42 + 2, 3 * 42 + 2, 1)
+
+
+def test_heads_are_crossed_with_one_style_and_each_pair_of_classes():
+    class Listening:
+        """Draws the class of `row` in the left half and that of `column` in the right."""
+
+        config = XCovConfig(image_shape=(8, 8, 1), heads={"row": 3, "column": 2})
+
+        def decode(self, features, probabilities):
+            images = np.zeros([len(features), 8, 8, 1], np.float32)
+            images[:, :, :4] = np.argmax(probabilities[:, :3], axis=1)[:, None, None, None] / 4.0
+            images[:, :, 4:] = np.argmax(probabilities[:, 3:], axis=1)[:, None, None, None] / 4.0
+            return tf.constant(images)
+
+    codes = {"features": np.zeros([2, 2], np.float32), "probabilities": np.full([2, 5], 0.4, np.float32)}
+    picture = xcov._heads_crossed(Listening(), tf.ones([2, 8, 8, 1]), codes)
+    for row in range(3):
+        for column in range(2):
+            cell = picture.pixels[42 * row + 2 : 42 * row + 42, 42 * column + 44 : 42 * column + 84, 0]
+            np.testing.assert_array_equal(cell[:, :20], round(255 * row / 4))
+            np.testing.assert_array_equal(cell[:, 20:], round(255 * column / 4))
+    assert "each row (rows) and each column (columns)" in picture.caption
+
+
+def test_directions_start_from_the_most_usual_class(trained_model, test_images):
+    few = np.concatenate([np.flatnonzero(test_images.labels == 1)[:12], np.flatnonzero(test_images.labels != 1)[:4]])
+    drawn = xcov.draw(trained_model, EvaluationData(test_images, test_images.take(few)), {})
+    assert "label changed from 1 to each other class" in drawn["class_directions"].caption
 
 
 def test_images_without_labels_are_evaluated_as_far_as_they_go(trained_model, test_images):
@@ -100,9 +134,10 @@ def test_images_without_labels_are_evaluated_as_far_as_they_go(trained_model, te
 
 def test_every_picture_has_pixels_and_a_caption(trained_model, test_images):
     drawn = xcov.draw(trained_model, EvaluationData(test_images, test_images), {})
-    assert {"reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents"} == set(
-        drawn
-    )
+    assert set(drawn) == {
+        "reconstructions", "class_by_style_z1", "class_by_style_z2", "swaps", "style_plane", "latents",
+        "class_directions",
+    }  # fmt: skip
     for name, (picture, caption) in drawn.items():
         assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.std() > 1, name
         assert len(caption) > 20
