@@ -119,7 +119,7 @@ def data_flags(values: flags.FlagValues, *skipped: str) -> None:
     from ..pipelines import data_settings
 
     for name, option in data_settings().items():
-        if name in ("source", "image_shape", *skipped):
+        if name in ("source", "image_shape", *skipped) or name in values:
             continue
         for kind, define in ((bool, boolean), (int, integer), (float, number), (str, string)):
             if isinstance(option.default, kind):

@@ -61,7 +61,9 @@ def _define_frames(values):
     integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values, least=0)
     number("max_bad_fraction", 0.1, "The job fails if more than this share of the videos gives no frame.", values)
     number("max_file_mib", 4096.0, "Files larger than this are skipped.", values)
-    integer("max_pixels", 40_000_000, "Videos with more pixels per frame (width * height) are skipped.", values, least=1)
+    integer(
+        "max_pixels", 40_000_000, "Videos with more pixels per frame (width * height) are skipped.", values, least=1
+    )
     integer("max_decoded", 20_000, "Maximum number of frames decoded from one video.", values, least=1)
     text = (
         "Runs the job as an Apache Beam pipeline on this runner, for example DirectRunner; Beam's own flags follow --."
@@ -77,10 +79,10 @@ def _define_faces(values):
 
 
 _DEFINE = {
-    ("check",): _define_check,
     ("build",): _define_build,
     ("frames",): _define_frames,
     ("faces",): _define_faces,
+    ("check",): _define_check,  # After the others: what they define means the same or more there.
 }
 
 

@@ -114,9 +114,7 @@ def _region(cone, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
         return (0, sides[0]), (0, sides[1])
     # The normalization looks at neighbors twice.
     reach = 2 * (config.contrast // 2)
-    rows, columns = (
-        (max(cone.center - reach, 0), min(cone.center + reach + config.pool, side)) for side in sides
-    )
+    rows, columns = ((max(cone.center - reach, 0), min(cone.center + reach + config.pool, side)) for side in sides)
     return rows, columns
 
 

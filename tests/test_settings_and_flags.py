@@ -101,7 +101,10 @@ def test_settings_that_mean_nothing_are_refused_before_any_work(train, capsys, a
         ("evaluate --workdir=x --every=-1", "--every=-1"),
         ("export --workdir=x --max_batch=0", "--max_batch=0"),
         ("compare --methods=none --workdir=x --jobs=0", "--jobs=0"),
-        ("compare --config=replay_split_mnist --methods=none,none --workdir=x", "methods are none, none; expected some"),
+        (
+            "compare --config=replay_split_mnist --methods=none,none --workdir=x",
+            "methods are none, none; expected some",
+        ),
         (f"compare --config=replay_split_mnist --methods=none --seeds={BIG} --workdir=x", f"seeds are {BIG}; expected"),
         ("train --workdir=x --config", "--config needs a name or a file"),
     ],

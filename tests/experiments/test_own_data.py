@@ -17,7 +17,12 @@ RESUMED = {"train.epochs": 0.0, "train.steps": 8}
 
 
 def settings(**changes) -> dict:
-    sizes = {"model.encoder": (4,), "model.decoder": (4,), "model.image_shape": (8, 8, 3), "data.image_shape": (8, 8, 3)}
+    sizes = {
+        "model.encoder": (4,),
+        "model.decoder": (4,),
+        "model.image_shape": (8, 8, 3),
+        "data.image_shape": (8, 8, 3),
+    }
     return {"train.epochs": 0.0, "train.steps": 4, "train.batch_size": 4, "train.evaluate_every": 0,
             "train.picture_every": 0, "model.heads.label": 2, **sizes, **changes}  # fmt: skip
 
@@ -42,7 +47,9 @@ def test_data_that_changed_is_refused_on_resume_unless_that_is_asked_for_and_rec
 
 def test_the_rule_of_an_earlier_run_for_what_is_held_out_stays_its_own(tmp_path):
     source = two_classes_npz(tmp_path / "set")
-    run = reverie.train("xcov_mnist", tmp_path / "run", data=source, overrides=settings(**{"data.holdout": "independent"}))
+    run = reverie.train(
+        "xcov_mnist", tmp_path / "run", data=source, overrides=settings(**{"data.holdout": "independent"})
+    )
     config = json.loads((run.folder / "config.json").read_text())
     for name in ("holdout", "background", "bits"):  # As a run folder has it that was written before there were these.
         del config["data"][name]
@@ -100,7 +107,12 @@ def test_a_class_is_known_by_name_and_by_number(label, names, expected):
 
 @pytest.mark.parametrize(
     ("label", "message"),
-    [("dgo", "nearest: dog"), (1.5, "expected whole numbers"), (2**31, "expected class numbers"), (-7, "-1 to draw one")],
+    [
+        ("dgo", "nearest: dog"),
+        (1.5, "expected whole numbers"),
+        (2**31, "expected class numbers"),
+        (-7, "-1 to draw one"),
+    ],
 )
 def test_what_is_no_class_is_refused_in_one_line(label, message):
     with pytest.raises(UserError, match=message):

@@ -64,7 +64,8 @@ def test_counts_add_up_and_any_number_of_workers_gives_the_same_bytes(films, tmp
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGINT))]
+    "how",
+    [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGINT))],
 )
 def test_a_job_stopped_anywhere_goes_on_to_the_same_bytes(films, tmp_path, how):
     extract.run(_job(films, tmp_path / "whole"))
