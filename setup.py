@@ -53,6 +53,7 @@ setup(
         "scikit-learn>=1.5",
         "matplotlib>=3.9",
         "pillow>=10.3",
+        "threadpoolctl>=3.1",
         "tqdm>=4.66",
     ],
     extras_require={

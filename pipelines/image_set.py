@@ -208,7 +208,9 @@ def _class_numbers(name: str, labels: np.ndarray, rows: int, fields: dict) -> np
     if labels.dtype == bool:
         labels = labels.astype(np.int32)
     whole = np.issubdtype(labels.dtype, np.integer) or (
-        np.issubdtype(labels.dtype, np.floating) and np.array_equal(labels, np.round(labels))
+        np.issubdtype(labels.dtype, np.floating)
+        and np.all(np.isfinite(labels))
+        and np.array_equal(labels, np.round(labels))
     )
     if not whole:
         raise UserError(f"{name}: labels are of type {labels.dtype}; expected integers, one class number an image")
