@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 import reverie
+from reverie import export as exporting
 from reverie import pipelines
 from reverie.cli import main
 from reverie.errors import UserError
 from reverie.experiments import class_numbers
 
-from ..inputs.corpus import picture, save, two_classes
+from ..inputs.corpus import PICTURES, picture, save, two_classes
 from ..inputs.test_corpus import TINY, run, two_classes_npz
 
 RESUMED = {"train.epochs": 0.0, "train.steps": 8}
@@ -117,3 +118,58 @@ def test_a_class_is_known_by_name_and_by_number(label, names, expected):
 def test_what_is_no_class_is_refused_in_one_line(label, message):
     with pytest.raises(UserError, match=message):
         class_numbers(label, {"label": ("cat", "dog")})
+
+
+def test_a_task_smaller_than_a_batch_is_refused_before_the_first_task(tmp_path, capsys):
+    labels = np.repeat([0, 1, 2, 3], [40, 40, 6, 6])
+    names = np.array(["cat", "dog", "fox", "owl"])[labels]
+    np.savez(tmp_path / "set.npz", x_train=np.zeros([92, 28, 28], np.uint8), y_train=names)
+    stream = ("--config=replay_split_mnist:none", "--config.stream.tasks=2", "--config.train.steps=2",
+              f"--config.data.source={tmp_path}/set.npz", f"--workdir={tmp_path}/run")  # fmt: skip
+    code, text = run(capsys, "train", *stream, "--config.train.batch_size=20")
+    assert (
+        code == 2 and "train.batch_size is 20, but task 2 of 2 has only 10 images; set train.batch_size to 10" in text
+    )
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    code, text = run(capsys, "train", *stream, "--config.train.batch_size=5", "--config.data.test_fraction=0.0")
+    assert code == 2 and "has no test images; set data.test_fraction" in text
+
+
+def test_a_class_without_test_images_is_told_by_its_name(tmp_path, capsys):
+    labels = np.repeat([0, 1, 2, 3], [40, 40, 1, 40])
+    names = np.array(["cat", "dog", "fox", "owl"])[labels]
+    np.savez(tmp_path / "set.npz", x_train=np.zeros([121, 28, 28], np.uint8), y_train=names)
+    code, text = run(
+        capsys, "train", "--config=replay_split_mnist:none", "--config.stream.tasks=2", "--config.train.steps=2",
+        "--config.train.batch_size=5", f"--config.data.source={tmp_path}/set.npz", f"--workdir={tmp_path}/run",
+    )  # fmt: skip
+    assert code == 2 and "task 2 has no test image of class 'fox'; give that class more images" in text
+
+
+def test_an_export_of_a_set_sorted_by_class_is_calibrated_on_all_classes(tmp_path, monkeypatch):
+    images = np.repeat(np.arange(0, 250, 25, dtype=np.uint8), 60)[:, None, None, None] * np.ones([1, 8, 8, 3], np.uint8)
+    source = tmp_path / "sorted.npz"
+    np.savez(source, x_train=images, y_train=np.repeat(np.arange(10), 60))
+    run = reverie.train(
+        "xcov_mnist", tmp_path / "run", data=str(source), overrides=settings(**{"model.heads.label": 10})
+    )
+    seen = []
+    original = exporting.export
+    monkeypatch.setattr(exporting, "export", lambda model, base, images, *rest, **more: (
+        seen.append(images), original(model, base, images, *rest, **more))[1])  # fmt: skip
+    run.export(lite=())
+    for half in (seen[0][: len(seen[0]) // 2], seen[0][len(seen[0]) // 2 :]):
+        assert len(np.unique(np.round(255 * half[:, 0, 0, 0]))) == 10
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_picture_of_the_corpus_is_gray_by_luma_where_gray_is_asked(channels, tmp_path):
+    shape = (8, 8, channels)
+    for number, case in enumerate(case for case in PICTURES if case.expected.pixels is not None):
+        folder = tmp_path / str(number)
+        source = case.make(folder)
+        images = pipelines.read(source, image_shape=shape, test_fraction=0.0, **case.settings)
+        (row,) = [row for row, key in enumerate(images.keys) if key.endswith(case.expected.odd)]
+        color = case.expected.pixels.astype(float)
+        expected = color if channels == 3 else (color @ [0.299, 0.587, 0.114])[..., None]
+        assert np.abs(images.pixels[row] - expected).max() <= 1.01, case.what

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pathlib
 import random
 import signal
@@ -170,6 +171,9 @@ def test_names_that_look_like_patterns_or_lists_are_found_and_every_file_once(fi
         (tmp_path / name).write_bytes(source.read_bytes())
     listed = ",".join(str(tmp_path / name) for name in names)
     assert extract.find(tuple(paths.split_list(listed))) == sorted(str(tmp_path / name) for name in names)
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb") as stream:  # A name that is not UTF-8.
+        stream.write(source.read_bytes())
+    names = (*names, os.fsdecode(b"caf\xe9.mp4"))
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
     assert len(extract.find((str(tmp_path),))) == len(names) + 1

@@ -47,6 +47,18 @@ def test_unknown_names_and_features_are_refused(data_dir):
         pipelines.read("tfds:dummy_mnist", data_dir=data_dir, image_shape=(9, 9, 1))
 
 
+def test_any_split_of_a_set_may_be_the_one_to_learn_from(data_dir):
+    options = {"data_dir": data_dir, "image_shape": (28, 28, 1), "test_fraction": 0.0}
+    half = pipelines.read("tfds:dummy_mnist", train_split="test[:50%]", **options)
+    assert len(half) == 10
+    sets = pipelines.read_splits("tfds:dummy_mnist", train_split="test", test_split="none", **options)
+    assert set(sets) == {"train"} and len(sets["train"]) == 20
+    with pytest.raises(UserError, match=r"has no train split, only test; .*data.train_split"):
+        pipelines.read("tfds:dummy_mnist", train_split="learn", **options)
+    with pytest.raises(UserError, match=r"has the split\(s\) .*train.*; say which to learn from"):
+        pipelines.read("tfds:dummy_mnist", train_split="learn", test_split="judge", **options)
+
+
 def test_building_a_prepared_set_is_done_at_once(data_dir):
     assert prepared.prepare("dummy_mnist", data_dir).startswith(data_dir)
 
