@@ -30,6 +30,8 @@ _MERGED = frozenset(("BiasAdd", "Add", "AddV2", "Sub", "Mul", "Identity", "Resha
 _LAST_MERGED = frozenset(("Relu", "Relu6"))
 # Ranges that no calibration changes: steps of 1/256 and 1/128, so that the greatest value is a step below one.
 _KNOWN_RANGES = {"Softmax": (0.0, 255 / 256), "Sigmoid": (0.0, 255 / 256), "Tanh": (-1.0, 127 / 128)}
+# What moves numbers keeps their steps.
+_MOVES = frozenset(("Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "StridedSlice"))
 _FEWEST_WEIGHTS = 1024
 # How far a value lies from the next step is chance. Steps a little narrower draw again.
 _STEPS = (1.0, 0.97, 0.94)
@@ -117,26 +119,33 @@ class RoundedEndpoint:
     def _ranges(self, calibration: dict[str, np.ndarray]) -> dict[str, tuple[float, float]]:
         """(least, greatest) value of every activation, by name of its tensor."""
         operations = self._graph.get_operations()
-        made = [(operation.type, tensor) for operation in operations for tensor in operation.outputs]
-        kinds = {
-            tensor.name: kind for kind, tensor in made if tensor.dtype == tf.float32 and tensor.name not in self._fixed
+        tensors = [(tensor, operation) for operation in operations for tensor in operation.outputs]
+        made = {
+            tensor.name: operation
+            for tensor, operation in tensors
+            if tensor.dtype == tf.float32 and tensor.name not in self._fixed
         }
 
         @tf.function(autograph=False, input_signature=self._specs)
         def extremes(*values):
             tensors = self._run(values, lambda operation, place, value: value)
-            return {name: (tf.reduce_min(tensors[name]), tf.reduce_max(tensors[name])) for name in kinds}
+            return {name: (tf.reduce_min(tensors[name]), tf.reduce_max(tensors[name])) for name in made}
 
         count = len(next(iter(calibration.values())))
-        found: dict[str, list] = {name: [] for name in kinds}
+        found: dict[str, list] = {name: [] for name in made}
         for start in range(0, count, _AT_ONCE):
             rows = first_rows({name: value[start:] for name, value in calibration.items()}, _AT_ONCE)
             for name, pair in extremes(*(tf.constant(rows[name]) for name in self._names)).items():
                 found[name].append([float(end) for end in pair])
-        return {
-            name: _KNOWN_RANGES.get(kinds[name], (min(low for low, _ in pairs), max(high for _, high in pairs)))
-            for name, pairs in found.items()
-        }
+        ranges: dict[str, tuple[float, float]] = {}
+        for name, pairs in found.items():
+            operation = made[name]
+            if operation.type in _MOVES and operation.inputs[0].name in ranges:
+                ranges[name] = ranges[operation.inputs[0].name]
+            else:
+                seen = (min(low for low, _ in pairs), max(high for _, high in pairs))
+                ranges[name] = _KNOWN_RANGES.get(operation.type, seen)
+        return ranges
 
     # ---- which numbers a variant rounds: (operator, place among its inputs, value, width of a step) -> value
 
