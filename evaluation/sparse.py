@@ -10,7 +10,7 @@ import tensorflow as tf
 from .. import models, pipelines
 from ..errors import UserError
 from . import neurons, pictures, stimuli
-from .codes import some_images, over
+from .codes import over, some_images
 from .contract import EvaluationData, Picture
 
 HEADLINES = {"missed_1": "of its input's energy that the first stage cannot reconstruct (0 is perfect, 1 blind)"}

@@ -273,7 +273,9 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
         lines.append("| " + " | ".join(cells) + " |")
     table = "\n".join(lines) + "\n"
     notes = (
-        "Mean ± standard error over seeds (one run has none). " + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items()) + ".\n"
+        "Mean ± standard error over seeds (one run has none). "
+        + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items())
+        + ".\n"
     )
     (folder / "table.md").write_text(f"{table}\n{notes}", encoding="utf-8")
     if not summary:

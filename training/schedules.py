@@ -89,9 +89,7 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
     if not all(isinstance(step, numbers.Integral) for step in boundaries) or list(boundaries) != sorted(boundaries):
         raise UserError(f"schedule.boundaries is {boundaries}; expected whole numbers of steps in order, as (100, 200)")
     if decay < 0 or not final >= 0.0:
-        raise UserError(
-            f"schedule: decay_steps={decay}, final_fraction={final:g}; expected neither to be negative"
-        )
+        raise UserError(f"schedule: decay_steps={decay}, final_fraction={final:g}; expected neither to be negative")
     rest = max(total_steps - warmup, 1)
     schedules = keras.optimizers.schedules
     if name == "cosine":
@@ -102,7 +100,8 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
         after = schedules.ExponentialDecay(rate, int(decay) or rest, final or 0.1)
     elif name == "steps":
         factor = float(settings.factor)
-        after = schedules.PiecewiseConstantDecay(list(boundaries), [rate * factor**k for k in range(len(boundaries) + 1)])
+        rates = [rate * factor**k for k in range(len(boundaries) + 1)]
+        after = schedules.PiecewiseConstantDecay(list(boundaries), rates)
     else:
         after = _constant(rate)
 
