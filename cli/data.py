@@ -61,9 +61,8 @@ def _define_frames(values):
     integer("videos_per_shard", 0, "0: at most 1000, and at least 16 shards.", values, least=0)
     number("max_bad_fraction", 0.1, "The job fails if more than this share of the videos gives no frame.", values)
     number("max_file_mib", 4096.0, "Files larger than this are skipped.", values)
-    integer(
-        "max_pixels", 40_000_000, "Videos with more pixels per frame (width * height) are skipped.", values, least=1
-    )
+    text = "Videos with more pixels per frame (width * height) are skipped."
+    integer("max_pixels", 40_000_000, text, values, least=1)
     integer("max_decoded", 20_000, "Maximum number of frames decoded from one video.", values, least=1)
     text = (
         "Runs the job as an Apache Beam pipeline on this runner, for example DirectRunner; Beam's own flags follow --."

@@ -16,9 +16,8 @@ def _define(values, _):
         "1 is the concept and 0 is everything else; a folder with two subfolders will do. May be given several times."
     )
     flags.DEFINE_multi_string("concept", [], text, flag_values=values)
-    integer(
-        "every", 0, "With --concept: every N-th row and column of neurons; 0 is about 150 positions.", values, least=0
-    )
+    text = "With --concept: every N-th row and column of neurons; 0 is about 150 positions."
+    integer("every", 0, text, values, least=0)
 
 
 def _run(values, _):

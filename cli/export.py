@@ -8,9 +8,8 @@ def _define(values, _):
     string("name", "", "The model's name on the server; the family's name by default.", values)
     string("to", "", "Folder of all models; <workdir>/export by default.", values)
     string("lite", "float32,float16,dynamic,int8", "LiteRT variants, comma-separated, or none.", values)
-    integer(
-        "max_batch", 1024, "Maximum number of images in a request; built into the graph.", values, least=1, most=65536
-    )
+    text = "Maximum number of images in a request; built into the graph."
+    integer("max_batch", 1024, text, values, least=1, most=65536)
     boolean("warmup", True, "Write warm-up requests for TensorFlow Serving.", values)
 
 

@@ -7,6 +7,7 @@ consecutive numbers, and a batch of them stays near the processor. Batches are s
 """
 
 import concurrent.futures
+import functools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -38,7 +39,7 @@ def responses(cone, whitened: np.ndarray, places: Sequence[tuple]) -> Iterator[t
         for start in range(0, len(places), _PLACES):
             group = places[start : start + _PLACES]
             first, later = _weights(cone, group)
-            found = list(pool.map(lambda batch: _answers(cone, batch, first, later), batches))
+            found = list(pool.map(functools.partial(_answers, cone, first=first, later=later), batches))
             for number, place in enumerate(group):
                 yield place, np.concatenate([part[number] for part in found], axis=-1).T
 

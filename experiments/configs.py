@@ -41,9 +41,9 @@ def config_path(name: str) -> tuple[pathlib.Path, str]:
     text = str(name)
     colons = [place for place, character in enumerate(text) if character == ":"]
     for end in (len(text), *reversed(colons)):
-        if "/" in text[:end] or text[:end].endswith(".py"):
-            if os.path.isfile(text[:end]):
-                return pathlib.Path(text[:end]), text[end + 1 :]
+        path = text[:end]
+        if ("/" in path or path.endswith(".py")) and os.path.isfile(path):
+            return pathlib.Path(path), text[end + 1 :]
     plain, _, argument = text.partition(":")
     if "/" in plain or plain.endswith(".py"):
         raise UserError(f"no such config file: {plain}")

@@ -72,9 +72,7 @@ def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
         )
     total = steps if steps > 0 else epochs * examples / batch
     if not total < 2**31:
-        raise UserError(
-            f"train.epochs is {epochs:g}, which is {total:g} steps of {batch} rows; expected fewer than 2^31"
-        )
+        raise UserError(f"train.epochs is {epochs:g}, which is {total:g} steps of {batch} rows; expected below 2^31")
     return math.ceil(total)
 
 

@@ -100,9 +100,8 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
         after = schedules.ExponentialDecay(rate, int(decay) or rest, final or 0.1)
     elif name == "steps":
         factor = float(settings.factor)
-        after = schedules.PiecewiseConstantDecay(
-            list(boundaries), [rate * factor**k for k in range(len(boundaries) + 1)]
-        )
+        rates = [rate * factor**k for k in range(len(boundaries) + 1)]
+        after = schedules.PiecewiseConstantDecay(list(boundaries), rates)
     else:
         after = _constant(rate)
 

@@ -84,11 +84,8 @@ def _cluster() -> dict:
     if not said:
         return said
     jobs = said.get("cluster")
-    if (
-        not isinstance(jobs, dict)
-        or not {"worker", "ps", "chief"} <= set(jobs)
-        or not all(map(_is_hosts, jobs.values()))
-    ):
+    whole = isinstance(jobs, dict) and {"worker", "ps", "chief"} <= set(jobs) and all(map(_is_hosts, jobs.values()))
+    if not whole:
         raise UserError("TF_CONFIG's cluster needs the jobs chief, worker and ps, each a list of host:port")
     task = said.get("task", {})
     kind, index = (task.get("type"), task.get("index", 0)) if isinstance(task, dict) else (None, None)

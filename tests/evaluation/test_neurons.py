@@ -106,7 +106,7 @@ def test_a_cone_answers_as_the_whole_network_where_it_looks(settings):
 
 
 def _plainly(model, cone, images, row, column, stages: int) -> np.ndarray:
-    """float64 [n, maps]: what the neurons at a position answer, from the formulas of the layers, without any of them."""
+    """float64 [n, maps]: what the neurons at a position answer, from the formulas of the layers alone."""
     config, values = model.config, images.astype(np.float64)
     kernels = [stage.filters.compact_kernel().astype(np.float64) for stage in model.stages[:stages]]
     for number, kernel in enumerate(kernels):

@@ -121,8 +121,8 @@ def test_mistakes_are_one_clear_line(run, capsys, tmp_path):
         ("few", np.arange(6) == 2, "has 1 image(s) of the concept and 5 of everything else; expected two or more"),
     )
     for name, labels, message in cases:
-        arrays = {"x_train": np.zeros([6, 9, 9], np.uint8)} | ({} if labels is None else {"y_train": labels * 1})
-        np.savez(tmp_path / f"{name}.npz", **arrays)
+        named = {} if labels is None else {"y_train": labels * 1}
+        np.savez(tmp_path / f"{name}.npz", x_train=np.zeros([6, 9, 9], np.uint8), **named)
         fails("evaluate", f"--workdir={run}", f"--concept=x={tmp_path}/{name}.npz", message=message)
     fails("evaluate", f"--workdir={run}", f"--concept=a/b={tmp_path}/few.npz", message="concept is named 'a/b'")
     twice = [f"--concept=x={tmp_path}/few.npz"] * 2
