@@ -17,13 +17,12 @@ from ..models import Model
 
 _IMAGES = 200  # As many are looked at.
 _AT_ONCE = 50
-# Below these shares nothing depends on the image: what is left of a dead network is rounding. Healthy networks, also
-# after twenty steps, are a hundred times above the first and ten times above the second.
-_SAME_CODE = 1e-4
-_SAME_PICTURE = 0.01
-# Accuracy no further above chance than so many of its standard errors is chance, if it is so after some steps, and
-# measured on some images.
-_ERRORS_ABOVE, _LEARNING_STEPS, _LABELED = 2.0, 1000, 50
+# Below these shares nothing depends on the image. A code that varies no more is rounding, after however few steps. The
+# same picture for all images is also what a young decoder draws, and chance where a young classifier is, so these two
+# are told after some steps only.
+_SAME_CODE, _SAME_PICTURE, _YOUNG = 1e-4, 0.01, 1000
+# Accuracy no further above chance than so many of its standard errors is chance, if measured on so many images.
+_ERRORS_ABOVE, _LABELED = 2.0, 50
 # How the names of the numbers begin.
 _VARIES, _ABOVE = "varies_", "above_chance"
 # A spread says how sure the code is beside it; it may well be the same for every image.
@@ -55,10 +54,11 @@ def measure(model: Model, images: pipelines.Images) -> dict[str, float]:
     signatures, result = model.signatures(), {}
     for name, values in _answers(model.encode, shown).items():
         if name not in _SPREADS:
-            size = np.sqrt(np.mean(np.square(values)))
-            result[f"{_VARIES}{name}"] = float(_deviation(values).max() / max(size, 1e-12))
+            result[f"{_VARIES}{name}"] = float(_deviation(values).max() / max(_size(values), 1e-12))
     if "reconstruct" in signatures and (spread := float(_deviation(shown.numpy()).mean())) > 0.0:
         made = _answers(signatures["reconstruct"].function, shown)["images"]
+        # Of pictures that are far too bright, rounding alone is as large as what tells images apart.
+        spread = max(spread, 0.01 * _size(made))
         result[f"{_VARIES}reconstruction"] = float(_deviation(made).mean()) / spread
     # A network that must be told more than the image (which task it belongs to) is not asked.
     if "classify" in signatures and set(signatures["classify"].inputs) == {"images"}:
@@ -87,11 +87,11 @@ def told(numbers: Mapping[str, Any], step: int) -> list[str]:
     found = []
     for name, value in numbers.items():
         if name == f"{_VARIES}reconstruction":
-            if value < _SAME_PICTURE:
+            if value < _SAME_PICTURE and step >= _YOUNG:
                 found.append("collapsed: all reconstructions are the same picture")
         elif name.startswith(_VARIES) and value < _SAME_CODE:
             found.append(f"collapsed: {name.removeprefix(_VARIES)} of encode are the same for every image")
-        elif name.startswith(_ABOVE) and value < _ERRORS_ABOVE and step >= _LEARNING_STEPS:
+        elif name.startswith(_ABOVE) and value < _ERRORS_ABOVE and step >= _YOUNG:
             head = name.removeprefix(_ABOVE).strip("_") or "the class"
             found.append(f"not learning: {head} is told no better than by chance")
     return found
@@ -126,6 +126,10 @@ def _answers(function, images: tf.Tensor) -> dict[str, np.ndarray]:
 
 def _deviation(values: np.ndarray) -> np.ndarray:
     return np.std(values, axis=0, dtype=np.float64)
+
+
+def _size(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def _above_chance(seen: np.ndarray, truth: np.ndarray) -> float | None:

@@ -29,11 +29,12 @@ class Centering(keras.layers.Layer):
       float of the same shape; `restored` puts the mean picture back.
 
     Example:
+      >>> images = keras.ops.reshape([0.2, 0.6], (2, 1, 1, 1))
       >>> layer = Centering(length=1.0)
-      >>> layer.build((None, 1, 1, 1))
-      >>> layer.fit([[[[0.2]]], [[[0.6]]]])
-      >>> layer([[[[0.6]]]]).numpy().round(3).ravel().tolist()
-      [1.0]
+      >>> layer.build(images.shape)
+      >>> layer.fit(images)
+      >>> layer(images).numpy().round(3).ravel().tolist()
+      [-1.0, 1.0]
     """
 
     def __init__(self, length: float = 7.0, **kwargs):

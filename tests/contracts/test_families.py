@@ -11,7 +11,7 @@ import pytest
 import reverie
 from reverie import models
 from reverie.errors import UserError
-from reverie.evaluation import of_family
+from reverie.evaluation import collapse, of_family
 from reverie.experiments import kinds
 from reverie.export import GraphModel, examples, serve_check
 from reverie.layers import Noise
@@ -253,6 +253,21 @@ def test_the_report_shows_the_headlines_and_a_caption_for_every_picture(case, tr
         assert np.asarray(PIL.Image.open(run.folder / "pictures" / f"{name}.png")).std() > 1
     shown = [meaning for name, meaning in evaluation.HEADLINES.items() if name in numbers]
     assert shown and all(meaning in page for meaning in shown)
+
+
+@cases
+@pytest.mark.contract("families", "collapse told")
+def test_a_network_of_zeros_is_said_to_have_collapsed_and_a_healthy_one_is_not(case, trained_runs):
+    run = trained_runs[case]
+    data = run.kind.evaluation_data(run.config, run.folder, run.model, run.step)
+    images = run.kind.judged(run.config, run.folder, run.model, run.step, data)
+    assert collapse.told(collapse.measure(run.model, images), run.step) == []
+    dead = models.build(run.kind.model_section(run.config), run.config.seed)
+    for mine, theirs in zip(dead.weights, run.model.weights, strict=True):
+        mine.assign(np.zeros(mine.shape) if mine.trainable else theirs)
+    found = collapse.told(collapse.measure(dead, images), 5000)
+    assert any("of encode are the same for every image" in sentence for sentence in found)
+    assert ("collapsed: all reconstructions are the same picture" in found) == ("reconstruct" in run.endpoints)
 
 
 def test_the_same_settings_and_seed_give_the_same_weights():
