@@ -1,29 +1,27 @@
 """XCov on public faces: the model beside a plain classifier of the same size, over seeds and divisions of the people.
 
     python benchmarks/xcov_faces.py --config=xcov_expressions --data=expressions:facial_expressions
-    python benchmarks/xcov_faces.py --config=xcov_yale --data=yale:pattern_recognition --holdouts 50 51 57
+    python benchmarks/xcov_faces.py --config=xcov_yale --data=yale:yale_faces --holdouts 50 51 64
 
 Trains what is missing, evaluates it, and prints the tables of docs/results/faces.md. The plain classifier is the same
-encoder with the same heads and steps, trained on cross-entropy alone. It may be stopped and restarted at any time.
+encoder with the same heads and steps, trained on cross-entropy alone. The separate classifier is trained once for each
+division of the people. It may be stopped and restarted at any time; `reverie evaluate` draws a run's pictures.
 """
 
 import argparse
 import json
 import pathlib
 import statistics
-import subprocess
-import sys
 
 import numpy as np
 import reverie
 from reverie import pipelines
-from reverie.evaluation import xcov
+from reverie.evaluation import EvaluationData, xcov
 from reverie.evaluation.codes import over, some_images
-from reverie.evaluation.numbers import read_numbers
 from reverie.evaluation.reference_classifier import ReferenceClassifier
 from reverie.experiments.reading import read_images
 
-PLAIN = ("--config.model.reconstruction_weight=0.0", "--config.model.covariance_weight=0.0")
+PLAIN = {"model.reconstruction_weight": 0.0, "model.covariance_weight": 0.0}
 
 
 def main() -> None:
@@ -40,32 +38,32 @@ def main() -> None:
         for holdout in options.holdouts:
             for seed in options.seeds:
                 folder = pathlib.Path(options.runs) / f"{options.config}_{variant}_{holdout}_{seed}"
-                settings = {"source": options.data, "holdout_seed": holdout}
-                arguments = [f"--config.data.{name}={value}" for name, value in settings.items()]
-                arguments += [f"--config.seed={seed}", *(PLAIN if variant == "plain" else ())]
-                _reverie("train", f"--config={options.config}", f"--workdir={folder}", *arguments)
-                run = json.loads((folder / "run.json").read_text())
-                rows.append({**_numbers(folder, variant, judges), "seconds": run["seconds"]})
+                settings = {"seed": seed, "data.source": options.data, "data.holdout_seed": holdout}
+                settings |= PLAIN if variant == "plain" else {}
+                run = reverie.train(options.config, folder, overrides=settings)
+                file = folder / "benchmark.json"
+                if not file.is_file():
+                    numbers = {name: float(value) for name, value in _numbers(run, variant, judges).items()}
+                    file.write_text(json.dumps(numbers, indent=2))
+                rows.append(json.loads(file.read_text()))
         print(f"\n{options.config}, {variant}, seeds {options.seeds}, holdouts {options.holdouts}: mean, min, max")
         for name in rows[0]:
             values = [row[name] for row in rows]
-            print(f"  {name:40} {statistics.mean(values):.4f}  {min(values):.4f}  {max(values):.4f}")
+            print(f"  {name:40} {statistics.mean(values):.4f}  {min(values):.4f}  {max(values):.4f}", flush=True)
 
 
-def _numbers(folder: pathlib.Path, variant: str, judges: dict) -> dict[str, float]:
+def _numbers(run: reverie.Run, variant: str, judges: dict) -> dict[str, float]:
     """All numbers of a model; of a plain classifier, whose decoder never learned, the accuracies."""
-    run = reverie.load(folder)
     sets = read_images(run.config, "train", "test")
-    test = sets["test"]
+    test, holdout = sets["test"], run.config.data.holdout_seed
+    seconds = {"seconds": json.loads((run.folder / "run.json").read_text())["seconds"]}
     if variant == "plain":
         numbers = {name: value for name, value in xcov.quick(run.model, test).items() if "accuracy" in name}
-        return numbers | _right(run, test)
-    if not (folder / "evaluation.json").is_file():
-        _reverie("evaluate", f"--workdir={folder}")
-    holdout = run.config.data.holdout_seed
+        return numbers | _right(run, test) | seconds
     if holdout not in judges:
         judges[holdout] = ReferenceClassifier(sets["train"], run.model.config.heads)
-    return read_numbers(folder) | _right(run, test) | _judged(run, test, judges[holdout])
+    numbers = xcov.evaluate(run.model, EvaluationData(sets["train"], test), reference=judges[holdout])
+    return numbers | _right(run, test) | _judged(run, test, judges[holdout]) | seconds
 
 
 def _right(run, test) -> dict[str, float]:
@@ -100,10 +98,6 @@ def _heads(run, test):
     """(head, labels [n], class names) of each."""
     columns = test.labels.reshape(len(test), -1)
     return [(head, columns[:, number], test.class_names[head]) for number, head in enumerate(run.model.config.heads)]
-
-
-def _reverie(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "reverie", *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -37,13 +37,16 @@ def quick(model, images: pipelines.Images) -> dict[str, float]:
     return result
 
 
-def evaluate(model, data: EvaluationData, reference_steps: int = 0) -> dict[str, float]:
+def evaluate(
+    model, data: EvaluationData, reference_steps: int = 0, reference: ReferenceClassifier | None = None
+) -> dict[str, float]:
     """All numbers of the family.
 
     Args:
       model: an XCov model.
       data: its training images fit the probes and the reference classifier.
       reference_steps: training length of the separate classifier; 0 fits it to the number of images.
+      reference: the separate classifier, where one was trained on these images already.
 
     Returns:
       name -> number: "accuracy", "probe" (class read linearly off z; "chance" is the largest class's share),
@@ -59,7 +62,7 @@ def evaluate(model, data: EvaluationData, reference_steps: int = 0) -> dict[str,
     if not all(np.any(_column(part, k) >= 0) for part in (train, test) for k in range(len(model.config.heads))):
         return result  # Without labels there is nothing to probe for and no reference classifier to train.
     train_codes, test_codes = over(model.encode, train)["features"], over(model.encode, test)["features"]
-    reference = ReferenceClassifier(train, model.config.heads, reference_steps)
+    reference = reference or ReferenceClassifier(train, model.config.heads, reference_steps)
     for number, (head, classes) in enumerate(model.config.heads.items()):
         suffix = _suffix(model, head)
         y_train, y_test = _column(train, number), _column(test, number)
