@@ -149,17 +149,25 @@ def _window(images: np.ndarray, geometry, rows: tuple[int, int], columns: tuple[
 
 
 def _pooled(simple: np.ndarray, pool: int, epsilon: float) -> np.ndarray:
-    """Complex cells, as `layers.L2Pooling2D` without padding, float32 [rows, columns, maps, n]."""
-    values = np.square(simple)
-    for axis in (0, 1):
-        length = values.shape[axis] - pool + 1
-        parts = [values[shift : shift + length] if axis == 0 else values[:, shift : shift + length]
-                 for shift in range(pool)]  # fmt: skip
-        values = parts[0] + parts[1] if pool > 1 else parts[0]
-        for part in parts[2:]:
-            values += part
-    values += np.float32(epsilon)
-    return np.sqrt(values, out=values)
+    """Complex cells, as `layers.L2Pooling2D` without padding, float32 [rows, columns, maps, n].
+
+    Row by row: a row stays near the processor while it is added to its neighbors.
+    """
+    rows, columns, *rest = simple.shape
+    length = columns - pool + 1
+    across = np.empty([rows, length, *rest], np.float32)
+    for row, sums in zip(simple, across, strict=True):
+        energy = np.square(row)
+        sums[...] = energy[:length]
+        for shift in range(1, pool):
+            sums += energy[shift : shift + length]
+    result = np.empty([rows - pool + 1, length, *rest], np.float32)
+    for place, sums in enumerate(result):
+        np.add(across[place], np.float32(epsilon), out=sums)
+        for shift in range(1, pool):
+            sums += across[place + shift]
+        np.sqrt(sums, out=sums)
+    return result
 
 
 def _normalized(values: np.ndarray, layer) -> np.ndarray:
