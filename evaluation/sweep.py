@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import threadpoolctl
 
-# Images a batch, and places whose filters are multiplied in one product.
-_IMAGES, _PLACES = 96, 8
+# Images a batch; places whose filters are multiplied in one product, fewer where they take more bytes than these.
+_IMAGES, _PLACES, _BYTES = 96, 8, 2**29
 # Columns of a later stage in one product: more of them fill the product with zeros, fewer make it too small.
 _COLUMNS = 3
 
@@ -33,11 +33,13 @@ def responses(cone, whitened: np.ndarray, places: Sequence[tuple]) -> Iterator[t
     """
     parts = np.array_split(whitened, max(1, -(-len(whitened) // _IMAGES)))
     batches = [np.ascontiguousarray(part.transpose(1, 2, 3, 0), np.float32) for part in parts]
+    size = 4 * sum(cone.filters(number, *place).size for place in places[:1] for number in range(len(cone.net.stages)))
+    together = max(1, min(_PLACES, _BYTES // max(size, 1)))
     cores = os.cpu_count() or 1
     # One thread a batch, none inside its products.
     with threadpoolctl.threadpool_limits(1, "blas"), concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        for start in range(0, len(places), _PLACES):
-            group = places[start : start + _PLACES]
+        for start in range(0, len(places), together):
+            group = places[start : start + together]
             first, later = _weights(cone, group)
             found = list(pool.map(functools.partial(_answers, cone, first=first, later=later), batches))
             for number, place in enumerate(group):
@@ -191,5 +193,5 @@ def _smoothed(values: np.ndarray, profile: np.ndarray) -> np.ndarray:
         before = [slice(None)] * axis
         wide[(*before, slice(edge, edge + side))] = values
         shifted = (wide[(*before, slice(shift, shift + side))] for shift in range(len(profile)))
-        values = sum(weight * part for weight, part in zip(np.float32(profile), shifted, strict=True)) / inside
+        values = sum(weight * part for weight, part in zip(profile.astype(np.float32), shifted, strict=True)) / inside
     return values
