@@ -51,6 +51,7 @@ setup(
         "numpy>=1.26,<3",
         "scipy>=1.13",
         "scikit-learn>=1.5",
+        "threadpoolctl>=3.1",
         "matplotlib>=3.9",
         "pillow>=10.3",
         "threadpoolctl>=3.1",

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import threadpoolctl
 
-# Images a batch, and places whose filters are multiplied in one product.
-_IMAGES, _PLACES = 96, 8
+# Images a batch; places whose filters are multiplied in one product, fewer where they take more bytes than these.
+_IMAGES, _PLACES, _BYTES = 96, 8, 2**29
 # Columns of a later stage in one product: more of them fill the product with zeros, fewer make it too small.
 _COLUMNS = 3
 
@@ -33,11 +33,13 @@ def responses(cone, whitened: np.ndarray, places: Sequence[tuple]) -> Iterator[t
     """
     parts = np.array_split(whitened, max(1, -(-len(whitened) // _IMAGES)))
     batches = [np.ascontiguousarray(part.transpose(1, 2, 3, 0), np.float32) for part in parts]
+    size = 4 * sum(cone.filters(number, *place).size for place in places[:1] for number in range(len(cone.net.stages)))
+    together = max(1, min(_PLACES, _BYTES // max(size, 1)))
     cores = os.cpu_count() or 1
     # One thread a batch, none inside its products.
     with threadpoolctl.threadpool_limits(1, "blas"), concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        for start in range(0, len(places), _PLACES):
-            group = places[start : start + _PLACES]
+        for start in range(0, len(places), together):
+            group = places[start : start + together]
             first, later = _weights(cone, group)
             found = list(pool.map(functools.partial(_answers, cone, first=first, later=later), batches))
             for number, place in enumerate(group):
@@ -149,17 +151,25 @@ def _window(images: np.ndarray, geometry, rows: tuple[int, int], columns: tuple[
 
 
 def _pooled(simple: np.ndarray, pool: int, epsilon: float) -> np.ndarray:
-    """Complex cells, as `layers.L2Pooling2D` without padding, float32 [rows, columns, maps, n]."""
-    values = np.square(simple)
-    for axis in (0, 1):
-        length = values.shape[axis] - pool + 1
-        parts = [values[shift : shift + length] if axis == 0 else values[:, shift : shift + length]
-                 for shift in range(pool)]  # fmt: skip
-        values = parts[0] + parts[1] if pool > 1 else parts[0]
-        for part in parts[2:]:
-            values += part
-    values += np.float32(epsilon)
-    return np.sqrt(values, out=values)
+    """Complex cells, as `layers.L2Pooling2D` without padding, float32 [rows, columns, maps, n].
+
+    Row by row: a row stays near the processor while it is added to its neighbors.
+    """
+    rows, columns, *rest = simple.shape
+    length = columns - pool + 1
+    across = np.empty([rows, length, *rest], np.float32)
+    for row, sums in zip(simple, across, strict=True):
+        energy = np.square(row)
+        sums[...] = energy[:length]
+        for shift in range(1, pool):
+            sums += energy[shift : shift + length]
+    result = np.empty([rows - pool + 1, length, *rest], np.float32)
+    for place, sums in enumerate(result):
+        np.add(across[place], np.float32(epsilon), out=sums)
+        for shift in range(1, pool):
+            sums += across[place + shift]
+        np.sqrt(sums, out=sums)
+    return result
 
 
 def _normalized(values: np.ndarray, layer) -> np.ndarray:
@@ -183,5 +193,5 @@ def _smoothed(values: np.ndarray, profile: np.ndarray) -> np.ndarray:
         before = [slice(None)] * axis
         wide[(*before, slice(edge, edge + side))] = values
         shifted = (wide[(*before, slice(shift, shift + side))] for shift in range(len(profile)))
-        values = sum(weight * part for weight, part in zip(np.float32(profile), shifted, strict=True)) / inside
+        values = sum(weight * part for weight, part in zip(profile.astype(np.float32), shifted, strict=True)) / inside
     return values

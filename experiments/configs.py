@@ -231,7 +231,8 @@ def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
         reason = " ".join(str(error).split())
         if isinstance(error, ValueError) and reason and path.parent == configs.FOLDER:
             raise UserError(reason) from None  # What our own configs say of their argument.
-        raise UserError(f"{path}: cannot be made: {type(error).__name__}: {first_line(error)}") from error
+        said = reason if isinstance(error, SystemExit) else first_line(error)
+        raise UserError(f"{path}: cannot be made: {type(error).__name__}: {said}") from error
     finally:
         if folder in sys.path:
             sys.path.remove(folder)

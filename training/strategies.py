@@ -83,9 +83,9 @@ def _cluster() -> dict:
         raise UserError(f"TF_CONFIG is {content!r}; expected an object with the entries cluster and task")
     if not said:
         return said
-    jobs = said.get("cluster")
-    whole = isinstance(jobs, dict) and {"worker", "ps", "chief"} <= set(jobs) and all(map(_is_hosts, jobs.values()))
-    if not whole:
+    given = said.get("cluster")
+    jobs = given if isinstance(given, dict) and all(map(_is_hosts, given.values())) else {}
+    if not {"worker", "ps", "chief"} <= set(jobs):
         raise UserError("TF_CONFIG's cluster needs the jobs chief, worker and ps, each a list of host:port")
     task = said.get("task", {})
     kind, index = (task.get("type"), task.get("index", 0)) if isinstance(task, dict) else (None, None)
