@@ -15,7 +15,7 @@ import statistics
 import cv2
 import cv2.data
 import PIL.Image
-from reverie.pipelines.paths import walk
+from reverie.paths import walk
 from reverie.pipelines.picture import read_picture
 from reverie.pipelines.sources.yale import parse_name
 

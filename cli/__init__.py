@@ -103,7 +103,7 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
 
 def _one_line(error: UserError, values: flags.FlagValues) -> str:
     """The message on one line, whatever the names in it; settings as this verb's own flags, where it has no config."""
-    from ..pipelines.paths import shown
+    from ..paths import shown
 
     text = shown(error)
     return text.replace("--config.data.", "--") if "max_bad_fraction" in values and "config" not in values else text

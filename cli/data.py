@@ -121,8 +121,8 @@ def _sides(parts):
 
 def _frames(values, rest):
     needed(values, "videos", "out")
+    from ..paths import split_list
     from ..pipelines.frames import extract, video
-    from ..pipelines.paths import split_list
 
     # A normal exit ends the decoding processes too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import pipelines
 from ..errors import UserError
-from ..pipelines.paths import shown
+from ..paths import shown
 from ..pipelines.sources.contract import SPLITS
 from ..pipelines.sources.registry import find_source
 
@@ -58,7 +58,7 @@ def check_source(
 
 def _of_split(split: str, images: pipelines.Images) -> Iterator[str]:
     sizes = images.found_shapes or {"x".join(map(str, images.shape)): len(images)}
-    yield f"{split}: {len(images):,} images of {_listed(sizes)}"
+    yield f"{split}: {len(images):,} images of {_listed(sizes) if len(sizes) > 1 else next(iter(sizes))}"
     columns = images.labels.reshape(len(images), -1)
     for head, column in zip(images.head_names, columns.T, strict=False):
         names = images.class_names.get(head, ())

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from ..errors import UserError, first_line
-from ..pipelines.paths import without_patterns
+from ..paths import without_patterns
 
 _FAILED = "assertion failed:"
 

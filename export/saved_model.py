@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras.export import ExportArchive
 
 from ..models.signature import Signature
-from ..pipelines.paths import without_patterns
+from ..paths import without_patterns
 from .guards import guarded, same_count
 
 

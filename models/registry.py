@@ -62,6 +62,8 @@ def build(content: Mapping[str, Any], seed: int = 0) -> keras.Model:
       >>> models.build({"family": "xcov", "latents": 3}).config.latents
       3
     """
+    if callable(convert := getattr(content, "to_dict", None)):
+        content = convert()  # The section as `reverie.config` gives it.
     if not isinstance(content, Mapping):
         raise UserError(f'model settings are {content!r}; expected a dict, as {{"family": "xcov", "latents": 3}}')
     content = dict(content)

@@ -10,9 +10,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
+from ..paths import shown
 from .budget import Budget
 from .image_set import Images, Skipped
-from .paths import shown
 from .picture import FORMATS, Picture, Unreadable, read_picture
 from .sources.contract import Request
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
+from ..paths import natural
 from .image_set import UNLABELED, check_range
-from .paths import natural
 
 
 class Column(NamedTuple):

@@ -89,7 +89,7 @@ def test_settings_that_mean_nothing_are_refused_before_any_work(train, capsys, a
     ("arguments", "message"),
     [
         ("data check mnist_sample --image_shape=a,b,c", "image_shape is a,b,c; expected height,width,channels"),
-        ("data check mnist_sample --image_shape=0,0,1", "image_shape is (0, 0, 1); expected"),
+        ("data check mnist_sample --image_shape=0,0,1", "image_shape is 0,0,1; expected height"),
         ("data frames --videos=a --out=b --workers=-1", "--workers=-1: -1 is not a non-negative integer"),
         ("data faces x --patches=0", "--patches=0: 0 is not a positive integer"),
         (f"generate --model=x --seed={BIG}", f"--seed={BIG}"),
@@ -117,7 +117,7 @@ def test_flags_that_mean_nothing_are_refused(capsys, tmp_path, monkeypatch, argu
 
 def test_labels_seeds_and_variants_of_a_run_are_refused(trained_run, capsys, tmp_path):
     out = f"--out={tmp_path}/new/imagined.png"
-    assert f"label '{BIG}' cannot be used" in refusal(
+    assert f"label '{BIG}' is no class of this model" in refusal(
         capsys, "generate", f"--model={trained_run}", f"--label={BIG}", out
     )
     assert "lite is foo; expected some of float32" in refusal(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import StorageError, UserError, first_line, storage_cause
-from ..pipelines.paths import without_patterns
+from ..paths import without_patterns
 
 # What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
 _STORAGE_ERRORS = (

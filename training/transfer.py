@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..errors import UserError
-from ..pipelines.paths import without_patterns
+from ..paths import without_patterns
 from .checkpoints import latest
 from .loop import Phase
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from ...errors import StorageError, UserError, storage_cause
-from ..paths import existing, walk
+from ...paths import existing, walk
 from . import shards
 from .near_duplicates import NearDuplicates
 from .pool import Answer, Pool

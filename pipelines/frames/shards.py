@@ -20,7 +20,7 @@ from typing import Any, TypedDict, cast
 import tensorflow as tf
 
 from ...errors import StorageError, UserError, storage_cause
-from ..paths import shown
+from ...paths import shown
 from .video import NOT_A_VIDEO
 
 _NAMED = 10  # How many unusable files are listed by name.

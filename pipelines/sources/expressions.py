@@ -20,10 +20,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...errors import UserError
+from ...paths import existing
 from ..files import read_files
 from ..holdout import split_of
 from ..image_set import UNLABELED, Images
-from ..paths import existing
 from .contract import Option, Request, Source
 
 _LEGEND, _PICTURES = os.path.join("data", "legend.csv"), "images"

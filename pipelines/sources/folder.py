@@ -6,9 +6,9 @@ import os
 import numpy as np
 
 from ...errors import UserError
+from ...paths import Walk, composed, extensions, natural, walk
 from ..files import read_files
 from ..image_set import UNLABELED, Images
-from ..paths import Walk, composed, extensions, natural, walk
 from ..picture import EXTENSIONS
 from .contract import Option, Request, Source
 from .table import METADATA, read_metadata

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
+from ...paths import walk
 from ..files import read_files
 from ..holdout import split_of
 from ..image_set import Images
-from ..paths import walk
 from ..picture import EXTENSIONS
 from .contract import Request, Source
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError, first_line
+from ...paths import existing
 from ..budget import USUAL_BUDGET, Budget
 from ..image_set import Images, from_arrays
 from ..label_columns import numbered
-from ..paths import existing
 from .contract import SPLITS, Request, Source
 
 _SPLIT_NAMES = {"train": ("train", "training"), "validation": ("validation", "valid", "val"), "test": ("test",)}

@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
+from ...paths import existing, shown
 from ..files import read_files
 from ..image_set import UNLABELED, Images
 from ..label_columns import ordered
-from ..paths import existing, shown
 from ..picture import EXTENSIONS
 from .contract import SPLITS, Option, Request, Source
 

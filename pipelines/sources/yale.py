@@ -26,10 +26,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
+from ...paths import walk
 from ..files import read_files
 from ..holdout import split_of
 from ..image_set import UNLABELED, Images
-from ..paths import walk
 from .contract import Request, Source
 
 EXPRESSIONS = ("normal", "happy", "sad", "sleepy", "surprised", "wink")

@@ -73,7 +73,7 @@ def test_more_images_than_go_through_at_once_give_the_same_codes(run, digits):
     ("request_", "message"),
     [
         (lambda run: run.generate(3, label=9), "label is out of range; expected values from -1 to 2"),
-        (lambda run: run.generate(3, label="three"), "label is 'three'; expected whole numbers"),
+        (lambda run: run.generate(3, label="three"), "label 'three' is no class of this model"),
         (lambda run: run.generate(0), "count is 0; expected at least 1"),
         (lambda run: run.generate(2, seed=2**40), "expected a whole number below 2"),
         (lambda run: run.generate(3, label=[0, 1]), "label has 2 rows; expected 1 or count=3"),

@@ -16,9 +16,8 @@ import numpy as np
 import PIL.Image
 import pytest
 from hypothesis import strategies as st
-from reverie import pipelines
+from reverie import paths, pipelines
 from reverie.errors import UserError
-from reverie.pipelines import paths
 from reverie.pipelines.picture import Look, Unreadable, read_picture
 from reverie.pipelines.sources.cifar import read_cifar
 from reverie.pipelines.sources.idx import read_idx_file

@@ -14,9 +14,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from reverie import cli
+from reverie import cli, paths
 from reverie.errors import StorageError, UserError
-from reverie.pipelines import paths
 from reverie.pipelines.frames import extract, pool, shards, video
 
 from tests import clips

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..errors import UserError
+from .errors import UserError
 
 
 class Walk(NamedTuple):
