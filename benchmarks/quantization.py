@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("workdirs", nargs="+")
     parser.add_argument("--accuracy_of", type=int, default=0, help="so many test images; 0 leaves accuracy out")
     options = parser.parse_args()
-    parity.QUANTIZED_BOUNDS = dict.fromkeys(lite.VARIANTS, math.inf)
+    parity.QUANTIZED_BOUND = math.inf
     parity.LABEL_BOUNDS = dict.fromkeys(lite.VARIANTS, 1.0)
     parity.USEFUL = math.inf
     for workdir in options.workdirs:

@@ -181,7 +181,7 @@ def _exports(folder: pathlib.Path) -> str:
     return (
         "<h2>Exports</h2><p class=note>Difference to the Keras model, measured before publication: the greatest, the "
         "typical one (root mean square), or the share of rows in which a whole number differs. Quantized files may "
-        f"differ by a few times what rounding must cost.</p>{missing if left_out else ''}"
+        f"differ by twice what rounding must cost.</p>{missing if left_out else ''}"
         f"<table><tr>{head}</tr>{''.join(rows)}</table>"
     )
 

@@ -109,7 +109,7 @@ def model_card(name: str, content: dict) -> str:
         "## Agreement with the Keras model",
         "",
         "Greatest is the greatest absolute difference, typical the root mean square, rows the share of rows in which a "
-        "whole number differs. Quantized files may differ by a few times what rounding must cost.",
+        "whole number differs. Quantized files may differ by twice what rounding must cost.",
         "",
         "| artifact | signature | output | | difference | rounding must cost | bound |",
         "|---|---|---|---|---|---|---|",

@@ -25,7 +25,7 @@ SAVED_MODEL_BOUND = 1e-5
 LITE_FLOAT_BOUND = 1e-4
 # Quantized files: how many times what rounding must cost they may differ, at most and in root mean square. Measured on
 # all families and three data sets, with the margin: docs/results/export.md.
-QUANTIZED_BOUNDS = {"float16": 1.5, "dynamic": 2.0, "int8": 2.0}
+QUANTIZED_BOUND = 2.0
 _MEASURES = {
     "greatest": lambda errors: float(np.max(np.abs(errors))),
     "typical": lambda errors: float(np.sqrt(np.mean(np.square(errors)))),
@@ -211,7 +211,7 @@ def _check_quantized(
         error = actual[output].astype(np.float64) - reference
         for measure, of in _MEASURES.items():
             cost = max(of(answer[output].astype(np.float64) - reference) for answer in answers)
-            bound = QUANTIZED_BOUNDS[variant] * cost + least
+            bound = QUANTIZED_BOUND * cost + least
             found.append(_within(Agreement(artifact, name, output, of(error), bound, measure, cost)))
             costs[output] = max(costs.get(output, 0.0), cost)
         typical, deviation = found[-1].difference, float(np.std(reference))
