@@ -2,9 +2,9 @@
 
     python benchmarks/own_images.py --emoji=emoji --cifar=cifar.npz --scenes=scenes.npz --runs=runs/own_images
 
-`--emoji` is a folder of class folders, the others are .npz files with x_train, y_train, x_test, y_test; `--make-scenes`
-draws the last one first. Trains what is missing, evaluates it, and prints the table of docs/results/own_images.md. It may
-be stopped and restarted at any time.
+`--emoji` is a folder of class folders, the others are .npz files with x_train, y_train, x_test, y_test; the flag
+`--make-scenes` draws the last one first. Trains what is missing, evaluates it, and prints the table of
+docs/results/own_images.md. It may be stopped and restarted at any time.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from reverie.evaluation.numbers import read_numbers
 
 # Set -> (side, classes, steps).
 SETS = {"emoji": (48, 9, 1200), "cifar": (32, 10, 2000), "scenes": (64, 3, 1000)}
-SHOWN = ("accuracy", "probe", "chance", "judge_accuracy", "clamped_recognized", "generated_recognized", "reconstruction",
-         "dependence_latent_deviation", "varies_reconstruction")  # fmt: skip
+SHOWN = ("accuracy", "probe", "chance", "judge_accuracy", "clamped_recognized", "generated_recognized",
+         "reconstruction", "dependence_latent_deviation", "varies_reconstruction")  # fmt: skip
 
 
 def main() -> None:
