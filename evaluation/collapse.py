@@ -2,8 +2,8 @@
 
 A network whose units died trains to its last step with finite losses. What tells it apart is that its answers no longer
 depend on the image, and that can be asked of every family through what its models answer (`models.Model`): `encode`,
-and where they offer them `reconstruct` and `classify`. The same numbers are looked at while training, by `evaluate`, and
-on the report page; the rules stand here and nowhere else.
+and where they offer them `reconstruct` and `classify`. The same numbers are looked at while training, by `evaluate`,
+and on the report page; the rules stand here and nowhere else.
 """
 
 from collections.abc import Iterator, Mapping

@@ -39,6 +39,6 @@ class Staged(Plain):
         for stage in model.stages():
             end += int(config.stages[stage.name].steps)
             if "vision" in stage.gives:
-                # In the middle of the stage its codes may be those of its beginning, when the prior still outweighs all.
+                # In the middle of the stage its codes may be those of its beginning, when the prior outweighs all.
                 return data.test if step >= end and "vision" in stages.trained(config, model, step) else None
         return None

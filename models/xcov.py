@@ -87,9 +87,6 @@ class XCov(Network):
         super().__init__(**kwargs)
         self.config = config
         shape, code = _feature_shape(config)
-        if config.centered:
-            self.centering = Centering(name="centering")
-            self.centering.build((None, *config.image_shape))
         self.encoder = _encoder(config)
         for name, size in config.heads.items():
             # An attribute each: TensorFlow's checkpoints pass over layers that Keras 3 keeps in a dict.
@@ -98,6 +95,9 @@ class XCov(Network):
         self.decoder = _decoder(config, shape, code)
         self.penalty = CrossCovariance(name="cross_covariance")
         self.style_prior = FittedGaussian(config.latents, name="style_prior")
+        if config.centered:
+            self.centering = Centering(name="centering")
+            self.centering.build((None, *config.image_shape))
         width = self.encoder.output_shape[-1]
         for head in (*self.heads.values(), self.style):
             head.build((None, width))

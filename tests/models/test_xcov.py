@@ -7,6 +7,7 @@ from reverie import models
 from reverie.configs import xcov_mnist, xcov_multipie, xcov_tfd
 from reverie.errors import UserError
 from reverie.models.xcov import XCov, XCovConfig
+from reverie.training.optimizers import make_optimizer
 
 SMALL = XCovConfig(image_shape=(6, 6, 1), heads={"label": 3}, latents=2, encoder=(8,), decoder=(8,))
 
@@ -125,6 +126,73 @@ def test_several_heads_have_a_softmax_each_and_name_their_outputs():
     assert sorted(model.classify(images)) == ["light_label", "light_probabilities", "pose_label", "pose_probabilities"]
     made = model.generate(tf.constant(2), tf.constant([1, 2]), tf.constant([[2, -1]]))
     assert made["images"].shape == (2, 6, 6, 1) and made["label"].numpy()[:, 0].tolist() == [2, 2]
+
+
+CENTERED = dataclasses.replace(SMALL, centered=True)
+
+
+def test_a_centered_model_has_the_objective_of_one_that_is_not_on_pictures_centered_by_hand(batch):
+    centered, plain = XCov(CENTERED), XCov(SMALL)
+    images = 0.2 * batch["image"] + 0.7
+    centered.prepare(images)
+    mean = images.numpy().mean(axis=0)
+    length = np.sqrt(np.square(images.numpy() - mean).sum(axis=(1, 2, 3)).mean())
+    for mine, theirs in zip(plain.trainable_weights, centered.trainable_weights, strict=True):
+        mine.assign(theirs)
+    np.testing.assert_allclose(
+        centered.encode(images)["features"], plain.encode((images - mean) * 7.0 / length)["features"], atol=1e-5
+    )
+    code = plain.encode((images - mean) * 7.0 / length)
+    np.testing.assert_allclose(centered.decode(**code), plain.decode(**code) + mean, atol=1e-5)
+
+
+def test_the_mean_picture_is_measured_once_and_not_again_on_resuming(batch):
+    model = XCov(CENTERED)
+    model.prepare(batch["image"])
+    before = model.get_weights()
+    model.prepare(1.0 - batch["image"])
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_run_written_before_centering_keeps_its_weights_and_its_pictures_as_they_were():
+    section = xcov_mnist.get_config().model.to_dict()
+    assert section.pop("centered")
+    completed = models.complete(section)
+    assert completed["centered"] is False
+    old = models.build(completed)
+    assert not any("centering" in weight.path for weight in old.weights)
+    old.prepare(tf.ones([4, 28, 28, 1]))  # Changes nothing.
+    images = tf.random.stateless_uniform([3, 28, 28, 1], [1, 2])
+    hidden = old.encoder(images)
+    np.testing.assert_array_equal(old.encode(images)["features"], old.style(hidden))
+
+
+def _share_of_units_off(centered: bool, steps: int = 12) -> float:
+    """Of the first layer, for all of some bright pictures, after steps of the paper's rule."""
+    rng = np.random.default_rng(0)
+    images = np.ones([200, 24, 24, 3], np.float32)
+    labels = np.arange(200) % 4
+    for row, label in enumerate(labels):
+        images[row, 6 * label : 6 * label + 6, 4:20] = rng.uniform(0.0, 1.0, 3)
+    tf.keras.utils.set_random_seed(0)
+    shape = {"image_shape": (24, 24, 3), "heads": {"label": 4}, "encoder": (100, 100), "decoder": (100,)}
+    model = XCov(XCovConfig(**shape, reconstruction_weight=30.0, centered=centered))
+    model.prepare(images)
+    variables = [variable.value for variable in model.trainable_variables]
+    adadelta = make_optimizer({"name": "adadelta"}, model.trainable_variables)
+    for step in range(steps):
+        with tf.GradientTape() as tape:
+            batch = {"image": tf.constant(images), "label": tf.constant(labels, tf.int32)}
+            total = tf.reduce_mean(model.losses(batch)["total"])
+        adadelta.apply(tape.gradient(total, variables), variables, tf.constant(1.0), tf.constant(step, tf.int64))
+    seen = model.centering(images) if centered else images
+    first = tf.nn.relu(tf.reshape(seen, [200, -1]) @ model.encoder.layers[1].kernel + model.encoder.layers[1].bias)
+    return float(np.mean(np.max(first, axis=0) <= 0.0))
+
+
+def test_bright_pictures_do_not_turn_a_centered_network_off_and_do_turn_off_one_that_is_not():
+    assert _share_of_units_off(centered=False) > 0.5
+    assert _share_of_units_off(centered=True) < 0.1
 
 
 def test_initial_weights_follow_the_seed():
