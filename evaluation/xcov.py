@@ -91,16 +91,16 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     # The sweep covers two measured standard deviations either way: z has no scale of its own.
     strongest = np.sort(np.argsort(-deviation)[:3])
     for head in model.config.heads:
-        suffix = _suffix(model, head)
+        suffix, names = _suffix(model, head), _names(model, images, head)
         for unit in strongest:
             name = f"class_by_style{suffix}_z{unit + 1}"
-            result[name] = _class_by_style(model, codes, head, int(unit))
-        result[f"swaps{suffix}"] = _swaps(model, sample, codes, head)
-        result[f"class_directions{suffix}"] = _class_directions(model, codes, head, images.class_names.get(head, ()))
+            result[name] = _class_by_style(model, codes, head, int(unit), names)
+        result[f"swaps{suffix}"] = _swaps(model, sample, codes, head, names)
+        result[f"class_directions{suffix}"] = _class_directions(model, codes, head, names)
     if len(model.config.heads) > 1:
         result["heads_crossed"] = _heads_crossed(model, sample, codes)
     if styles.shape[1] >= 2:
-        result["style_plane"] = _style_plane(model, codes, strongest[:2])
+        result["style_plane"] = _style_plane(model, codes, strongest[:2], images)
         for number, head in enumerate(model.config.heads):
             labels = batch["label"].numpy().reshape(len(styles), -1)[:, number]
             names = images.class_names.get(head, ())
@@ -143,7 +143,7 @@ def _clamped(model, probabilities: np.ndarray, head: str, label: int) -> np.ndar
     return clamped
 
 
-def _class_by_style(model, codes: dict, head: str, unit: int) -> Picture:
+def _class_by_style(model, codes: dict, head: str, unit: int, names: list[str]) -> Picture:
     mean, deviation = codes["features"].mean(axis=0), codes["features"].std(axis=0)
     sweep = np.linspace(-2.0, 2.0, _SWEEP)
     style = np.repeat(mean[None], _SWEEP, axis=0)
@@ -152,13 +152,11 @@ def _class_by_style(model, codes: dict, head: str, unit: int) -> Picture:
     classes = range(model.config.heads[head])
     rows = [model.decode(style, _clamped(model, typical, head, label)).numpy() for label in classes]
     ends = mean[unit] - 2 * deviation[unit], mean[unit] + 2 * deviation[unit]
-    caption = (
-        f"Rows: {head} clamped to each class. Columns: z{unit + 1} from {ends[0]:.2f} to {ends[1]:.2f}, others at rest."
-    )
+    caption = f"Rows: {head} clamped to each class ({', '.join(names)}). Columns: z{unit + 1} from {ends[0]:.2f} to {ends[1]:.2f}, others at rest."
     return Picture(pictures.grid(np.stack(rows)), caption)
 
 
-def _style_plane(model, codes: dict, units) -> Picture:
+def _style_plane(model, codes: dict, units, images: pipelines.Images) -> Picture:
     """One class over the plane of the two strongest latent units."""
     mean, deviation = codes["features"].mean(axis=0), codes["features"].std(axis=0)
     sweep = np.linspace(-2.0, 2.0, _SWEEP)
@@ -167,15 +165,14 @@ def _style_plane(model, codes: dict, units) -> Picture:
     style[:, units[1]] = mean[units[1]] + np.repeat(sweep, _SWEEP) * deviation[units[1]]
     head = next(iter(model.config.heads))
     label = min(2, model.config.heads[head] - 1)
+    name = _names(model, images, head)[label]
     typical = np.repeat(codes["probabilities"].mean(axis=0, keepdims=True), len(style), axis=0)
     made = model.decode(style, _clamped(model, typical, head, label)).numpy()
-    caption = (
-        f"{head} clamped to class {label}, z{units[0] + 1} across and z{units[1] + 1} down, two deviations either way."
-    )
+    caption = f"{head} clamped to {name}, z{units[0] + 1} across and z{units[1] + 1} down, two deviations either way."
     return Picture(pictures.grid(made.reshape(_SWEEP, _SWEEP, *made.shape[1:])), caption)
 
 
-def _swaps(model, sample, codes: dict, head: str) -> Picture:
+def _swaps(model, sample, codes: dict, head: str, names: list[str]) -> Picture:
     """Real images in the first column, then their style with every class."""
     count = min(8, len(sample))
     style = codes["features"][:count]
@@ -183,15 +180,14 @@ def _swaps(model, sample, codes: dict, head: str) -> Picture:
     for label in range(model.config.heads[head]):
         observed = _clamped(model, codes["probabilities"][:count], head, label)
         columns.append(model.decode(style, observed).numpy())
-    caption = f"First column: real images. The rest: their own style z, with {head} swapped for each class."
+    caption = f"First column: real images. The rest: their own style z, with {head} swapped for each class ({', '.join(names)})."
     return Picture(pictures.grid(np.stack(columns, axis=1)), caption)
 
 
-def _class_directions(model, codes: dict, head: str, names: tuple) -> Picture:
+def _class_directions(model, codes: dict, head: str, names: list[str]) -> Picture:
     """How each class changes an image that has the most usual one."""
     style, observed = codes["features"][:_CHANGED], codes["probabilities"][:_CHANGED]
     usual = int(np.argmax(_of_head(model, codes["probabilities"], head).mean(axis=0)))
-    names = [names[label] if label < len(names) else str(label) for label in range(model.config.heads[head])]
     decoded = [model.decode(style, _clamped(model, observed, head, label)).numpy() for label in range(len(names))]
     changed = {name: decoded[label] for label, name in enumerate(names) if label != usual}
     caption = (
@@ -247,6 +243,12 @@ def _of_head(model, probabilities: np.ndarray, head: str) -> np.ndarray:
 
 def _column(images: pipelines.Images, number: int) -> np.ndarray:
     return images.labels.reshape(len(images), -1)[:, number]
+
+
+def _names(model, images: pipelines.Images, head: str) -> list[str]:
+    """What the classes of a head are called, in label order: by their numbers where they have no names."""
+    known = images.class_names.get(head, ())
+    return [known[label] if label < len(known) else str(label) for label in range(model.config.heads[head])]
 
 
 def _suffix(model, head: str) -> str:
