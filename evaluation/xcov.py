@@ -152,7 +152,8 @@ def _class_by_style(model, codes: dict, head: str, unit: int, names: list[str]) 
     classes = range(model.config.heads[head])
     rows = [model.decode(style, _clamped(model, typical, head, label)).numpy() for label in classes]
     ends = mean[unit] - 2 * deviation[unit], mean[unit] + 2 * deviation[unit]
-    caption = f"Rows: {head} clamped to each class ({', '.join(names)}). Columns: z{unit + 1} from {ends[0]:.2f} to {ends[1]:.2f}, others at rest."
+    caption = f"Rows: {head} clamped to each class ({', '.join(names)}). Columns: z{unit + 1} from {ends[0]:.2f} to "
+        f"{ends[1]:.2f}, others at rest."
     return Picture(pictures.grid(np.stack(rows)), caption)
 
 
@@ -180,7 +181,8 @@ def _swaps(model, sample, codes: dict, head: str, names: list[str]) -> Picture:
     for label in range(model.config.heads[head]):
         observed = _clamped(model, codes["probabilities"][:count], head, label)
         columns.append(model.decode(style, observed).numpy())
-    caption = f"First column: real images. The rest: their own style z, with {head} swapped for each class ({', '.join(names)})."
+    classes = ", ".join(names)
+    caption = f"First column: real images. The rest: their own style z, with {head} swapped for each class ({classes})."
     return Picture(pictures.grid(np.stack(columns, axis=1)), caption)
 
 
