@@ -152,8 +152,10 @@ def _class_by_style(model, codes: dict, head: str, unit: int, names: list[str]) 
     classes = range(model.config.heads[head])
     rows = [model.decode(style, _clamped(model, typical, head, label)).numpy() for label in classes]
     ends = mean[unit] - 2 * deviation[unit], mean[unit] + 2 * deviation[unit]
-    caption = f"Rows: {head} clamped to each class ({', '.join(names)}). Columns: z{unit + 1} from {ends[0]:.2f} to "
+    caption = (
+        f"Rows: {head} clamped to each class ({', '.join(names)}). Columns: z{unit + 1} from {ends[0]:.2f} to "
         f"{ends[1]:.2f}, others at rest."
+    )
     return Picture(pictures.grid(np.stack(rows)), caption)
 
 
