@@ -19,14 +19,12 @@ class Case:
       family: by name.
       config: folder for its data -> config.
       drawn: why two replicas cannot take the very steps of one device, or "".
-      long: whether its exports and its replicas take long, and are for the slow tests alone.
       slow: whether it is for the slow tests: another run of its family, or a like one, is among the fast ones.
     """
 
     family: str
     config: Callable
     drawn: str = ""
-    long: bool = False
     slow: bool = False
 
 
@@ -100,7 +98,7 @@ CASES = {
     "replay-bir": Case("replay", _stream("bir"), drawn=_ROWS),
     "replay-ewc": Case("replay", _stream("ewc"), slow=True),
     "replay-task": Case("replay", _stream("bir", "task"), drawn=_ROWS, slow=True),
-    "scan": Case("scan", _staged(""), long=True),
+    "scan": Case("scan", _staged("")),
     "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
     "sparse": Case("sparse", _sparse),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),

@@ -34,17 +34,19 @@ METHODS = {
     Capability.HEAD: ("head_variables", "all_variables", "network"),
 }
 families = pytest.mark.parametrize("name", models.families())
-cases = pytest.mark.parametrize(
-    "case", [pytest.param(name, marks=[pytest.mark.slow] * case.slow) for name, case in CASES.items()]
-)
 
 
-# What takes an export with every artifact, or a run on two replicas: of scan for the slow tests, tests/test_scan_cli.py
-# exports it in the fast ones.
-long_cases = pytest.mark.parametrize(
-    "case",
-    [pytest.param(name, marks=[pytest.mark.slow] * (case.slow or case.long)) for name, case in CASES.items()],
-)
+def _but(*slow: str):
+    """Every case; those named are for the slow tests, beside the slow cases."""
+    marks = {name: [pytest.mark.slow] * (case.slow or name in slow) for name, case in CASES.items()}
+    return pytest.mark.parametrize("case", [pytest.param(name, marks=marks[name]) for name in CASES])
+
+
+cases = _but()
+# What other fast tests show of these, in the same or in other words: tests/training/test_stages.py that stages resume,
+# tests/test_scan_cli.py, test_streams_cli.py and models/test_sparse_run.py what their exports answer.
+all_but_stages = _but("scan")
+exported = _but("scan", "replay-bir", "sparse")
 
 
 def test_every_registered_family_has_a_case_here():
@@ -113,7 +115,7 @@ def _answers(model, name: str) -> bool:
     return found is not None if name in ("sizes", "network") else callable(found)
 
 
-@cases
+@all_but_stages
 @pytest.mark.contract("families", "exact resume")
 def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one(
     case, trained_runs, tmp_path, monkeypatch
@@ -140,7 +142,7 @@ def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one
         np.testing.assert_allclose(one, other, atol=5e-5, rtol=1e-3)
 
 
-@long_cases
+@all_but_stages
 @pytest.mark.contract("families", "one device = two replicas")
 def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
     if CASES[case].drawn:
@@ -200,7 +202,7 @@ def versions(trained_runs):
     return version
 
 
-@long_cases
+@exported
 @pytest.mark.contract("families", "parity of every artifact")
 def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, versions):
     version, signatures = versions(case), trained_runs[case].model.signatures()
@@ -211,7 +213,7 @@ def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, 
     assert all(one.difference <= one.bound for one in version.agreements)
 
 
-@long_cases
+@exported
 @pytest.mark.contract("families", "warm-up of every signature")
 def test_warm_up_covers_every_signature_that_is_served(case, versions):
     from reverie.export import warmup
@@ -222,7 +224,7 @@ def test_warm_up_covers_every_signature_that_is_served(case, versions):
     assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
 
 
-@long_cases
+@exported
 @pytest.mark.contract("families", "serve-check over gRPC and REST")
 def test_serve_check_passes_on_both_protocols(case, versions):
     folder = versions(case).folder
@@ -234,7 +236,7 @@ def test_serve_check_passes_on_both_protocols(case, versions):
         assert {f"grpc: {endpoint}", f"rest: {endpoint}", f"grpc and rest agree: {endpoint}"} <= checked
 
 
-@cases
+@all_but_stages
 @pytest.mark.contract("families", "report, a caption a picture")
 def test_the_report_shows_the_headlines_and_a_caption_for_every_picture(case, trained_runs, monkeypatch):
     run = trained_runs[case]

@@ -14,12 +14,11 @@ from ..conftest import run, run_stream, tiny_arrays, tiny_config, tiny_stream_co
 
 # Every method, with scenarios that admit it; a few stand for all in the fast suite.
 CASES = [
-    ("bir+si", "class"),
     ("er+ewc", "class"),
     *(
         pytest.param(recipe, scenario, marks=pytest.mark.slow)
         for recipe, scenario in (
-            ("none", "class"), ("joint", "class"), ("lwf", "class"), ("gr", "class"), ("xdg+si", "task"),
+            ("bir+si", "class"), ("none", "class"), ("joint", "class"), ("lwf", "class"), ("gr", "class"), ("xdg+si", "task"),
             ("bir", "task"), ("online_ewc+lwf", "task"), ("bir-feedback", "domain"),
         )
     ),
