@@ -2,8 +2,7 @@
 
     git clone https://github.com/muxspace/facial_expressions
 
-`data/legend.csv` has a row a picture (user.id, image, emotion), `images/` the pictures. What it says is taken with
-care:
+`data/legend.csv` has a row a picture (user.id, image, emotion), `images/` the pictures. It is taken with care:
 
 - HAPPINESS and happiness are one class.
 - An expression of few pictures makes no class: its pictures are unlabeled, and so is a picture with two labels.

@@ -18,8 +18,8 @@ CASES = [
     *(
         pytest.param(recipe, scenario, marks=pytest.mark.slow)
         for recipe, scenario in (
-            ("bir+si", "class"), ("none", "class"), ("joint", "class"), ("lwf", "class"), ("gr", "class"), ("xdg+si", "task"),
-            ("bir", "task"), ("online_ewc+lwf", "task"), ("bir-feedback", "domain"),
+            ("bir+si", "class"), ("none", "class"), ("joint", "class"), ("lwf", "class"), ("gr", "class"),
+            ("xdg+si", "task"), ("bir", "task"), ("online_ewc+lwf", "task"), ("bir-feedback", "domain"),
         )
     ),
 ]  # fmt: skip
