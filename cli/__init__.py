@@ -6,6 +6,7 @@ Each verb parses its flags, calls `experiments`, and prints. Exit codes are thos
 import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
 import tempfile
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> int:
         return 0
     # Names of files need not be of the terminal's encoding, nor of any.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     values = flags.FlagValues()
     try:

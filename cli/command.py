@@ -121,10 +121,15 @@ def data_flags(values: flags.FlagValues, *skipped: str) -> None:
     for name, option in data_settings().items():
         if name in ("source", "image_shape", *skipped) or name in values:
             continue
-        for kind, define in ((bool, boolean), (int, integer), (float, number), (str, string)):
-            if isinstance(option.default, kind):
-                define(name, option.default, option.meaning, values)
-                break
+        default = option.default
+        if isinstance(default, bool):
+            boolean(name, default, option.meaning, values)
+        elif isinstance(default, int):
+            integer(name, default, option.meaning, values)
+        elif isinstance(default, float):
+            number(name, default, option.meaning, values)
+        else:
+            string(name, str(default), option.meaning, values)
 
 
 def data_settings_given(values: Any) -> dict[str, Any]:

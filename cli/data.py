@@ -108,15 +108,17 @@ def _check(values, rest):
         print(line)
 
 
-def _sides(parts):
+def _sides(parts) -> tuple[int, int, int] | None:
     """--image_shape as (height, width, channels), or None where it is not given."""
+    if not parts:
+        return None
     try:
-        sides = tuple(int(part) for part in parts)
+        height, width, channels = (int(part) for part in parts)
     except ValueError:
-        sides = ()
-    if parts and (len(sides) != 3 or min(sides) < 1 or sides[2] not in (1, 3)):
+        height = width = channels = 0
+    if min(height, width) < 1 or channels not in (1, 3):
         raise UserError(f"image_shape is {','.join(parts)}; expected height,width,channels, as 64,64,3")
-    return sides or None
+    return height, width, channels
 
 
 def _frames(values, rest):

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import keras
 
@@ -63,7 +63,7 @@ def build(content: Mapping[str, Any], seed: int = 0) -> keras.Model:
       3
     """
     if callable(convert := getattr(content, "to_dict", None)):
-        content = convert()  # The section as `reverie.config` gives it.
+        content = cast(Mapping, convert())  # The section as `reverie.config` gives it.
     if not isinstance(content, Mapping):
         raise UserError(f'model settings are {content!r}; expected a dict, as {{"family": "xcov", "latents": 3}}')
     content = dict(content)
