@@ -187,11 +187,11 @@ def _swaps(model, sample, codes: dict, head: str) -> Picture:
     return Picture(pictures.grid(np.stack(columns, axis=1)), caption)
 
 
-def _class_directions(model, codes: dict, head: str, names: tuple) -> Picture:
+def _class_directions(model, codes: dict, head: str, known: tuple) -> Picture:
     """How each class changes an image that has the most usual one."""
     style, observed = codes["features"][:_CHANGED], codes["probabilities"][:_CHANGED]
     usual = int(np.argmax(_of_head(model, codes["probabilities"], head).mean(axis=0)))
-    names = [names[label] if label < len(names) else str(label) for label in range(model.config.heads[head])]
+    names = [known[label] if label < len(known) else str(label) for label in range(model.config.heads[head])]
     decoded = [model.decode(style, _clamped(model, observed, head, label)).numpy() for label in range(len(names))]
     changed = {name: decoded[label] for label, name in enumerate(names) if label != usual}
     caption = (
