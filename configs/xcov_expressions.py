@@ -1,7 +1,7 @@
 """XCov on expressions of public photographs: 2304-500-500-{6 softmax, 64 linear}-500-500-2304, 48x48 gray.
 
 The task of `xcov_tfd` (Cheung et al. 2014) on faces that anyone can have: 13,682 photographs with labels that nobody
-checked, 94 % of them neutral or happiness. Six expressions have 100 pictures or more; contempt and fear have fewer, and
+checked, 92 % of them neutral or happiness. Six expressions have 100 pictures or more; contempt and fear have fewer, and
 theirs are unlabeled. No person is in two splits.
 
     git clone https://github.com/muxspace/facial_expressions
