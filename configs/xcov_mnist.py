@@ -11,7 +11,7 @@ exploratory runs of this network with one seed, two for w = 30:
   accuracy after 30 or 40 epochs was 98.35 % (w = 1), 98.49 (30), 98.38 (100), 98.10 (784), and images sharpen
   with w;
 - the network sees deviations from the mean picture, without which the same settings turn it off for good on bright
-  pictures of many pixels (docs/results/own_images.md). On MNIST it makes no difference.
+  pictures of many pixels (docs/results/own_images.md, with what it changes on MNIST).
 
     reverie train --config=xcov_mnist --config.data.source=mnist.npz --workdir=runs/xcov_mnist
 

@@ -95,7 +95,8 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
     old, new = _completed(read_json(folder / "config.json")), json.loads(config.to_json_best_effort())
     # A start that failed before its first checkpoint leaves nothing worth guarding.
     if old and checkpoints.latest(folder / "checkpoints"):
-        before, after = flatten(old), flatten(new)
+        # A config of somebody's own may leave out what a family has learned to do since; then it has the default.
+        before, after = flatten(old), flatten(_completed(new))
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         changed = [key for key in changed if key not in set(_MAY_CHANGE) - set(fixed)]
         if changed:
