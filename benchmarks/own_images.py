@@ -18,7 +18,7 @@ from reverie import pipelines
 from reverie.evaluation.numbers import read_numbers
 
 # Set -> (side, classes, steps).
-SETS = {"emoji": (48, 9, 1200), "cifar": (32, 10, 700), "scenes": (64, 3, 250)}
+SETS = {"emoji": (48, 9, 2000), "cifar": (32, 10, 2000), "scenes": (64, 3, 1000)}
 SHOWN = ("accuracy", "probe", "chance", "judge_accuracy", "clamped_recognized", "generated_recognized",
          "reconstruction", "dependence_latent_deviation", "varies_reconstruction")  # fmt: skip
 
