@@ -99,6 +99,8 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
 
     plugins.load(_given(arguments, "plugins"))
     positional = _parse(command, values, [name, *arguments])
+    if positional and command.usage in ("", "[flags]"):
+        raise UserError(f"'{positional[0]}' is no flag; expected flags alone (reverie {name} --help lists them)")
     return command.run(values, positional) or 0
 
 

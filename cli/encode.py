@@ -29,4 +29,4 @@ def _run(values, _):
     print(f"{out}: {shapes}")
 
 
-COMMAND = Command("Encodes images through an exported file.", _define, _run)
+COMMAND = Command("Encodes images with a published version, a LiteRT file or a run.", _define, _run)

@@ -30,14 +30,14 @@ def _run(values, _):
 
     from .. import experiments
 
-    experiments.output_file(values.out)  # Refused now, not after the work.
+    out = experiments.output_file(values.out, ".png")  # Refused now, not after the work.
     model = experiments.load(values.model)
     rows = []
     for row, label in enumerate(values.label):
         asked = None if values.label == ["-1"] else _label(label, model.class_names)
         rows.append(model.generate(values.count, asked, (values.seed, row))["images"])
-    experiments.save_rows(values.out, np.stack(rows))
-    print(f"{values.out}: {len(rows)} x {values.count} images")
+    experiments.save_rows(out, np.stack(rows))
+    print(f"{out}: {len(rows)} x {values.count} images")
 
 
 def _label(text: str, class_names):
@@ -49,4 +49,4 @@ def _label(text: str, class_names):
     return experiments.class_numbers([text.split(":")], class_names)
 
 
-COMMAND = Command("Imagines images through an exported SavedModel.", _define, _run)
+COMMAND = Command("Imagines images with a published version or a run.", _define, _run)

@@ -19,11 +19,11 @@ def _run(values, positional):
         raise UserError(f"count is {values.count}; expected 1 to 400")
     from .. import experiments
 
-    experiments.output_file(values.out)  # Refused now, not after the work.
+    out = experiments.output_file(values.out, ".png")  # Refused now, not after the work.
     model = experiments.Run(values.run) if values.run else experiments.Exported(values.model)
     images, phrase = model.sheet(positional[0], values.count, values.seed)
-    experiments.save_sheet(values.out, images, positional[0])
-    print(f"{values.out}: {len(images)} pictures of {phrase}")
+    experiments.save_sheet(out, images, positional[0])
+    print(f"{out}: {len(images)} {'picture' if len(images) == 1 else 'pictures'} of {phrase}")
 
 
 COMMAND = Command(

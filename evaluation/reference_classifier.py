@@ -43,10 +43,12 @@ class ReferenceClassifier:
         for filters, kernel in ((32, 5), (64, 3)) if small else ((16, 4), (32, 4), (64, 4), (64, 4)):
             hidden = keras.layers.Conv2D(filters, kernel, 2, "same", activation="relu")(hidden)
         hidden = keras.layers.Dense(128 if small else 256, activation="relu")(keras.layers.Flatten()(hidden))
-        outputs = {name: keras.layers.Dense(size, name=name)(hidden) for name, size in self.heads.items()}
+        # By number: a column of somebody's table may be called what no layer can be.
+        sizes = {f"head_{number}": size for number, size in enumerate(self.heads.values())}
+        outputs = {name: keras.layers.Dense(size, name=name)(hidden) for name, size in sizes.items()}
         self.model = keras.Model(inputs, outputs)
         self._embedding = keras.Model(inputs, hidden)
-        losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in self.heads}
+        losses = {name: keras.losses.SparseCategoricalCrossentropy(from_logits=True) for name in sizes}
         schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
         self.model.compile(keras.optimizers.Adam(schedule), losses)
         stream = pipelines.batches(labeled, min(batch_size, len(labeled)), seed=seed)
@@ -59,7 +61,7 @@ class ReferenceClassifier:
 
     def _targets(self, batch):
         columns = tf.reshape(batch["label"], [-1, len(self.heads)])
-        return batch["image"], {name: columns[:, number] for number, name in enumerate(self.heads)}
+        return batch["image"], {f"head_{number}": columns[:, number] for number in range(len(self.heads))}
 
     def classes(self, images, head: str) -> np.ndarray:
         """The class the reference classifier sees in each image.
@@ -76,7 +78,7 @@ class ReferenceClassifier:
     def all_classes(self, images) -> np.ndarray:
         """int64 [n, heads]: the class it sees for every head, in the order of the heads."""
         logits = self.model.predict(self._shown(images), batch_size=500, verbose=0)
-        return np.stack([np.argmax(logits[head], axis=-1) for head in self.heads], axis=-1)
+        return np.stack([np.argmax(logits[f"head_{number}"], axis=-1) for number in range(len(self.heads))], axis=-1)
 
     def features(self, images) -> np.ndarray:
         """Its last hidden layer, float32 [n, 128 or 256]: a space in which alike means alike to a classifier."""

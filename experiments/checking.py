@@ -9,7 +9,7 @@ import numpy as np
 from .. import pipelines
 from ..errors import UserError
 from ..paths import shown
-from ..pipelines.sources.contract import SPLITS
+from ..pipelines.sources.contract import RESIZE_MODES, SPLITS
 from ..pipelines.sources.registry import find_source
 
 # Values of an attribute that are listed one by one, and sizes likewise.
@@ -42,6 +42,8 @@ def check_source(
     yield f"source: {shown(source)} ({found.summary})"
     # Nothing is held out, and whatever is unusable is listed rather than refused.
     rules = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
+    if rules.get("resize", RESIZE_MODES[0]) not in RESIZE_MODES:
+        raise UserError(f"resize is '{rules['resize']}'; expected one of {', '.join(RESIZE_MODES)}")
     if shape is not None:
         rules["image_shape"] = shape
     elif found.needs_shape:
@@ -65,6 +67,8 @@ def _of_split(split: str, images: pipelines.Images) -> Iterator[str]:
         numbers, counts = np.unique(column[column >= 0], return_counts=True)
         known = {names[number] if number < len(names) else str(number): count
                  for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)}  # fmt: skip
+        if numbers.size and numbers[-1] > 1000 + 10 * len(numbers):
+            yield f"  {head}: labels go up to {numbers[-1]:,}; a model takes 0, 1, 2, ..., so number them anew"
         absent = [name for name in names if name not in known]
         unlabeled = int((column < 0).sum())
         if known:

@@ -29,6 +29,6 @@ def save_sheet(path: str | pathlib.Path, images: np.ndarray, title: str) -> None
 
 def _save(path: str | pathlib.Path, picture: np.ndarray) -> None:
     try:
-        pictures.save_png(output_file(path), picture)
+        pictures.save_png(output_file(path, ".png"), picture)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None

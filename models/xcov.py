@@ -28,6 +28,9 @@ from .network import Network, takes_images
 from .signature import Signature
 
 
+_MOST_CLASSES = 100_000
+
+
 @dataclasses.dataclass(frozen=True)
 class XCovConfig:
     """Sizes and weights of the model.
@@ -63,8 +66,15 @@ class XCovConfig:
     def __post_init__(self):
         if self.covariance_on not in ("probabilities", "logits"):
             raise ValueError(f"covariance_on is '{self.covariance_on}'; expected 'probabilities' or 'logits'")
-        if self.latents < 1 or not self.heads or min(self.heads.values()) < 2:
-            raise ValueError(f"latents={self.latents}, heads={dict(self.heads)}; expected latents >= 1, classes >= 2")
+        if (
+            self.latents < 1
+            or not self.heads
+            or min(self.heads.values()) < 2
+            or max(self.heads.values()) > _MOST_CLASSES
+        ):
+            raise ValueError(
+                f"latents={self.latents}, heads={dict(self.heads)}; expected latents >= 1, classes 2 to {_MOST_CLASSES}"
+            )
         _feature_shape(self)
 
 
@@ -90,7 +100,8 @@ class XCov(Network):
         self.encoder = _encoder(config)
         for name, size in config.heads.items():
             # An attribute each: TensorFlow's checkpoints pass over layers that Keras 3 keeps in a dict.
-            setattr(self, f"head_{name}", keras.layers.Dense(size, name=f"head_{name}"))
+            part = f"head_{_part(config, name)}"
+            setattr(self, part, keras.layers.Dense(size, name=part))
         self.style = keras.layers.Dense(config.latents, name="style")
         self.decoder = _decoder(config, shape, code)
         self.penalty = CrossCovariance(name="cross_covariance")
@@ -106,7 +117,7 @@ class XCov(Network):
     @property
     def heads(self) -> dict:
         """Observed head -> its dense layer, in label order."""
-        return {name: getattr(self, f"head_{name}") for name in self.config.heads}
+        return {name: getattr(self, f"head_{_part(self.config, name)}") for name in self.config.heads}
 
     def losses(self, batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
         """The terms of the objective, one value a row; a pure function of batch and weights.
@@ -177,12 +188,12 @@ class XCov(Network):
 
         Returns:
           {"label": int32 [n], "probabilities": [n, classes]}; with several heads the names are
-          "<head>_label" and "<head>_probabilities".
+          "<head>_label" and "<head>_probabilities", the head by its number where its name is no word.
         """
         logits, _ = self._codes(images)
         result = {}
         for name, values in logits.items():
-            prefix = "" if len(logits) == 1 else f"{name}_"
+            prefix = "" if len(logits) == 1 else f"{_part(self.config, name)}_"
             result[f"{prefix}label"] = tf.argmax(values, axis=-1, output_type=tf.int32)
             result[f"{prefix}probabilities"] = tf.nn.softmax(values)
         return result
@@ -288,6 +299,11 @@ class XCov(Network):
 
     def _label_columns(self, labels) -> list:
         return [labels] if len(self.config.heads) == 1 else tf.unstack(labels, num=len(self.config.heads), axis=-1)
+
+
+def _part(config: XCovConfig, head: str) -> str:
+    """What a head's layer and outputs are called: its name, or its number where no layer can be called so."""
+    return head if head.isascii() and head.replace("-", "_").isidentifier() else str(list(config.heads).index(head))
 
 
 def _feature_shape(config: XCovConfig) -> tuple:

@@ -1,6 +1,9 @@
 """`Budget`: what is accepted of files that come from outside."""
 
 import dataclasses
+import math
+
+from ..errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +21,13 @@ class Budget:
     max_file_mib: float = 64.0
     max_bad_fraction: float = 0.01
     memory_gib: float = 4.0
+
+    def __post_init__(self):
+        for name, most in (("max_pixels", math.inf), ("max_file_mib", math.inf), ("memory_gib", math.inf),
+                           ("max_bad_fraction", 1.0)):  # fmt: skip
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise UserError(f"{name} is {value:g}; expected 0 {'to 1' if most == 1.0 else 'or more'}")
 
 
 USUAL_BUDGET = Budget()

@@ -290,6 +290,15 @@ def _unit_floats(name: str, images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32)
 
 
+def _sizes(images: Images) -> dict[str, int]:
+    """Label column -> how many classes it has."""
+    columns = images.labels.reshape(len(images), -1).T
+    return {
+        head: max(2, len(images.class_names.get(head, ())), int(column.max()) + 1)
+        for head, column in zip(images.head_names, columns, strict=False)
+    }
+
+
 def for_heads(images: Images, heads: Mapping[str, int]) -> Images:
     """The set with one label column a head of the model, in the model's order; refuses labels beyond it.
 
@@ -315,7 +324,7 @@ def for_heads(images: Images, heads: Mapping[str, int]) -> Images:
         if missing:
             raise UserError(
                 f"{images.name}: has the label column(s) {', '.join(images.head_names)}, but the model's head(s) "
-                f"{', '.join(missing)} need one each; set --config.model.heads to match"
+                f'{", ".join(missing)} need one each; set --config.model.heads="{_sizes(images)}", or some of them'
             )
         picked = columns[:, [images.head_names.index(head) for head in heads]]
     for column, (head, classes) in zip(picked.T, heads.items(), strict=True):
@@ -323,7 +332,9 @@ def for_heads(images: Images, heads: Mapping[str, int]) -> Images:
         if wrong.size:
             raise UserError(
                 f"{images.name}: label {column[wrong[0]]} of image {wrong[0]} is out of range for head '{head}': "
-                f"expected 0..{classes - 1}, or -1 for unlabeled ({wrong.size} such labels)"
+                f"expected 0..{classes - 1}, or -1 for unlabeled ({wrong.size} such labels); the data has "
+                f"{len(np.unique(column[column >= 0]))} classes, the largest label is {column.max()}: set "
+                f"--config.model.heads.{head}={column.max() + 1}, or number the labels anew"
             )
     names = dict(zip(heads, images.class_names.values(), strict=False)) if len(heads) == 1 else images.class_names
     labels = picked[:, 0] if len(heads) == 1 else picked

@@ -1,5 +1,6 @@
 """Columns of values to columns of labels: names are numbered, what is missing is unlabeled."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -31,9 +32,11 @@ def ordered(values: Iterable[str]) -> list[str]:
     """
     values = list(values)
     try:
-        return sorted(values, key=float)
+        if all(math.isfinite(float(value)) for value in values):
+            return sorted(values, key=float)
     except ValueError:
-        return sorted(values, key=natural)
+        pass
+    return sorted(values, key=natural)
 
 
 def numbered(name: str, values: Iterable[Any]) -> Column:

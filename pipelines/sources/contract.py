@@ -66,6 +66,11 @@ class Request:
             sides = tuple(self.image_shape)
             if len(sides) != 3 or min(sides) < 1 or sides[2] not in (1, 3):
                 raise UserError(f"image_shape is {sides}; expected (height, width, channels) with 1 or 3 channels")
+            if sides[0] * sides[1] > self.budget.max_pixels:
+                raise UserError(
+                    f"image_shape is {sides}; that is over max_pixels={self.budget.max_pixels} "
+                    "(--config.data.max_pixels)"
+                )
         if self.resize not in RESIZE_MODES:
             raise UserError(f"resize is '{self.resize}'; expected one of {', '.join(RESIZE_MODES)}")
         if self.holdout not in HOLDOUTS:

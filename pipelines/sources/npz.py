@@ -34,7 +34,7 @@ class Npz(Source):
     kind = "npz"
     summary = "arrays: x_train and y_train, train_images and train_labels, images and labels, ..."
     forms = ("FILE.npz",)
-    without_train = "an array x_train, or a single x to be split"
+    without_train = "expected an array x_train, or a single x to be split"
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         with _opened(place) as archive:
@@ -176,7 +176,9 @@ def _opened(path: str):
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, SyntaxError, MemoryError) as error:
-        raise UserError(f"{path}: not a readable .npz file of plain arrays ({first_line(error)})") from None
+        # NumPy takes what is no archive for a pickle, and advises to run it.
+        reason = "it is no archive" if "pickle" in str(error) else first_line(error)
+        raise UserError(f"{path}: not a readable .npz file of plain arrays ({reason})") from None
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise UserError(f"{path}: holds a single array; expected an .npz with x_train, y_train, ...")
     return archive

@@ -121,6 +121,10 @@ def _images(name: str, root: str, chosen: list[_Row], table: _Table, request: Re
         twice = [value for value in names[column] if alike[value.casefold()] > 1]
         if twice:
             remarks[f"{column} has values that differ by case alone: {', '.join(twice[:4])}"] = 1
+    named = collections.Counter(row.file for row in table.rows)
+    again = next((file for file, count in named.items() if count > 1), None)
+    if again is not None:
+        raise UserError(f"{name}: names {shown(again)} {named[again]} times; expected a row a picture")
     folder = _folder_of(root, chosen)
     paths = [_path(name, folder, row.file, request.options.get("outside", False)) for row in chosen]
     fields = {"class_names": names, "head_names": columns}
@@ -173,6 +177,8 @@ def _read(path: str) -> _Table:
         return listed
     header, *rows = cells
     header = [cell.strip() for cell in header]
+    if header[0].startswith("{"):
+        raise UserError(f"{path}: holds JSON; expected a table, with a header such as file,hair,glasses")
     if len(header) < 2 or not rows:
         raise UserError(
             f"{path}: has the column(s) {', '.join(header)} and {len(rows)} rows; expected a header such as "
@@ -181,7 +187,7 @@ def _read(path: str) -> _Table:
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise UserError(f"{path}: line {number} has {len(row)} cells; expected {len(header)}, one a column")
-    rows = [[cell.strip() for cell in row] for row in rows]
+    rows = [["" if cell.strip().casefold() == "nan" else cell.strip() for cell in row] for row in rows]
     lowered = [name.casefold() for name in header]
     repeated = next((name for name in header if header.count(name) > 1), None)
     if repeated is not None:
@@ -209,6 +215,8 @@ def _file_column(path: str, header: list[str], lowered: list[str], rows: list[li
             return lowered.index(name)
     for k in range(len(header)):
         if all(row[k].lower().endswith(EXTENSIONS) for row in rows[:100]):
+            if header[k].lower().endswith(EXTENSIONS):
+                raise UserError(f"{path}: line 1 names a picture; expected a header, for example file,label")
             return k
     raise UserError(
         f"{path}: has the columns {', '.join(header)}, none of them 'file'; call the one with the paths file"
