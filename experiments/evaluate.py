@@ -31,7 +31,8 @@ def evaluate(run: Run, **options: Any) -> dict[str, Any]:
         logging.warning("after %d steps: %s; %s", run.step, "; ".join(wrong), collapse.remedy(run.config.to_dict()))
     run_folder.write_json(folder / "evaluation.json", numbers)
     (folder / "pictures").mkdir(exist_ok=True)
-    drawn = evaluation.draw(run.model, data, numbers)
+    # A picture may be named after somebody's column, which a file cannot always be.
+    drawn = {name.replace("/", "_"): picture for name, picture in evaluation.draw(run.model, data, numbers).items()}
     for name, picture in drawn.items():
         pictures.save_png(folder / "pictures" / f"{name}.png", picture.pixels)
     captions = {name: picture.caption for name, picture in drawn.items()}

@@ -27,7 +27,6 @@ from .contract import Capability, Family
 from .network import Network, takes_images
 from .signature import Signature
 
-
 _MOST_CLASSES = 100_000
 
 

@@ -262,10 +262,12 @@ def test_where_results_go_is_made_or_refused_before_the_work(trained_run, tmp_pa
     monkeypatch.setattr(reverie.experiments, "encode_source", worked)
     monkeypatch.setattr(reverie.experiments, "load", worked)
     (tmp_path / "file").write_text("")
-    for verb in (("encode", data), ("generate",)):
+    for verb, ending in ((("encode", data), "npz"), (("generate",), "png")):
         arguments = (*verb, f"--model={trained_run}")
         assert "is a folder" in refusal(capsys, *arguments, f"--out={tmp_path}")
-        assert "cannot be written" in refusal(capsys, *arguments, f"--out={tmp_path}/file/x.npz")
+        assert "out is empty" in refusal(capsys, *arguments, "--out=")
+        assert "is a file, not a folder" in refusal(capsys, *arguments, f"--out={tmp_path}/file/x.{ending}")
+        assert f"is a .{ending} file" in refusal(capsys, *arguments, f"--out={tmp_path}/x.txt")
     assert os.listdir(tmp_path / "new" / "er") == ["codes.npz"]
 
 

@@ -173,3 +173,19 @@ def test_every_picture_of_the_corpus_is_gray_by_luma_where_gray_is_asked(channel
         color = case.expected.pixels.astype(float)
         expected = color if channels == 3 else (color @ [0.299, 0.587, 0.114])[..., None]
         assert np.abs(images.pixels[row] - expected).max() <= 1.01, case.what
+
+
+def test_columns_of_any_name_are_heads(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {"hair color": rng.integers(0, 2, 60), "Größe": rng.integers(0, 3, 60), "a/b": rng.integers(0, 2, 60)}
+    data = (rng.integers(0, 256, [60, 8, 8, 3], np.uint8), columns)
+    overrides = {key: value for key, value in settings().items() if key != "model.heads.label"}
+    run = reverie.train("xcov_mnist", tmp_path / "run", data=data, overrides=overrides)
+    answers = run.classify(data[0])
+    heads = sorted(columns)
+    assert [name for name in answers if name.endswith("label")] == [f"{number}_label" for number in range(3)]
+    assert run.config.model.heads.to_dict() == {head: int(columns[head].max()) + 1 for head in heads}
+    numbers = run.evaluate()
+    assert all(f"accuracy_{head}" in numbers for head in heads)
+    again = reverie.load(run.export(lite=()))
+    assert np.array_equal(again.classify(data[0])["1_label"], answers["1_label"])

@@ -25,6 +25,7 @@ def test_settings_and_defaults_are_those_that_saved_configs_hold():
         "holdout": "stratified",
         "split_folders": "auto",
         "outside": False,
+        "fewest_images": 100,
         "train_split": "train",
         "validation_split": "validation",
         "test_split": "test",
