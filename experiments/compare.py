@@ -104,7 +104,8 @@ def compare(
     Example:
       reverie.compare("replay_split_mnist", "runs/methods", ["none", "ewc", "bir"], seeds=[0, 1, 2], jobs=2)
     """
-    path = str(config_path(arguments.path("config", config, "a name as 'replay_split_mnist', or a file"))[0])
+    arguments.path("config", config, "a name as 'replay_split_mnist', or a file")
+    path = str(config_path(str(config))[0])
     folder = arguments.path("workdir", workdir)
     jobs = arguments.whole("jobs", jobs, 1, 1024)
     methods = arguments.texts("methods", methods, "['none', 'bir']")

@@ -78,7 +78,8 @@ def config(
         found = name.copy_and_resolve_references()
         _check(found, "the config")
     else:
-        path, argument = config_path(str(arguments.path("config", name, "a name as 'xcov_mnist', a file, or settings")))
+        arguments.path("config", name, "a name as 'xcov_mnist', a file, or settings")
+        path, argument = config_path(str(name))
         found = _made(path, argument)
     found.lock()
     override_all(found, named_overrides(overrides))

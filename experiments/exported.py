@@ -88,7 +88,7 @@ class Exported(_Files):
         except tf.errors.InvalidArgumentError as error:
             reason = next((part for part in str(error).split("[") if "expected" in part), str(error))
             reason = " ".join(reason.strip().rstrip("]").split())
-            name = re.match(r"\w*", reason)[0]
+            name = re.split(r"\W", reason, maxsplit=1)[0]
             given = f" ({name} is {arguments.shown(inputs[name].tolist())})" if name in inputs else ""
             raise UserError(f"{endpoint}: the model refused: {reason.rstrip('.')}{given}") from None
 
