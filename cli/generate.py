@@ -3,6 +3,7 @@
 from absl import flags
 
 from ..errors import UserError
+from ..paths import composed
 from .command import Command, integer, needed, seed, string
 
 _MOST = 10_000  # Images a row: one picture holds them all.
@@ -42,11 +43,8 @@ def _run(values, _):
 
 def _label(text: str, class_names):
     """What one row is of: a number or a name, or with several heads a list of one row of them."""
-    from .. import experiments
-
-    if any(text in names for names in class_names.values()) or ":" not in text:
-        return experiments.class_numbers(text, class_names)
-    return experiments.class_numbers([text.split(":")], class_names)
+    named = any(composed(text) == composed(name) for names in class_names.values() for name in names)
+    return text if named or ":" not in text else [text.split(":")]
 
 
 COMMAND = Command("Imagines images with a published version or a run.", _define, _run)

@@ -24,9 +24,10 @@ from ..errors import UserError
 from ..evaluation import continual as measures
 from ..evaluation import pictures, report
 from ..training import run_folder
+from . import arguments
 from . import plugins as plugin_files
 from .configs import config as make_config
-from .configs import config_path
+from .configs import config_path, named_overrides
 from .kinds import kind_of
 from .stream import read_history
 
@@ -75,7 +76,7 @@ class Failure:
 def compare(
     config: str | pathlib.Path,
     workdir: str | pathlib.Path,
-    methods: Sequence[str],
+    methods: str | Sequence[str],
     seeds: Sequence[int] = (0,),
     *,
     scenario: str = "",
@@ -89,8 +90,8 @@ def compare(
     Args:
       config: name or path of a config of a stream that takes "RECIPE,SCENARIO" as its argument.
       workdir: runs lie in <workdir>/<recipe>/seed_<seed>; what is finished there is kept, so rerun to resume.
-      methods: recipes, see configs/recipes.py.
-      seeds: one run of each method for each.
+      methods: recipes, see configs/recipes.py; or one of them.
+      seeds: whole numbers from 0 to 2^31 - 1; one run of each method for each.
       scenario: task, domain or class; the config's own by default.
       data: a source string, or arrays as `train` takes them (kept in the comparison's folder).
       overrides: settings by dotted key, for every run.
@@ -103,20 +104,24 @@ def compare(
     Example:
       reverie.compare("replay_split_mnist", "runs/methods", ["none", "ewc", "bir"], seeds=[0, 1, 2], jobs=2)
     """
+    arguments.path("config", config, "a name as 'replay_split_mnist', or a file")
     path = str(config_path(str(config))[0])
-    if jobs < 1:
-        raise UserError(f"jobs is {jobs}; expected at least 1")
+    folder = arguments.path("workdir", workdir)
+    jobs = arguments.whole("jobs", jobs, 1, 1024)
+    methods = arguments.texts("methods", methods, "['none', 'bir']")
+    plugins = arguments.texts("plugins", plugins, "['my_method.py']")
+    seeds = [arguments.whole("one of the seeds", seed, 0, 2**31 - 1)
+             for seed in arguments.listed("seeds", seeds, "[0, 1, 2]")]  # fmt: skip
+    if not isinstance(scenario, str):
+        raise UserError(f"scenario is {arguments.shown(scenario)}; expected 'task', 'domain' or 'class'")
     for name, given in (("seeds", seeds), ("methods", methods)):
         if not given or len(set(given)) != len(given):
             raise UserError(f"{name} are {', '.join(map(str, given)) or 'empty'}; expected some, and none twice")
-    if not all(0 <= seed < 2**31 for seed in seeds):
-        raise UserError(f"seeds are {', '.join(map(str, seeds))}; expected numbers from 0 to {2**31 - 1}")
     usual = make_config(path)
     if kind_of(usual).name != "stream":
         raise UserError("compare needs a config of a stream of tasks, for example --config=replay_split_mnist")
     scenario = scenario or usual.stream.scenario
-    folder = pathlib.Path(workdir)
-    given = dict(overrides or {})
+    given = named_overrides(overrides)
     _check_recipes(path, methods, scenario)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,8 @@ from ml_collections import config_dict
 from .. import configs, models
 from ..errors import UserError, first_line
 from ..training import optimizers
-from ..training.phases import TrainSettings
+from ..training.phases import LoopSettings, TrainSettings
+from . import arguments
 
 # What the rest of the package asks of every config; all else has a default where it is read.
 _NEEDED = (
@@ -66,7 +67,7 @@ def config(
 
     Raises:
       UserError: no such config, one that refuses its argument, an unknown key (the nearest is named), a value of
-        another type.
+        another type, or one of `train` or `seed` that means nothing, as -1 steps.
 
     Example:
       >>> import reverie
@@ -77,11 +78,28 @@ def config(
         found = name.copy_and_resolve_references()
         _check(found, "the config")
     else:
+        arguments.path("config", name, "a name as 'xcov_mnist', a file, or settings")
         path, argument = config_path(str(name))
         found = _made(path, argument)
     found.lock()
-    override_all(found, overrides or {})
+    override_all(found, named_overrides(overrides))
     return found
+
+
+def named_overrides(overrides: Any) -> dict[str, Any]:
+    """Overrides as given in Python: a dict of dotted keys, or None for none of them.
+
+    Raises:
+      UserError: anything else.
+    """
+    example = 'a dict, as {"train.steps": 3}'
+    if overrides is None:
+        return {}
+    if not isinstance(overrides, Mapping):
+        raise UserError(f"overrides are {arguments.shown(overrides)}; expected {example}")
+    if wrong := [key for key in overrides if not isinstance(key, str)]:
+        raise UserError(f"overrides have the key {arguments.shown(wrong[0])}; expected {example}")
+    return dict(overrides)
 
 
 def override_all(found: ml_collections.ConfigDict, overrides: Mapping[str, Any]) -> None:
@@ -93,6 +111,9 @@ def override_all(found: ml_collections.ConfigDict, overrides: Mapping[str, Any])
     make_room(found, overrides)
     for key, value in overrides.items():
         override(found, key, value)
+    if overrides:
+        _check(found, "the overridden config")  # A whole section may have been taken away.
+        _check_loop(found)
     keep_one_length(found, overrides)
 
 
@@ -189,6 +210,11 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
         with node.unlocked():
             node[last] = ml_collections.ConfigDict(dict(value))
         return
+    typed = node.get_type(last)
+    if (value is None and node[last] is not None and typed is not object) or (
+        isinstance(value, bool) and typed in (int, float)
+    ):
+        raise UserError(f"config: {key} is {value}; expected a value like {arguments.shown(node[last])}")
     if isinstance(value, list):
         value = tuple(value)
     if isinstance(node[last], float) and isinstance(value, int) and not isinstance(value, bool):
@@ -238,6 +264,15 @@ def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
             sys.path.remove(folder)
     _check(found, str(path))
     return found
+
+
+def _check_loop(found: ml_collections.ConfigDict) -> None:
+    """Refuses numbers of the loop that mean nothing as soon as they are given."""
+    numbers = {field.name: found.train[field.name] for field in dataclasses.fields(TrainSettings)}
+    try:
+        LoopSettings(seed=found.seed, **numbers)
+    except TypeError as error:
+        raise UserError(f"config: seed or a setting of train is no number: {first_line(error)}") from None
 
 
 def _check(found: Any, where: str) -> None:

@@ -9,10 +9,16 @@ import numpy as np
 
 from .. import pipelines
 from ..errors import UserError
+from ..paths import composed
+from ..pipelines.image_set import as_bytes
 from ..pipelines.nearest import nearest
 from ..pipelines.symbols import OPERATORS, combine
+from . import arguments
 
 _ROWS_AT_ONCE = 256
+_MOST_SEED = 2**31 - 1
+# What a model imagines in one call: so many images, and so many bytes of them.
+_MOST_IMAGES, _MOST_BYTES = 100_000, 2**30
 
 
 class Endpoints(abc.ABC):
@@ -40,7 +46,8 @@ class Endpoints(abc.ABC):
         """Codes of images.
 
         Args:
-          images: [n, height, width(, channels)]; uint8 0..255, or floats in [0, 1].
+          images: [n, height, width(, channels)], as an array or nested lists; whole numbers 0..255, truth values
+            (black and white), or floats in [0, 1].
 
         Returns:
           Name of a code -> float32 [n, ...], as the family names them ("features" of xcov, "mean" of scan, ...).
@@ -59,53 +66,83 @@ class Endpoints(abc.ABC):
         return self._of_images("classify", images)
 
     def decode(self, **code: Any) -> np.ndarray:
-        """Images from a code, float32 [n, height, width, channels]; the code's parts under the names of `encode`."""
-        inputs = {name: np.asarray(value, np.float32) for name, value in code.items()}
-        if set(inputs) != set(self._inputs("decode")):
+        """Images from a code.
+
+        Args:
+          **code: the code's parts under the names of `encode`, float32 [n, ...] with as many rows each.
+
+        Returns:
+          float32 [n, height, width, channels].
+
+        Raises:
+          UserError: other parts than the model's, of other shapes, or that are not numbers.
+
+        Example:
+          run.decode(**run.encode(images))
+        """
+        specs = self._inputs("decode")
+        if set(code) != set(specs):
             raise UserError(
-                f"decode takes {', '.join(sorted(self._inputs('decode')))}, not {', '.join(sorted(inputs))}"
+                f"decode takes {', '.join(sorted(specs))}, not {', '.join(sorted(code)) or 'nothing'}; "
+                "for example decode(**encode(images))"
             )
+        inputs = {name: _code_part(name, code[name], shape) for name, shape in specs.items()}
+        rows = {name: len(value) for name, value in inputs.items()}
+        if len(set(rows.values())) > 1:
+            said = ", ".join(f"{name} has {count}" for name, count in sorted(rows.items()))
+            raise UserError(f"decode: the parts have different numbers of rows ({said}); expected the same of all")
         return self._call("decode", inputs)["images"]
 
     def generate(self, count: int, label: Any = None, seed: int | tuple[int, int] = 0) -> dict[str, np.ndarray]:
         """Imagines images.
 
         Args:
-          count: how many.
+          count: how many, a whole number from 1; at most 100,000 images or 1 GiB of them of a run, and of a published
+            version as many as its graph admits in a request.
           label: class of all of them, or one each ([count], [count, heads] with several heads), by number or by name;
-            None or -1 draws it.
-          seed: the same seed gives the same images.
+            None or -1 draws it. An integer is always the number of a class. A text is a name first, and a number
+            written out only where no class has that name: of classes named "1", "9", "10", label=1 is the class "9"
+            and label="1" the class "1".
+          seed: the same seed gives the same images; a whole number from 0 to 2^31 - 1, or two of them.
 
         Returns:
           "images" float32 [count, height, width, channels] in [0, 1], and where the model knows classes "label".
 
         Raises:
-          UserError: the model does not imagine, or knows no classes and a label is given.
+          UserError: the model does not imagine, knows no classes and a label is given, or a count, label or seed that
+            is none.
         """
         specs = self._inputs("generate")
         # The input that says what to imagine is named after what it is: a label of the observed code, or class ids.
         asked = [name for name in specs if name not in ("count", "seed")]
         if label is not None and not asked:
             raise UserError("this model imagines without labels; if it knows words, use imagine('...')")
-        request: dict[str, np.ndarray] = {"count": np.asarray(count, np.int32), "seed": _seed(seed)}
+        request = self._wanted(count, seed)
         for name in asked:
-            columns = len(specs[name]) > 1
+            heads = int(specs[name][1]) if len(specs[name]) > 1 else 1
+            _check_parts(label, heads)
             wanted = class_numbers(-1 if label is None else label, self.class_names)
-            if columns:
-                heads = int(specs[name][1])
-                if wanted.ndim == 0 and label is not None and int(wanted) != -1:
-                    raise UserError(f"label is {label}; expected one number for each of the {heads} heads, as [3, -1]")
+            if heads > 1 and wanted.ndim == 0 and int(wanted) != -1:
+                raise UserError(
+                    f"label is {arguments.shown(label)}; expected one for each of the {heads} heads, as [3, -1]"
+                )
+            if len(specs[name]) > 1:
                 wanted = np.broadcast_to(wanted, [1, heads]) if wanted.ndim < 2 else wanted
-            request[name] = np.atleast_1d(wanted).astype(np.int32)
+            elif wanted.ndim == 2:
+                wanted = wanted[:, 0]
+            wanted = np.atleast_1d(wanted)
+            if len(wanted) not in (1, int(request["count"])):
+                raise UserError(f"label has {len(wanted)} rows; expected 1 or count={count}")
+            request[name] = wanted.astype(np.int32)
         return self._call("generate", request)
 
     def imagine(self, text: str, count: int = 16, seed: int = 0) -> np.ndarray:
         """Imagines what words say.
 
         Args:
-          text: as "white wall AND red hat".
-          count: how many pictures.
-          seed: the same seed gives the same pictures.
+          text: as "white wall AND red hat"; 200 words at most.
+          count: how many pictures, as of `generate`.
+          seed: the same seed gives the same pictures; a whole number from 0 to 2^31 - 1.
 
         Returns:
           float32 [count, height, width, channels].
@@ -119,7 +156,7 @@ class Endpoints(abc.ABC):
         """(pictures of `imagine`, in words what the expression comes to)."""
         vocabulary = self.vocabulary
         symbol, *rest = vocabulary.parse_expression(text)
-        request = {"count": np.asarray(count, np.int32), "seed": _seed(seed)}
+        request = self._wanted(count, seed)
         khot = vocabulary.encode(symbol)[None]
         if not rest:
             images = self._call("symbols_to_images", {"symbols": khot, **request})["images"]
@@ -155,6 +192,19 @@ class Endpoints(abc.ABC):
         """(height, width, channels) of its images."""
         return tuple(self._inputs("encode")["images"][1:])
 
+    @property
+    def _most(self) -> tuple[int, str]:
+        """(how many images one call may make, why)."""
+        most = max(1, min(_MOST_IMAGES, _MOST_BYTES // (4 * math.prod(self.image_shape))))
+        return most, " in one call; ask again with another seed for more"
+
+    def _wanted(self, count: Any, seed: Any) -> dict[str, np.ndarray]:
+        """The inputs "count" and "seed" of whatever imagines."""
+        most, why = self._most
+        count = arguments.whole("count", count, 1, most, why if isinstance(count, int) and count > most else "")
+        seeds = arguments.whole_pair("seed", seed, _MOST_SEED)
+        return {"count": np.asarray(count, np.int32), "seed": np.asarray(seeds, np.int32)}
+
     def _of_images(self, endpoint: str, images: Any) -> dict[str, np.ndarray]:
         self._inputs(endpoint)
         pixels = unit_images(images, self.image_shape)
@@ -175,20 +225,29 @@ def class_numbers(label: Any, class_names: Mapping[str, Sequence[str]]) -> np.nd
     Returns:
       integers of the same shape.
 
+    Names are found in any case and with their accents composed or not, and count before numbers written out.
+
     Raises:
-      UserError: a name that no class has, or numbers that are not whole.
+      UserError: a name that no class has, numbers that are not whole, or rows of several lengths.
 
     Example:
       >>> class_numbers(["dog", "cat"], {"animal": ("cat", "dog")})
       array([1, 0])
     """
-    wanted = np.asarray(label, dtype=object)
+    try:
+        wanted = np.asarray(label, dtype=object)
+    except ValueError:
+        wanted = np.asarray(None)
+    if wanted.ndim > 2 or any(isinstance(item, list | tuple | np.ndarray) for item in wanted.reshape(-1)):
+        raise UserError(f"label is {arguments.shown(label)}; expected one, one an image, or one row of heads an image")
     if wanted.size and not any(isinstance(item, str) for item in wanted.reshape(-1)):
         numbers = np.asarray(label)
         if not np.issubdtype(numbers.dtype, np.integer):
-            raise UserError(f"label is {label!r}; expected whole numbers, or names of classes")
+            raise UserError(f"label is {arguments.shown(label)}; expected whole numbers, or names of classes")
         if np.any(numbers < -1) or np.any(numbers >= 2**31):
-            raise UserError(f"label is {label!r}; expected class numbers 0, 1, 2, ..., or -1 to draw one")
+            raise UserError(
+                f"label is {arguments.shown(label)}; expected class numbers 0, 1, 2, ..., or -1 to draw one"
+            )
         return numbers
     tables = list(class_names.values())
     numbers = np.empty(wanted.shape, np.int64)
@@ -201,24 +260,72 @@ def class_numbers(label: Any, class_names: Mapping[str, Sequence[str]]) -> np.nd
 def _class_number(item: Any, names: Sequence[str]) -> int:
     """The number of one class: its name counts first, then a number written out."""
     if not isinstance(item, str):
-        return int(item)
-    lowered = [name.casefold() for name in names]
-    if item in names:
-        return list(names).index(item)
-    if lowered.count(item.casefold()) == 1:
-        return lowered.index(item.casefold())
-    text = item.strip()
-    if text.removeprefix("-").isdecimal() and -1 <= int(text) < 2**31:
+        return arguments.whole("label", item, -1, _MOST_SEED)
+    known = [composed(name) for name in names]
+    text, lowered = composed(item), [name.casefold() for name in known]
+    if text in known:
+        return known.index(text)
+    if lowered.count(text.casefold()) == 1:
+        return lowered.index(text.casefold())
+    text = text.strip()
+    if text.removeprefix("-").isdecimal() and len(text) < 12 and -1 <= int(text) <= _MOST_SEED:
         return int(text)
-    known = nearest(item, names) if names else "; its classes have no names, give their numbers"
-    raise UserError(f"label '{item}' is no class of this model{known}")
+    close = nearest(text, known, quoted=True) if known else "; its classes have no names, give their numbers"
+    raise UserError(f"label {arguments.shown(item)} is no class of this model{close}")
+
+
+def _check_parts(label: Any, heads: int) -> None:
+    """Refuses a label with another number of parts than the model has heads, before names are looked up."""
+    rows = label if isinstance(label, list | tuple | np.ndarray) else []
+    parts = {len(row) for row in rows if isinstance(row, list | tuple | np.ndarray) and np.ndim(row) == 1}
+    if heads > 1 and len(rows) and not parts:
+        parts = {len(rows)}
+    if wrong := sorted(parts - {heads}):
+        plural = "part" if wrong[0] == 1 else "parts"
+        many = "1 head" if heads == 1 else f"{heads} heads"
+        raise UserError(f"label has {wrong[0]} {plural}; the model has {many}; expected one part a head")
+
+
+def _code_part(name: str, value: Any, shape: tuple) -> np.ndarray:
+    """One part of a code as float32 of its shape, where None is any number of rows."""
+    wanted = ", ".join("n" if side is None else str(side) for side in shape)
+    try:
+        found = np.asarray(value)
+        if not (np.issubdtype(found.dtype, np.number) or found.dtype == bool):
+            raise ValueError
+        found = found.astype(np.float32)
+    except (TypeError, ValueError):
+        raise UserError(f"decode: {name} is {arguments.shown(value)}; expected numbers [{wanted}]") from None
+    fits = found.ndim == len(shape) and all(side in (None, size) for side, size in zip(shape, found.shape, strict=True))
+    if not fits or not found.size:
+        raise UserError(f"decode: {name} has shape {found.shape}; expected [{wanted}] with at least one row")
+    return found
+
+
+def check_ranges(endpoint: str, inputs: Mapping[str, np.ndarray], ranges: Mapping[str, Sequence]) -> None:
+    """Refuses values beyond what a model's graph admits.
+
+    Args:
+      endpoint: for the message.
+      inputs: by name.
+      ranges: input -> (least, greatest), see `models.Signature`.
+
+    Raises:
+      UserError: the first value that is out of range.
+    """
+    for name in inputs.keys() & ranges.keys():
+        value, (least, greatest) = inputs[name], ranges[name]
+        outside = (value < least) | (value > np.asarray(greatest))
+        if np.any(outside):
+            raise UserError(f"{endpoint}: {name} is {value[outside][0]}; expected values from {least} to {greatest}")
 
 
 def unit_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Images as models take them.
 
     Args:
-      images: [n, height, width(, channels)], uint8 0..255 or floats in [0, 1].
+      images: [n, height, width(, channels)], an array or nested lists: whole numbers 0..255, truth values, or floats
+        in [0, 1]; the rule of `pipelines.from_arrays`.
       shape: (height, width, channels) wanted.
 
     Returns:
@@ -227,26 +334,20 @@ def unit_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
       UserError: another shape, type or range.
     """
-    pixels = np.asarray(images)
+    wanted = f"[n, {', '.join(map(str, shape))}] with at least one row"
+    try:
+        pixels = np.asarray(images)
+    except (TypeError, ValueError):  # Rows of several lengths.
+        raise UserError(f"images are rows of several shapes; expected {wanted}") from None
     if pixels.ndim == 3 and shape[-1] == 1:
         pixels = pixels[..., None]
     if pixels.ndim != 4 or tuple(pixels.shape[1:]) != tuple(shape) or not len(pixels):
-        wanted = ", ".join(map(str, shape))
-        raise UserError(f"images have shape {np.shape(images)}; expected [n, {wanted}] with at least one row")
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.float32) / np.float32(255)
+        raise UserError(f"images have shape {pixels.shape}; expected {wanted}")
     if not np.issubdtype(pixels.dtype, np.floating):
-        raise UserError(f"images are of type {pixels.dtype}; expected uint8 (0..255) or floats in [0, 1]")
+        return as_bytes("images", pixels).astype(np.float32) / np.float32(255)
     low, high = float(np.min(pixels)), float(np.max(pixels))
     if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
         raise UserError(
             f"images range over [{low:g}, {high:g}]; expected floats in [0, 1] (divide by 255, or use uint8)"
         )
     return pixels.astype(np.float32)
-
-
-def _seed(seed: Any) -> np.ndarray:
-    found = np.asarray([seed, 0] if np.ndim(seed) == 0 else seed)
-    if found.shape != (2,) or not np.issubdtype(found.dtype, np.integer) or np.any(np.abs(found) >= 2**31):
-        raise UserError(f"seed is {seed}; expected a whole number below 2^31")
-    return found.astype(np.int32)

@@ -1,6 +1,7 @@
 """Exported files, used like a run: a published version's SavedModel, or an encoder's LiteRT file."""
 
-import pathlib
+import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,30 @@ import tensorflow as tf
 from ..errors import UserError
 from ..export import GraphModel, LiteModel
 from ..training import run_folder
-from .endpoints import Endpoints
+from . import arguments
+from .endpoints import Endpoints, check_ranges
+
+# What a run answers, and exported files do not.
+_OF_RUNS = ("config", "evaluate", "export", "family", "kind", "model", "outcome", "report", "step")
 
 
-class Exported(Endpoints):
+class NotExportedError(UserError, AttributeError):
+    """A verb or fact of a run that was asked of exported files, which hold none."""
+
+
+class _Files(Endpoints):
+    """What exported files have in common: they are asked for endpoints, and nothing else."""
+
+    def __getattr__(self, name: str):
+        if name in _OF_RUNS:
+            raise NotExportedError(
+                f"{self}: a published version is asked for endpoints only ({', '.join(self.endpoints)}); its run "
+                f"folder has '{name}': reverie.load(RUN_FOLDER).{name}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class Exported(_Files):
     """A published version, run by the graph loader: no Keras, none of the package's model code.
 
     Arguments:
@@ -27,7 +48,7 @@ class Exported(Endpoints):
     """
 
     def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+        self.folder = arguments.path("path", folder)
         self._graph = GraphModel(folder)
 
     def __str__(self) -> str:
@@ -37,7 +58,7 @@ class Exported(Endpoints):
     def endpoints(self) -> tuple[str, ...]:
         return tuple(sorted(self._graph.signatures))
 
-    @property
+    @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """What metadata.json says of the version."""
         return run_folder.read_json(self.folder / "metadata.json")
@@ -61,14 +82,32 @@ class Exported(Endpoints):
 
     def _call(self, endpoint: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self._inputs(endpoint)
+        check_ranges(endpoint, inputs, self._limits(endpoint))
         try:
             return self._graph.call(endpoint, **inputs)
         except tf.errors.InvalidArgumentError as error:
             reason = next((part for part in str(error).split("[") if "expected" in part), str(error))
-            raise UserError(f"the model refused: {reason.strip().rstrip(']').strip()}") from None
+            reason = " ".join(reason.strip().rstrip("]").split())
+            name = re.split(r"\W", reason, maxsplit=1)[0]
+            given = f" ({name} is {arguments.shown(inputs[name].tolist())})" if name in inputs else ""
+            raise UserError(f"{endpoint}: the model refused: {reason.rstrip('.')}{given}") from None
+
+    def _limits(self, endpoint: str) -> Mapping[str, Sequence]:
+        """Input -> (least, greatest), as the version's metadata says; the graph holds them where it does not."""
+        return self.metadata.get("signatures", {}).get(endpoint, {}).get("limits", {})
+
+    @property
+    def _most(self) -> tuple[int, str]:
+        most, why = super()._most
+        built_in = self.metadata.get("max_batch", most)
+        return (
+            (built_in, ", the version's max_batch; ask again with another seed for more")
+            if built_in < most
+            else (most, why)
+        )
 
 
-class ExportedEncoder(Endpoints):
+class ExportedEncoder(_Files):
     """An encoder's LiteRT file, run by the LiteRT runtime alone.
 
     Arguments:

@@ -3,6 +3,8 @@
 import functools
 import math
 import pathlib
+import re
+from collections.abc import Sequence
 
 from .. import __version__, export, pipelines
 from ..errors import UserError
@@ -14,6 +16,7 @@ from ..models import Capability
 from ..pipelines import served_files
 from ..pipelines.picture import Look
 from ..training import run_folder
+from . import arguments
 from .run import Run
 
 _SAMPLE_BYTES = 2**28
@@ -24,7 +27,7 @@ def publish(
     name: str = "",
     to: str | pathlib.Path = "",
     *,
-    lite: tuple[str, ...] = lite_files.VARIANTS,
+    lite: str | Sequence[str] = lite_files.VARIANTS,
     max_batch: int = 1024,
     warmup: bool = True,
 ) -> Published:
@@ -32,10 +35,11 @@ def publish(
 
     Args:
       run: trained.
-      name: the model's name on the server; the family's name by default.
-      to: folder of all models; <run folder>/export by default.
-      lite: LiteRT variants; () for none.
-      max_batch: greatest number of images a request, built into the graph.
+      name: the model's name on the server and of its folder: letters, digits, ".", "_" and "-", no dot in front; the
+        family's name by default.
+      to: folder of all models, anywhere; <run folder>/export by default.
+      lite: LiteRT variants, or one of them; () for none.
+      max_batch: greatest number of images a request, 1 to 65536, built into the graph.
       warmup: whether to write warm-up requests for TensorFlow Serving.
 
     Returns:
@@ -43,10 +47,19 @@ def publish(
 
     Raises:
       ParityError: the SavedModel or a LiteRT file in float32 does not reproduce the model; nothing was published.
-      UserError, StorageError: as their names say.
+      UserError: a name that no server could serve, an option that is none, no checkpoint yet.
+      StorageError: as its name says.
     """
+    if not isinstance(name, str) or (name and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", name)):
+        raise UserError(
+            f"name is {arguments.shown(name)}; expected letters, digits, '.', '_' and '-' (128 at most), no dot in "
+            "front; where it is published is said by `to`"
+        )
+    place = arguments.path("to", to, "a folder, or '' for the run's own export/") if to != "" else run.folder / "export"
+    lite = arguments.texts("lite", lite, "('float32', 'int8'), or () for none")
     if unknown := sorted(set(lite) - set(lite_files.VARIANTS)):
         raise UserError(f"lite is {', '.join(unknown)}; expected some of {', '.join(lite_files.VARIANTS)}, or none")
+    max_batch = arguments.whole("max_batch", max_batch, 1, 65536)
     config, model = run.config, run.model
     sample = run.kind.sample(config)
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
@@ -67,7 +80,7 @@ def publish(
     )
     published = export.export(
         model,
-        pathlib.Path(to or run.folder / "export") / (name or config.model.family),
+        place / (name or config.model.family),
         images,
         provenance,
         max_batch=max_batch,

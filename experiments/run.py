@@ -17,7 +17,8 @@ from ..export import Published
 from ..models import Capability
 from ..training import checkpoints, run_folder, stages
 from ..training.loop import Outcome
-from .endpoints import Endpoints
+from . import arguments
+from .endpoints import Endpoints, check_ranges
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, kind_of
 
@@ -39,7 +40,7 @@ class Run(Endpoints):
     """
 
     def __init__(self, workdir: str | pathlib.Path, outcome: Outcome | None = None):
-        self.folder = pathlib.Path(workdir)
+        self.folder = arguments.path("workdir", workdir)
         self.config: ml_collections.ConfigDict = run_folder.load_config(self.folder)
         self.outcome = outcome
 
@@ -99,7 +100,16 @@ class Run(Endpoints):
         return report.write(self.folder)
 
     def export(self, name: str = "", to: str | pathlib.Path = "", **options: Any) -> Published:
-        """Publishes the run as checked SavedModel and LiteRT files; see `publish.publish` for the options."""
+        """Publishes the run as checked SavedModel and LiteRT files; see `publish.publish`.
+
+        Args:
+          name: the model's name on the server; the family's name by default.
+          to: folder of all models; <run folder>/export by default.
+          **options: `lite`, `max_batch`, `warmup`.
+
+        Raises:
+          UserError: a name that no server could serve, an option that is none.
+        """
         from .publish import publish
 
         return publish(self, name, to, **options)
@@ -144,6 +154,7 @@ class Run(Endpoints):
         """As of `Endpoints.sheet`, with any number of operators."""
         if Capability.WORDS not in self.family.capabilities:
             raise UserError(f"{self.folder}: its family has no symbols; expected scan or jmvae")
+        self._wanted(count, seed)  # Refuses what is no count or seed.
         vocabulary = self.vocabulary
         expression = vocabulary.parse_expression(text)
         present = stages.trained(self.config, self.model, self.step)
@@ -174,7 +185,7 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
     Example:
       reverie.load("runs/a").encode(images)
     """
-    place = pathlib.Path(path)
+    place = arguments.path("path", path, "a run folder, a version's folder or an encoder's .tflite file")
     if place.suffix == ".tflite":
         return ExportedEncoder(path)
     if (place / "saved_model.pb").is_file():
@@ -196,8 +207,6 @@ def _check_request(endpoint: str, signature: models.Signature, inputs: dict[str,
     if set(inputs) != set(signature.inputs):
         raise UserError(f"{endpoint} takes {sorted(signature.inputs)}, not {sorted(inputs)}")
     count = int(inputs["count"]) if "count" in inputs else None
-    if count is not None and count < 1:
-        raise UserError(f"count is {count}; expected at least 1")
     for name, value in inputs.items():
         spec = signature.inputs[name]
         if value.ndim != spec.shape.rank or any(
@@ -206,9 +215,6 @@ def _check_request(endpoint: str, signature: models.Signature, inputs: dict[str,
             raise UserError(f"{endpoint}: {name} has shape {value.shape}; expected {tuple(spec.shape)}")
         if count is not None and spec.shape.rank and spec.shape[0] is None and len(value) not in (1, count):
             raise UserError(f"{endpoint}: {name} has {len(value)} rows; expected 1 or count={count}")
-        if name in signature.ranges:
-            least, greatest = signature.ranges[name]
-            if np.any(value < least) or np.any(value > np.asarray(greatest)):
-                raise UserError(f"{endpoint}: {name} is out of range; expected values from {least} to {greatest}")
         if np.issubdtype(value.dtype, np.floating) and not np.all(np.isfinite(value)):
             raise UserError(f"{endpoint}: {name}: every value must be a finite number")
+    check_ranges(endpoint, inputs, signature.ranges)

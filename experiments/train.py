@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from .. import models, pipelines
 from ..training import loop, run_folder, strategies
+from . import arguments
 from .configs import config as make_config
-from .configs import override_all
+from .configs import named_overrides, override_all
 from .kinds import kind_of
 from .run import Run
 
@@ -34,7 +35,7 @@ def train(
     Args:
       config: name of one of the package's configs ("xcov_mnist", "replay_split_mnist:bir"), a file, or settings as
         `reverie.config` gives them.
-      workdir: the run folder.
+      workdir: the run folder; "." is the current one.
       data: what to train on; the config's own `data.source` by default. A source string; (images, labels), images
         alone, or a dict of arrays (see `pipelines.give`); a `tf.data.Dataset` of dicts with "image" and "label".
         Of arrays, the model's image shape and number of classes are taken from them, unless overridden.
@@ -53,10 +54,11 @@ def train(
     Example:
       run = reverie.train("xcov_mnist", "runs/a", data=(images, labels), overrides={"train.epochs": 5})
     """
-    settings = make_config(config)
+    arguments.path("workdir", workdir)  # An empty one would be the current folder.
+    overrides, settings = named_overrides(overrides), make_config(config)
     if data is not None:
         _take_data(settings, data)
-    override_all(settings, overrides or {})
+    override_all(settings, overrides)
     command = "reverie.train(...)"
     how = {"strategy": strategy, "replicas": replicas, "deterministic": deterministic}
     return run_training(settings, workdir, command, accept_changed_data=accept_changed_data, **how)

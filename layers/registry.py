@@ -87,9 +87,9 @@ class RegisteredLayer:
 
 
 def register_layer(
-    *,
+    *given,
     arguments: Mapping | None = None,
-    inputs: Sequence,
+    inputs: Sequence = (),
     backends: bool = False,
     half_tolerance: float = 0.05,
 ) -> Callable[[_Class], _Class]:
@@ -99,6 +99,7 @@ def register_layer(
     can be read wherever its module is imported.
 
     Args:
+      *given: nothing; everything is given by name, and the class follows.
       arguments: of the constructor, by name; small sizes, as tests are run on them.
       inputs: of the call, in order: a `CallInput` each, or a tuple of them where an argument is a tuple of tensors.
       backends: whether the layer is written in `keras.ops` alone.
@@ -108,7 +109,7 @@ def register_layer(
       A decorator that gives the class back.
 
     Raises:
-      UserError: not a Keras layer, no inputs, or a name that another layer has.
+      UserError: not a Keras layer, no inputs, arguments that are no dict, or a name that another layer has.
 
     Example:
       >>> import keras
@@ -131,6 +132,14 @@ def register_layer(
       >>> LAYERS.pop("Scaled").make().factor
       2.0
     """
+    if given:
+        raise UserError(
+            f"register_layer got {given[0]!r:.80}; expected @register_layer(inputs=[CallInput((3,))]) above the class"
+        )
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise UserError(f"register_layer: arguments are {arguments!r:.80}; expected a dict of the constructor's")
+    if not isinstance(inputs, list | tuple):
+        raise UserError(f"register_layer: inputs are {inputs!r:.80}; expected a list, as [CallInput((3,))]")
     inputs = tuple(tuple(item) if isinstance(item, list | tuple) else item for item in inputs)
 
     def register(layer: _Class) -> _Class:

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -17,11 +18,20 @@ _FAMILIES: dict[str, Family] = {}
 def register_family(family: Family) -> Family:
     """Makes a family known to every verb; registered again under the same name, the later one counts.
 
+    Raises:
+      UserError: no `Family`, or a name that no folder of exports could have.
+
     Example:
       >>> from reverie import models
       >>> "xcov" in models.families()
       True
     """
+    if not isinstance(family, Family):
+        raise UserError(
+            f"register_family got {family!r:.80}; expected a Family, as Family(name=..., settings=..., build=...)"
+        )
+    if not isinstance(family.name, str) or not re.fullmatch("[A-Za-z0-9_-][A-Za-z0-9._-]*", family.name):
+        raise UserError(f"Family.name is {family.name!r:.80}; expected letters, digits, '.', '_' and '-'")
     _FAMILIES[family.name] = family
     return family
 

@@ -186,7 +186,7 @@ def from_arrays(name: str, images, labels, **fields: Any) -> Images:
     if not min(images.shape):
         raise UserError(f"{name}: images have shape {images.shape}; expected at least one pixel")
     if images.dtype != np.uint8:
-        images = _unit_floats(name, images) if np.issubdtype(images.dtype, np.floating) else _bytes(name, images)
+        images = _unit_floats(name, images) if np.issubdtype(images.dtype, np.floating) else as_bytes(name, images)
     labels = np.full(len(images), UNLABELED, np.int32) if labels is None else _array(f"{name}: labels", labels)
     labels = _class_numbers(name, labels, len(images), fields)
     return Images(name=name, shape=images.shape[1:], labels=labels, pixels=images, **fields)
@@ -258,8 +258,16 @@ def check_range(what: str, labels: np.ndarray) -> None:
         raise UserError(f"{what}: one of them is {worst}; expected class numbers 0, 1, 2, ... (-1: unlabeled)")
 
 
-def _bytes(name: str, images: np.ndarray) -> np.ndarray:
-    """Whole numbers 0 to 255 of another type, or truth values (black and white), as uint8."""
+def as_bytes(name: str, images: np.ndarray) -> np.ndarray:
+    """Whole numbers 0 to 255 of any type, or truth values (black and white), as uint8.
+
+    Raises:
+      UserError: numbers of another kind, or beyond 0 to 255; the message begins with `name`.
+
+    Example:
+      >>> as_bytes("set", np.array([0, 255]))
+      array([  0, 255], dtype=uint8)
+    """
     if images.dtype == bool:
         return images.astype(np.uint8) * 255
     if not np.issubdtype(images.dtype, np.integer):

@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], quoted: bool = False) -> str:
     """The end of an error message about an unknown word.
 
     Args:
       word: as it was written.
       known: the words that would have been right.
+      quoted: whether they stand in quotes, as names of somebody's own should, which may hold commas and blanks.
 
     Returns:
       "; nearest: a, b" with up to four similar words, or "; expected one of ..." where nothing is similar.
@@ -22,4 +23,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     close = difflib.get_close_matches(word, known, n=4, cutoff=0.5)
-    return f"; nearest: {', '.join(close)}" if close else f"; expected one of {', '.join(known[:20])}"
+    words = ", ".join(repr(name) if quoted else name for name in close or known[:20])
+    return f"; nearest: {words}" if close else f"; expected one of {words}"

@@ -18,6 +18,9 @@ from .nearest import nearest
 
 OPERATORS = ("AND", "IN COMMON", "IGNORE")
 
+# Words of an expression, and of what stands in it without a comma: every way to cut the latter up is tried.
+_MOST_WORDS, _MOST_CHAINED = 200, 16
+
 
 @dataclasses.dataclass(frozen=True)
 class Attribute:
@@ -213,7 +216,16 @@ class Vocabulary:
         return symbol
 
     def parse_expression(self, text: str) -> list:
-        """ "white wall AND red hat" as [symbol, (operator, symbol), ...]; operators are taken from left to right."""
+        """ "white wall AND red hat" as [symbol, (operator, symbol), ...]; operators are taken from left to right.
+
+        Raises:
+          UserError: as `parse`; no text, or one of more than 200 words.
+        """
+        if not isinstance(text, str):
+            raise UserError(f"the words are {text!r:.60}; expected a text, for example {self.example()!r}")
+        count = len(text.split())
+        if count > _MOST_WORDS:
+            raise UserError(f"the expression has {count} words; expected at most {_MOST_WORDS}")
         pieces = re.split(rf"\s+({'|'.join(OPERATORS)})\s+", f" {text.strip()} ")
         first, rest = self.parse(pieces[0].strip()), pieces[1:]
         return [first, *((rest[k], self.parse(rest[k + 1].strip())) for k in range(0, len(rest), 2))]
@@ -231,6 +243,11 @@ class Vocabulary:
             self.labels(symbol)  # Refuses what is unknown.
             return symbol
         words = term.split()
+        if len(words) > _MOST_CHAINED:
+            raise UserError(
+                f"'{' '.join(words[:4])} ...' has {len(words)} words without a comma; expected at most "
+                f"{_MOST_CHAINED}, commas between the others"
+            )
         found = self._readings(tuple(words), {})
         if not found:
             found = self._chained(words)

@@ -105,7 +105,10 @@ def test_settings_that_mean_nothing_are_refused_before_any_work(train, capsys, a
             "compare --config=replay_split_mnist --methods=none,none --workdir=x",
             "methods are none, none; expected some",
         ),
-        (f"compare --config=replay_split_mnist --methods=none --seeds={BIG} --workdir=x", f"seeds are {BIG}; expected"),
+        (
+            f"compare --config=replay_split_mnist --methods=none --seeds={BIG} --workdir=x",
+            f"one of the seeds is {BIG}; expected",
+        ),
         ("train --workdir=x --config", "--config needs a name or a file"),
     ],
 )

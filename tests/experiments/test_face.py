@@ -72,13 +72,13 @@ def test_more_images_than_go_through_at_once_give_the_same_codes(run, digits):
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (lambda run: run.generate(3, label=9), "label is out of range; expected values from -1 to 2"),
+        (lambda run: run.generate(3, label=9), "label is 9; expected values from -1 to 2"),
         (lambda run: run.generate(3, label="three"), "label 'three' is no class of this model"),
-        (lambda run: run.generate(0), "count is 0; expected at least 1"),
-        (lambda run: run.generate(2, seed=2**40), "expected a whole number below 2"),
+        (lambda run: run.generate(0), "count is 0; expected a whole number from 1 to 100000"),
+        (lambda run: run.generate(2, seed=2**40), "expected a whole number from 0 to 2147483647"),
         (lambda run: run.generate(3, label=[0, 1]), "label has 2 rows; expected 1 or count=3"),
         (lambda run: run.encode(np.zeros([2, 9, 9, 1])), r"images have shape \(2, 9, 9, 1\); expected \[n, 8, 8, 1\]"),
-        (lambda run: run.encode(np.zeros([2, 8, 8, 1], np.int32)), "images are of type int32; expected uint8"),
+        (lambda run: run.encode(np.full([2, 8, 8, 1], 256)), r"range over \[256, 256\]; expected 0 to 255"),
         (lambda run: run.encode(np.full([2, 8, 8, 1], np.nan, np.float32)), "images range over"),
         (lambda run: run.decode(z=np.zeros([2, 2])), "decode takes features, probabilities, not z"),
         (lambda run: run.imagine("white wall"), "its family has no symbols; expected scan or jmvae"),

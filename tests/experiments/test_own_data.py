@@ -109,7 +109,7 @@ def test_a_class_is_known_by_name_and_by_number(label, names, expected):
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        ("dgo", "nearest: dog"),
+        ("dgo", "nearest: 'dog'"),
         (1.5, "expected whole numbers"),
         (2**31, "expected class numbers"),
         (-7, "-1 to draw one"),

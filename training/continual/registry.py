@@ -44,8 +44,8 @@ def register_method(method: _Registered) -> _Registered:
       The class itself, so that this may stand above it as a decorator.
 
     Raises:
-      UserError: a name or recipe that cannot be used or is taken, hooks without the fact that they need, options
-        that are no frozen dataclass or that another method has with another default.
+      UserError: no subclass of `Method`, a name or recipe that cannot be used or is taken, hooks without the fact
+        that they need, options that are no frozen dataclass or that another method has with another default.
 
     Example:
       @register_method
@@ -53,10 +53,12 @@ def register_method(method: _Registered) -> _Registered:
           name, summary, penalizes = "decay", "keeps weights small", True
           ...
     """
+    if not (isinstance(method, type) and issubclass(method, Method)):
+        raise UserError(f"register_method got {method!r:.80}; expected a subclass of reverie.Method")
     others = {name: other for name, other in _METHODS.items() if _origin(other) != _origin(method)}
     recipe = method.recipe or method.name
     for what, value in (("name", method.name), ("recipe", recipe)):
-        if not re.fullmatch("[a-z_]+", value):
+        if not isinstance(value, str) or not re.fullmatch("[a-z_]+", value):
             raise UserError(f"{method.__name__}.{what} is '{value}'; expected small letters and underscores")
     if method.name in others:
         raise UserError(f"{method.__name__}.name is '{method.name}', which is taken by {_origin(others[method.name])}")
