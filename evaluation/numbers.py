@@ -1,9 +1,10 @@
 """The numbers of a run as its folder keeps them: evaluation.json."""
 
-import json
 import os
 import pathlib
 from typing import Any
+
+from ..stored import read_object
 
 _FILE = "evaluation.json"
 # What earlier versions wrote; the name of a head may follow.
@@ -19,12 +20,14 @@ def read_numbers(folder: str | os.PathLike) -> dict[str, Any]:
     Returns:
       Name -> number; empty where the run was not evaluated.
 
+    Raises:
+      UserError: evaluation.json is damaged.
+
     Example:
       >>> read_numbers("runs/not_there")
       {}
     """
-    path = pathlib.Path(folder) / _FILE
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content = read_object(pathlib.Path(folder) / _FILE, "restore it, or run `reverie evaluate` again")
     return {_todays(name): value for name, value in content.items()}
 
 

@@ -3,11 +3,12 @@
 import base64
 import datetime
 import html
-import json
+import math
 import pathlib
 
 from .. import models
 from ..errors import StorageError, UserError
+from ..stored import read_object, read_steps
 from . import collapse, pictures
 from .contract import of_family
 from .numbers import read_numbers
@@ -30,24 +31,27 @@ def write(workdir) -> pathlib.Path:
     """Writes `report.html` into a run folder and returns its path.
 
     Raises:
-      UserError: no run there.
+      UserError: no run there, or one of its JSON files is damaged.
       StorageError: the page cannot be written.
     """
     folder = pathlib.Path(workdir)
-    config = _json(folder / "config.json")
-    if not config:
+    if not (folder / "config.json").is_file():
         raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
-    run, numbers = _json(folder / "run.json"), read_numbers(folder)
+    config = read_object(folder / "config.json")
+    family = _entry(config, "model", "family")
+    if not family:
+        raise UserError(f"{folder / 'config.json'} is damaged: it names no model.family; restore the file")
+    run, numbers = read_object(folder / "run.json"), read_numbers(folder)
     body = [
-        f"<h1>{html.escape(config['model']['family'])} &middot; {html.escape(folder.resolve().name)}</h1>",
+        f"<h1>{html.escape(family)} &middot; {html.escape(folder.resolve().name)}</h1>",
         f"<p class=note>{html.escape(_summary(config, run))}</p>",
         _collapse(config, numbers, folder),
-        _headlines(config, numbers),
+        _headlines(family, numbers),
         _pictures(folder),
         _curves(folder),
         _table("Numbers", numbers, "Measured by <code>reverie evaluate</code> on the test images."),
         _exports(folder),
-        _table("Data", _json(folder / "data.json")),
+        _table("Data", read_object(folder / "data.json")),
         _table("Settings", _flatten(config)),
         _table("Machine and versions", _flatten(run)),
     ]
@@ -79,21 +83,48 @@ def image(content: bytes, name: str) -> str:
 
 
 def _summary(config: dict, run: dict) -> str:
-    when = run.get("finished") or run.get("started")
-    day = datetime.datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M") if when else "date unknown"
-    parts = [day, f"seed {config['seed']}", f"data {config['data']['source']}"]
-    if run.get("step"):
-        parts.append(f"{run['step']:,} steps")
-    if run.get("seconds"):
-        parts.append(f"{run['seconds'] / 60:.1f} minutes of training")
-    if run.get("examples_per_second"):
-        parts.append(f"{run['examples_per_second']:,.0f} images/s")
+    known = {name: value for name, value in run.items() if _is_number(value)}
+    parts = [
+        _day(known.get("finished") or known.get("started")),
+        f"seed {config.get('seed', 'unknown')}",
+        f"data {_entry(config, 'data', 'source') or 'unknown'}",
+    ]
+    if known.get("step"):
+        parts.append(f"{known['step']:,} steps")
+    if known.get("seconds"):
+        parts.append(f"{known['seconds'] / 60:.1f} minutes of training")
+    if known.get("examples_per_second"):
+        parts.append(f"{known['examples_per_second']:,.0f} images/s")
     return ", ".join(parts)
+
+
+def _day(when: float | None) -> str:
+    try:
+        return datetime.datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M") if when else "date unknown"
+    except (OverflowError, OSError, ValueError):  # No moment of any calendar.
+        return "date unknown"
+
+
+def _entry(config: dict, name: str, setting: str) -> str:
+    """A text of a section, "" where there is none."""
+    found = config.get(name)
+    value = found.get(setting) if isinstance(found, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _is_number(value: object) -> bool:
+    """Whether this can be reckoned with: no text, and neither too large nor infinite."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _collapse(config: dict, numbers: dict, folder: pathlib.Path) -> str:
     """What was found wrong with the network by `evaluate`, or, where that was not run, while training."""
-    looks = [numbers] if collapse.measured(numbers) else [line for line in _metrics(folder) if collapse.measured(line)]
+    lines = [numbers] if collapse.measured(numbers) else _metrics(folder)
+    looks = [{name: value for name, value in line.items() if _is_number(value)} for line in lines]
+    looks = [line for line in looks if "step" in line and collapse.measured(line)]
     found = collapse.told(looks[-1], looks[-1]["step"]) if looks else []
     if not found:
         return ""
@@ -101,16 +132,16 @@ def _collapse(config: dict, numbers: dict, folder: pathlib.Path) -> str:
     return f"<div class=wrong><b>This network has not learned</b> ({looks[-1]['step']:,} steps)<ul>{said}</ul></div>"
 
 
-def _headlines(config: dict, numbers: dict) -> str:
+def _headlines(family: str, numbers: dict) -> str:
     """The numbers that the family's evaluation names first, large, with what they mean."""
-    family = config["model"]["family"]
     # A page is written for any run folder; without the plugin that registers its family, without these.
     headlines = of_family(models.family(family)).HEADLINES if family in models.families() else {}
     tiles = []
     for name, meaning in headlines.items():
         if name in numbers:
-            value = numbers[name]
-            shown = f"{100 * value:.2f} %" if _is_share(name) else f"{value:.4f}"
+            value, shown = numbers[name], html.escape(str(numbers[name]))
+            if _is_number(value):
+                shown = f"{100 * value:.2f} %" if _is_share(name) else f"{value:.4f}"
             tiles.append(f"<div>{shown}<span>{meaning}</span></div>")
     return f"<div class=key>{''.join(tiles)}</div>" if tiles else ""
 
@@ -121,13 +152,13 @@ def _is_share(name: str) -> bool:
 
 
 def _pictures(folder: pathlib.Path) -> str:
-    captions = _json(folder / "pictures" / "captions.json")
+    captions = read_object(folder / "pictures" / "captions.json", "restore it, or run `reverie evaluate` again")
     figures = []
     for name, caption in captions.items():
         path = folder / "pictures" / f"{name}.png"
         if path.is_file():
             figures.append(
-                f"<figure>{image(path.read_bytes(), name)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+                f"<figure>{image(path.read_bytes(), name)}<figcaption>{html.escape(str(caption))}</figcaption></figure>"
             )
     return f"<h2>Pictures</h2><div class=gallery>{''.join(figures)}</div>" if figures else ""
 
@@ -136,7 +167,7 @@ def _curves(folder: pathlib.Path) -> str:
     series: dict = {}
     for line in _metrics(folder):
         for name, value in line.items():
-            if name not in ("step", "phase", "time") and isinstance(value, int | float):
+            if name not in ("step", "phase", "time") and _is_number(value):
                 steps, values = series.setdefault(name, ([], []))
                 steps.append(line["step"])
                 values.append(value)
@@ -149,20 +180,14 @@ def _curves(folder: pathlib.Path) -> str:
 
 
 def _metrics(folder: pathlib.Path) -> list[dict]:
-    """The lines of metrics.jsonl; one that a crash tore is left out."""
-    path, lines = folder / "metrics.jsonl", []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines
+    """The lines of metrics.jsonl; what is none, as one that a crash tore, is left out."""
+    return read_steps(folder / "metrics.jsonl")[1]
 
 
 def _exports(folder: pathlib.Path) -> str:
     rows, left_out = [], []
     for path in sorted(folder.glob("export/*/*/metadata.json")):
-        metadata = _json(path)
+        metadata = read_object(path, "restore it, or export again")
         version = f"{path.parent.parent.name}/{path.parent.name}"
         for entry in metadata.get("parity", []):
             # Versions of earlier releases know one measure only.
@@ -199,10 +224,6 @@ def _table(title: str, content: dict, note: str = "") -> str:
 
 def _shown(value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _json(path: pathlib.Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _flatten(content: dict, prefix: str = "") -> dict:

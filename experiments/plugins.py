@@ -28,7 +28,7 @@ def load(named: list[str] | tuple[str, ...] = ()) -> None:
         come on top.
 
     Raises:
-      UserError: no such file or module, or it raises while it is loaded.
+      UserError: no such file or module, or it raises or exits while it is loaded.
     """
     for entry in importlib.metadata.entry_points(group=GROUP):
         _once(entry.value, entry.load)
@@ -56,7 +56,7 @@ def _once(key: str, action) -> None:
         action()
     except UserError:
         raise
-    except Exception as error:  # Somebody's file may raise anything.
+    except (Exception, SystemExit) as error:  # Somebody's file may raise anything, or leave.
         raise UserError(f"plugin {key} cannot be loaded: {type(error).__name__}: {first_line(error)}") from error
     _LOADED.add(key)
 

@@ -84,15 +84,17 @@ def run_training(
     kind = kind_of(config)
     run_folder.inherit(workdir, config)
     read = kind.settle(config)
-    folder = run_folder.open_run(workdir, config, kind.fixed)
-    prepared = kind.prepare(config, chosen, folder, read)
-    data = run_folder.check_data(folder, prepared.data, accept_changed_data)
-    description = run_folder.describe(folder, command, deterministic, chosen)
-    run_folder.write_json(folder / "run.json", description)
-    run_folder.write_json(folder / "data.json", data)
-    context = loop.Context(prepared.model, settings, chosen, folder, prepared.state)
-    outcome = loop.train(context, prepared.phases, prepared.watch)
-    run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
+    # Of an asynchronous run this is the chief; workers and parameter servers do not come here.
+    with run_folder.held(workdir):
+        folder = run_folder.open_run(workdir, config, kind.fixed)
+        prepared = kind.prepare(config, chosen, folder, read)
+        data = run_folder.check_data(folder, prepared.data, accept_changed_data)
+        description = run_folder.describe(folder, command, deterministic, chosen)
+        run_folder.write_json(folder / "run.json", description)
+        run_folder.write_json(folder / "data.json", data)
+        context = loop.Context(prepared.model, settings, chosen, folder, prepared.state)
+        outcome = loop.train(context, prepared.phases, prepared.watch)
+        run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     return Run(folder, outcome=outcome)
 
 

@@ -245,7 +245,7 @@ def test_a_run_folder_that_is_a_file_or_holds_no_json_is_one_line(train, capsys,
     compare = ("compare", "--config=replay_split_mnist", "--methods=none", f"--workdir={tmp_path}/run")
     assert "cannot be written: File exists" in refusal(capsys, *compare)
     (tmp_path / "odd").mkdir()
-    for content, message in (("{", "not JSON"), ("[1]", "holds a list, not an object")):
+    for content, message in (("{", "not JSON"), ("[1]", "it holds a list"), ("{}", "holds no settings")):
         (tmp_path / "odd" / "config.json").write_text(content)
         assert message in refusal(capsys, "evaluate", f"--workdir={tmp_path}/odd")
 

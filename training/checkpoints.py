@@ -1,11 +1,16 @@
 """Checkpoints that hold everything needed to resume, and survive a full disk."""
 
+import contextlib
 import hashlib
+import os
 import pathlib
+import re
 import shutil
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from ..errors import StorageError, UserError, first_line, storage_cause
 from ..paths import without_patterns
@@ -45,7 +50,7 @@ class Checkpoints:
           partial: the checkpoint may hold more than is tracked here.
 
         Raises:
-          UserError: the checkpoint does not fit the model.
+          UserError: the checkpoint does not fit the model, or is damaged.
         """
         path = latest(self.folder)
         if path is None:
@@ -53,11 +58,12 @@ class Checkpoints:
         # A variable that TensorFlow's own manager counts saves with: part of every checkpoint, so that either reads it.
         _ = self._checkpoint.save_counter
         try:
-            status = self._checkpoint.restore(without_patterns(path))
-            if partial:
-                status.expect_partial().assert_existing_objects_matched()
-            else:
-                status.assert_consumed()
+            with reading(path) as name:
+                status = self._checkpoint.restore(name)
+                if partial:
+                    status.expect_partial().assert_existing_objects_matched()
+                else:
+                    status.assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise UserError(f"{path}: does not fit this config ({_misfit(error)}); use a new --workdir") from None
         return path
@@ -96,10 +102,16 @@ class Checkpoints:
         path = self._checkpoint.write(without_patterns(str(self.folder / f"ckpt-{step}")))
         for older in _steps(self.folder)[: -self._keep]:
             self._remove(f"ckpt-{older}")
-        # The file that TensorFlow's own functions look into.
-        kept = [f"ckpt-{number}" for number in _steps(self.folder)]
-        tf.compat.v1.train.update_checkpoint_state(str(self.folder), kept[-1], kept)
+        self._write_state()
         return path
+
+    def _write_state(self) -> None:
+        """The file that TensorFlow's own functions look into; what they write it with warns of its age."""
+        kept = [f"ckpt-{number}" for number in _steps(self.folder)]
+        lines = [f'model_checkpoint_path: "{kept[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in kept)]
+        temporary = self.folder / ".checkpoint.tmp"
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        os.replace(temporary, self.folder / "checkpoint")
 
     def _remove(self, name: str) -> None:
         """Removes a checkpoint's files, or what a failed write left of it."""
@@ -145,13 +157,82 @@ def _steps(folder) -> list[int]:
     found = [name.removeprefix("ckpt-").removesuffix(".index") for name in names
              if name.startswith("ckpt-") and name.endswith(".index")]  # fmt: skip
     steps = [int(step) for step in found if step.isascii() and step.isdigit()]
-    return sorted(step for step in steps if any(name.startswith(f"ckpt-{step}.data-") for name in names))
+    return sorted(step for step in steps if _has_all_data(step, names))
+
+
+def _has_all_data(step: int, names: set[str]) -> bool:
+    """Whether every one of a checkpoint's files of data is there; their names say how many there are."""
+    shards = [match for name in names if (match := re.fullmatch(rf"ckpt-{step}\.data-(\d+)-of-(\d+)", name))]
+    return bool(shards) and len(shards) == int(shards[0][2])
+
+
+def warn_of_incomplete(folder) -> None:
+    """Says so where newer checkpoints than the one that will be used have lost files."""
+    folder, steps = pathlib.Path(folder), _steps(folder)
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    found = {int(match[1]) for name in names if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", name))}
+    lost = sorted(step for step in found if steps and step > steps[-1])
+    if lost:
+        shown = ", ".join(f"ckpt-{step}" for step in lost)
+        logging.warning("%s: files of %s are missing; going by ckpt-%d instead", folder, shown, steps[-1])
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[str]:
+    """Around whatever reads a checkpoint: tells one that is damaged from one that does not fit.
+
+    Args:
+      path: of the checkpoint, as from `latest`.
+
+    Yields:
+      The path as TensorFlow is to be given it.
+
+    Raises:
+      UserError: the files are damaged; they are left as they are.
+
+    Example:
+      with reading(path) as name:
+          step = tf.train.load_variable(name, "step/.ATTRIBUTES/VARIABLE_VALUE")
+    """
+    try:
+        yield without_patterns(path)
+    except (AssertionError, LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError):
+        damage = _damage(path)
+        if damage is None:
+            raise
+        place = pathlib.Path(path)
+        older = [step for step in _steps(place.parent) if f"ckpt-{step}" != place.name]
+        remedy = (
+            f"remove its files to go on from ckpt-{older[-1]}" if older else "restore its files, or use a new --workdir"
+        )
+        raise UserError(f"{place.parent}: checkpoint {place.name} is damaged ({damage}); {remedy}") from None
+
+
+def _damage(path: str) -> str | None:
+    """What is wrong with a checkpoint's files, None where every value can be read."""
+    try:
+        reader = tf.train.load_checkpoint(without_patterns(path))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:
+        return first_line(error)[:300]
+    return None
 
 
 def saved_step(folder) -> int:
-    """The step of the newest complete checkpoint in a folder, 0 without one."""
+    """The step of the newest complete checkpoint in a folder, 0 without one.
+
+    Raises:
+      UserError: that checkpoint is damaged, or was not written by a run.
+    """
     path = latest(folder)
-    return int(tf.train.load_variable(without_patterns(path), "step/.ATTRIBUTES/VARIABLE_VALUE")) if path else 0
+    if path is None:
+        return 0
+    try:
+        with reading(path) as name:
+            return int(tf.train.load_variable(name, "step/.ATTRIBUTES/VARIABLE_VALUE"))
+    except (LookupError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{path}: is no checkpoint of a run ({_misfit(error)}); use a new --workdir") from None
 
 
 def restore_weights(model, folder, averaged: bool) -> int:
@@ -166,17 +247,19 @@ def restore_weights(model, folder, averaged: bool) -> int:
       The step of the checkpoint.
 
     Raises:
-      UserError: no checkpoint, or one that does not fit.
+      UserError: no checkpoint, or one that is damaged or does not fit.
     """
     path = latest(folder)
     if path is None:
         raise UserError(f"{folder}: no checkpoint there; train first")
+    warn_of_incomplete(folder)
     step = tf.Variable(0, dtype=tf.int64)
     average = [tf.Variable(tf.zeros_like(v.value)) for v in model.trainable_variables] if averaged else []
     tracked = {"average": average} if averaged else {}
     try:
-        status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(without_patterns(path))
-        status.expect_partial().assert_existing_objects_matched()
+        with reading(path) as name:
+            status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(name)
+            status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{path}: does not fit this config ({_misfit(error)})") from None
     for variable, value in zip(model.trainable_variables, average, strict=False):

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from tqdm.notebook import tqdm_notebook
 
 from ..errors import first_line
+from ..stored import read_steps
 from .steps import Runner
 
 
@@ -23,7 +24,8 @@ class Records:
     Arguments:
       folder: the run folder; writes `metrics.jsonl` and `events/`.
       from_step: the step the run starts at; lines beyond it (of a run that died after its last checkpoint)
-        are dropped, so that every step stands in the file once.
+        are dropped, so that every step stands in the file once. Lines that say nothing are dropped too, with a
+        warning.
     """
 
     def __init__(self, folder: str | os.PathLike, from_step: int = 0):
@@ -62,24 +64,18 @@ class Records:
 
 
 def read_metrics(folder: str | os.PathLike) -> list[dict]:
-    """The lines of a run's metrics.jsonl as dicts; a torn last line (a crash while writing) is left out."""
-    path = pathlib.Path(folder) / "metrics.jsonl"
-    lines = []
-    if path.is_file():
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                continue
-    return lines
+    """The lines of a run's metrics.jsonl as dicts; what is none (torn by a crash while writing) is left out."""
+    return read_steps(pathlib.Path(folder) / "metrics.jsonl")[1]
 
 
 def _drop_lines_after(path: pathlib.Path, step: int) -> None:
-    lines = read_metrics(path.parent)
-    kept = [line for line in lines if line["step"] <= step]
-    if len(kept) < len(lines):
+    texts, said, bad = read_steps(path)
+    kept = [text for text, line in zip(texts, said, strict=True) if line["step"] <= step]
+    if bad:
+        logging.warning("%s: %d lines were no objects with a step, and are dropped", path, bad)
+    if bad or len(kept) < len(texts):
         replacement = path.with_suffix(".tmp")
-        replacement.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        replacement.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
         os.replace(replacement, path)
 
 

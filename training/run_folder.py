@@ -1,20 +1,26 @@
 """The run folder: the one place where a run's config, state, numbers and pictures lie.
 
 config.json      the resolved config           metrics.jsonl   numbers by step
+.lock            held by the process that trains
 run.json         machine, versions, strategy   events/         TensorBoard
 data.json        what was read and skipped     checkpoints/    weights, optimizer, step
 evaluation.json  numbers of `evaluate`         pictures/, report.html, export/<name>/<version>/
 tasks.json       accuracies after each task of a stream
 """
 
+import contextlib
+import fcntl
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
 import resource
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import ml_collections
 import tensorflow as tf
@@ -22,11 +28,19 @@ from absl import logging
 
 from .. import models
 from ..errors import StorageError, UserError
+from ..models.settings import section
 from ..pipelines import data_settings
+from ..stored import kind, read_object
 from . import checkpoints
+from .phases import TrainSettings
 
 # What settings meant, of the section `data`, before they were settings.
 _EARLIER = {"holdout": "independent"}
+
+# Entries of a config that are objects, where they are there.
+_SECTIONS = (
+    "data", "train", "optimizer", "schedule", "model", "stream", "continual", "words", "stages", "transfer",
+)  # fmt: skip
 
 # Settings that may differ when a run is resumed: they do not change any step already done.
 _MAY_CHANGE = (
@@ -63,14 +77,56 @@ def read_json(path) -> dict:
     Raises:
       UserError: the file is no JSON object.
     """
-    path = pathlib.Path(path)
+    return read_object(path)
+
+
+@contextlib.contextmanager
+def held(workdir) -> Iterator[None]:
+    """Keeps a run folder for this process: two that train in one would write each other's checkpoints and metrics.
+
+    The system lets go of it when the process ends, however it ends.
+
+    Args:
+      workdir: the run folder; made where it does not exist.
+
+    Raises:
+      UserError: another process trains there, or the folder cannot be written.
+
+    Example:
+      with held("runs/a"):
+          train(context, phases)
+    """
+    folder = pathlib.Path(workdir)
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); restore the file, or use another folder") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a {type(content).__name__}, not an object; restore the file")
-    return content
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            number = stream.read(20).strip()
+            by = f"process {number}" if number.isdigit() else "another process"
+            raise UserError(
+                f"workdir {folder} is in use: {by} trains there; wait for it, or use another --workdir"
+            ) from None
+        except OSError as error:  # Some network file systems know no locks.
+            logging.warning("%s cannot be locked (%s): start no second training there", folder, error.strerror)
+        stream.truncate(0)
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        try:
+            yield
+        finally:
+            # Not only by closing the file: a process that was forked meanwhile has it too.
+            with contextlib.suppress(OSError):
+                fcntl.flock(stream, fcntl.LOCK_UN)
+
+
+def _cannot_be_written(folder: pathlib.Path, error: OSError) -> UserError:
+    return UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir")
 
 
 def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] = ()) -> pathlib.Path:
@@ -82,7 +138,8 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
       fixed: settings that may not change on resume, of those that usually may.
 
     Raises:
-      UserError: the folder cannot be written, or holds a run with other settings.
+      UserError: the folder cannot be written, holds a run with other settings, or one whose checkpoints are damaged
+        or gone.
     """
     folder = pathlib.Path(workdir)
     try:
@@ -91,8 +148,8 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir") from None
-    old, new = _completed(read_json(folder / "config.json")), json.loads(config.to_json_best_effort())
+        raise _cannot_be_written(folder, error) from None
+    old, new = _completed(_settings(folder)), json.loads(config.to_json_best_effort())
     # A start that failed before its first checkpoint leaves nothing worth guarding.
     if old and checkpoints.latest(folder / "checkpoints"):
         # A config of somebody's own may leave out what a family has learned to do since; then it has the default.
@@ -104,8 +161,25 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
             raise UserError(
                 f"workdir {folder} holds a run with other settings ({shown}); use a new --workdir, or the same settings"
             )
+    _check_checkpoints(folder)
     write_json(folder / "config.json", new)
     return folder
+
+
+def _check_checkpoints(folder: pathlib.Path) -> None:
+    """Refuses to start again from nothing where a run has been, and to go on from a damaged checkpoint."""
+    place = folder / "checkpoints"
+    if checkpoints.latest(place):
+        checkpoints.warn_of_incomplete(place)
+        checkpoints.saved_step(place)
+        return
+    # A start that failed before its first checkpoint has written no step.
+    reached = _number(read_json(folder / "run.json").get("step"))
+    if reached:
+        raise UserError(
+            f"workdir {folder} was trained to step {reached:.0f}, but holds no checkpoint; restore checkpoints/, or "
+            "use a new --workdir"
+        )
 
 
 def inherit(workdir, config: ml_collections.ConfigDict) -> None:
@@ -116,7 +190,7 @@ def inherit(workdir, config: ml_collections.ConfigDict) -> None:
       config: of the run; changed.
     """
     folder = pathlib.Path(workdir)
-    before = read_json(folder / "config.json")
+    before = _settings(folder)
     if before and checkpoints.latest(folder / "checkpoints") and "holdout" not in before.get("data", {}):
         config.data.holdout = _EARLIER["holdout"]
 
@@ -136,7 +210,8 @@ def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
     before, path = read_json(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
     if not before or path is None:
         return facts
-    changed = list(before.get("changed", []))
+    earlier = before.get("changed")
+    changed = list(earlier) if isinstance(earlier, list) else []
     differing = [key for key in ("digest", "pixels") if key in before and before[key] != facts.get(key)]
     if differing and not accept_changed:
         raise UserError(
@@ -161,10 +236,17 @@ def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute
     if not before or not checkpoints.latest(pathlib.Path(workdir) / "checkpoints"):
         return {**now, "resumed": 0}
     for name in ("deterministic", "replicas"):
-        if before[name] != now[name]:
+        if before.get(name) != now[name]:
             logging.warning("%s was %s and is %s now: the result will not be exactly that of an unbroken run",
-                            name, before[name], now[name])  # fmt: skip
-    return {**now, "started": before["started"], "resumed": before["resumed"] + 1, "before": before.get("seconds", 0.0)}
+                            name, before.get(name), now[name])  # fmt: skip
+    return {
+        **now,
+        "started": before.get("started", now["started"]),
+        "resumed": int(_number(before.get("resumed"))) + 1,
+        "before": _number(before.get("seconds")),
+        # A folder that loses its checkpoints while this is being trained is still known to have had some.
+        "step": checkpoints.saved_step(pathlib.Path(workdir) / "checkpoints"),
+    }
 
 
 def finished(description: dict, outcome: dict) -> dict:
@@ -178,12 +260,76 @@ def load_config(workdir) -> ml_collections.ConfigDict:
     """The config of a run.
 
     Raises:
-      UserError: no run there.
+      UserError: no run there, or its config.json is damaged.
     """
-    content = read_json(pathlib.Path(workdir) / "config.json")
+    content = _settings(pathlib.Path(workdir))
     if not content:
         raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
     return ml_collections.ConfigDict(_completed(content))
+
+
+def _settings(folder: pathlib.Path) -> dict:
+    """What config.json says, as it was written; {} where there is none.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    wrong = _wrong(content)
+    if wrong:
+        raise UserError(f"{path} is damaged: {wrong}; restore the file, or use another folder")
+    return content
+
+
+def _wrong(content: dict) -> str:
+    """What in a config cannot have been written by a run; "" where nothing is."""
+    if not content:
+        return "it holds no settings"
+    lacking = [name for name in ("seed", "model") if name not in content]
+    if lacking:
+        return f"it lacks {' and '.join(lacking)}"
+    if type(content["seed"]) is not int:
+        return f"seed is {kind(content['seed'])}, expected a whole number"
+    for name in _SECTIONS:
+        if not isinstance(content.get(name, {}), dict):
+            return f"{name} is {kind(content[name])}, expected an object"
+    family = content["model"].get("family")
+    if not isinstance(family, str):
+        return f"model.family is {kind(family)}, expected a text"
+    expected = {
+        "data": {name: option.default for name, option in data_settings().items()},
+        "train": section(TrainSettings),
+        "model": models.family(family).section() if family in models.families() else {},
+    }
+    return next((said for name in expected if (said := _misplaced(content.get(name, {}), expected[name], name))), "")
+
+
+def _misplaced(content: Mapping[str, Any], expected: Mapping[str, Any], where: str) -> str:
+    """The first value that is of another kind than the default of its setting; a list may be written as an object."""
+    for name, default in expected.items():
+        if name not in content or default is None:
+            continue
+        value = content[name]
+        if isinstance(default, Mapping):
+            fits = isinstance(value, dict)
+        elif isinstance(default, list | tuple):
+            fits = isinstance(value, list | dict)
+        else:
+            fits = isinstance(value, str if isinstance(default, str) else int | float)
+        if not fits:
+            wanted = "an object" if isinstance(default, Mapping) else kind(default)
+            return f"{where}.{name} is {kind(value)}, expected {wanted}"
+        if isinstance(default, Mapping) and (said := _misplaced(value, default, f"{where}.{name}")):
+            return said
+    return ""
+
+
+def _number(value: object) -> float:
+    """A number of run.json, 0 where it is none."""
+    return value if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
 def _completed(content: dict) -> dict:
@@ -193,7 +339,8 @@ def _completed(content: dict) -> dict:
     # To JSON and back: what is compared with another config must have its types.
     data = json.loads(json.dumps({name: option.default for name, option in data_settings().items()}))
     content = {**content, "data": {**data, **_EARLIER, **content.get("data", {})}}
-    return {**content, "model": json.loads(json.dumps(models.complete(content["model"])))}
+    train = {**section(TrainSettings), **content.get("train", {})}
+    return {**content, "train": train, "model": json.loads(json.dumps(models.complete(content["model"])))}
 
 
 def flatten(content: dict, prefix: str = "") -> dict:

@@ -10,8 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..errors import UserError
-from ..paths import without_patterns
-from .checkpoints import latest
+from .checkpoints import latest, reading
 from .loop import Phase
 
 
@@ -25,14 +24,15 @@ def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
       expected: what the other run's weights should have been, for errors.
 
     Raises:
-      UserError: no such run, or weights of other shapes.
+      UserError: no such run, a damaged checkpoint, or weights of other shapes.
     """
     path = latest(f"{folder}/checkpoints")
     if path is None:
         raise UserError(f"{setting} is {folder}, which holds no checkpoint; train it first")
     try:
-        status = tf.train.Checkpoint(model=receiver).restore(without_patterns(path))
-        status.expect_partial().assert_existing_objects_matched()
+        with reading(path) as name:
+            status = tf.train.Checkpoint(model=receiver).restore(name)
+            status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError):
         raise UserError(f"{setting} is {folder}; its weights are not those of {expected}") from None
 

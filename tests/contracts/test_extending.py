@@ -142,7 +142,11 @@ def test_without_its_plugin_a_run_says_what_is_missing(toys, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("import nothing_of_the_kind", "ModuleNotFoundError"), ("raise ValueError('broken')", "ValueError: broken")],
+    [
+        ("import nothing_of_the_kind", "ModuleNotFoundError"),
+        ("raise ValueError('broken')", "ValueError: broken"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+    ],
 )
 def test_a_plugin_that_cannot_be_loaded_is_one_line(tmp_path, capsys, content, message):
     (tmp_path / "bad.py").write_text(content)

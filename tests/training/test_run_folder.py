@@ -1,18 +1,21 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+import reverie
 import tensorflow as tf
+from reverie import cli, models
 from reverie.errors import StorageError, UserError
-from reverie.training import checkpoints, run_folder, strategies
+from reverie.training import checkpoints, loop, records, run_folder, strategies, transfer
 
 from .. import experiment
-from ..conftest import run, tiny_config
+from ..conftest import run, tiny_config, write_tiny_npz
 
 
 def test_a_folder_of_another_config_is_refused_naming_the_difference(tiny_npz, tmp_path):
@@ -82,6 +85,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 _FULL_DISK = """
 import resource, signal, sys
 import numpy as np, tensorflow as tf
+from reverie import cli
 from reverie.errors import StorageError
 from reverie.training.checkpoints import Checkpoints, latest
 folder = sys.argv[1]
@@ -118,6 +122,7 @@ def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint(tmp_path):
     assert lines["latest"].endswith("ckpt-1") and lines["restored"] == "0.0"
     assert lines["then"].endswith("ckpt-3")
     assert not list(tmp_path.glob("ckpt-2*"))
+    assert "deprecated" not in result.stderr  # Nor does TensorFlow say of any save how old its ways are.
 
 
 def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
@@ -180,3 +185,249 @@ def test_a_run_resumes_in_a_folder_of_any_name(tiny_npz, tmp_path, name):
         4,
         ["ckpt-4.index"],
     )
+
+
+# ---- damage
+
+
+@pytest.fixture(scope="module")
+def twice_saved(tmp_path_factory):
+    """A run with checkpoints of steps 15 and 30, as the command line leaves it; to be copied."""
+    folder = tmp_path_factory.mktemp("twice")
+    config = tiny_config(write_tiny_npz(folder / "tiny.npz"), checkpoint_every=15)
+    reverie.train(config, folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def copied(twice_saved, tmp_path):
+    shutil.copytree(twice_saved, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _again(folder, **changed):
+    """Trains in a folder with the settings that it was trained with."""
+    config = run_folder.load_config(folder)
+    config.train.update(changed)
+    return reverie.train(config, folder)
+
+
+def _files(folder) -> dict:
+    return {path: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+
+
+def _cut(path, share) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.99])
+@pytest.mark.parametrize("name", ["ckpt-30.index", "ckpt-30.data-00000-of-00001"])
+def test_a_checkpoint_cut_short_is_named_with_the_one_to_go_on_from(copied, capsys, name, share):
+    _cut(copied / "checkpoints" / name, share)
+    before, message = _files(copied), r"checkpoint ckpt-30 is damaged \(.+\); remove its files to go on from ckpt-15$"
+    with pytest.raises(UserError, match=message):
+        _again(copied, steps=60)
+    with pytest.raises(UserError, match=message):
+        transfer.take(
+            str(copied), "transfer.pretrained", models.build(run_folder.load_config(copied).model, 0), "this network"
+        )
+    for verb in ("evaluate", "generate", "export"):
+        flag = "model" if verb == "generate" else "workdir"
+        assert cli.main(["reverie", verb, f"--{flag}={copied}"]) == 2
+        error = capsys.readouterr().err.strip()
+        assert "ckpt-30 is damaged" in error and "Traceback" not in error
+    assert _files(copied) == before
+    for path in (copied / "checkpoints").glob("ckpt-30.*"):
+        path.unlink()
+    assert _again(copied, steps=60).step == 60
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_damage_and_no_misfit(copied):
+    path = copied / "checkpoints" / "ckpt-30.data-00000-of-00001"
+    content = bytearray(path.read_bytes())
+    reader = tf.train.load_checkpoint(str(copied / "checkpoints" / "ckpt-30"))
+    # Where a kernel lies: its bytes are found in the file.
+    name = next(name for name in reader.get_variable_to_shape_map() if name.startswith("model/") and "kernel" in name)
+    content[content.index(reader.get_tensor(name).tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="ckpt-30 is damaged .*hecksum"):
+        experiment.load(copied)
+
+
+def test_the_only_checkpoint_damaged_says_to_restore_it(copied):
+    for path in (copied / "checkpoints").glob("ckpt-15.*"):
+        path.unlink()
+    _cut(copied / "checkpoints" / "ckpt-30.index", 0.5)
+    with pytest.raises(UserError, match=r"ckpt-30 is damaged .*; restore its files, or use a new --workdir"):
+        _again(copied)
+
+
+@pytest.mark.parametrize("lost", ["*", "*.index", "*.data-*"])
+def test_a_run_whose_checkpoints_are_gone_is_not_started_from_nothing(copied, lost):
+    for path in (copied / "checkpoints").glob(lost):
+        path.unlink()
+    if lost == "*":
+        (copied / "checkpoints").rmdir()
+    before = (copied / "metrics.jsonl").read_bytes()
+    with pytest.raises(UserError, match=r"was trained to step 30, but holds no checkpoint; restore checkpoints/"):
+        _again(copied, steps=60)
+    assert (copied / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_resumed_run_that_was_killed_is_still_known_to_have_had_checkpoints(copied):
+    strategy = strategies.make_strategy("one")
+    run_folder.write_json(copied / "run.json", run_folder.describe(copied, "train", False, strategy))
+    shutil.rmtree(copied / "checkpoints")
+    with pytest.raises(UserError, match="was trained to step 30"):
+        _again(copied)
+
+
+@pytest.mark.parametrize("lost", ["ckpt-30.index", "ckpt-30.data-00000-of-00001"])
+def test_going_by_an_older_checkpoint_is_said(copied, caplog, lost):
+    (copied / "checkpoints" / lost).unlink()
+    assert experiment.load(copied)[2] == 15
+    _again(copied)
+    said = [record.getMessage() for record in caplog.records if "are missing" in record.getMessage()]
+    assert len(said) == 2 and all("files of ckpt-30 are missing; going by ckpt-15" in line for line in said)
+
+
+def test_a_checkpoint_with_one_of_two_files_of_data_is_incomplete(tmp_path):
+    for name in ("ckpt-3.index", "ckpt-3.data-00000-of-00002", "ckpt-3.data-00001-of-00002", "ckpt-5.index",
+                 "ckpt-5.data-00001-of-00002"):  # fmt: skip
+        (tmp_path / name).touch()
+    assert checkpoints.latest(tmp_path) == str(tmp_path / "ckpt-3")
+
+
+@pytest.mark.parametrize("name", ["plain", "run[1]", 'a"b'])
+def test_the_state_file_is_what_tensorflow_reads(tmp_path, name):
+    store = checkpoints.Checkpoints(tmp_path / name, 2, value=tf.Variable(1.0))
+    for step in (1, 2, 3):
+        store.save(step)
+    state = tf.train.get_checkpoint_state(str(tmp_path / name))
+    paths = [str(tmp_path / name / f"ckpt-{step}") for step in (2, 3)]
+    assert state.model_checkpoint_path == paths[-1] and list(state.all_model_checkpoint_paths) == paths
+    if name == "plain":  # To this one the folder is a pattern.
+        assert tf.train.latest_checkpoint(str(tmp_path / name)) == paths[-1]
+
+
+_BAD_LINES = b'{}\n[1]\n"text"\nnull\n3\n{"step": "5"}\n{"step": null}\n\xff\xfe\n{"step": 5\n'
+
+
+def test_bad_lines_of_the_record_are_dropped_with_one_warning_on_resume(copied, caplog):
+    path = copied / "metrics.jsonl"
+    good = path.read_bytes()
+    path.write_bytes(_BAD_LINES + good + _BAD_LINES)
+    _again(copied)
+    assert path.read_bytes() == good
+    assert [r.getMessage() for r in caplog.records if "are dropped" in r.getMessage()] == [
+        f"{path}: 18 lines were no objects with a step, and are dropped"
+    ]
+
+
+def test_what_was_torn_by_a_crash_does_not_spoil_the_line_after_it(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "tot')
+    record = records.Records(tmp_path, 2)
+    record.scalars(3, "xcov", {"total": 1.0})
+    record.close()
+    assert [line["step"] for line in records.read_metrics(tmp_path)] == [1, 3]
+
+
+def _with(content: dict, key: str, value) -> dict:
+    *sections, last = key.split(".")
+    node = content
+    for section in sections:
+        node = node[section]
+    node[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model", None, "model is null, expected an object"),
+        ("model", 3, "model is a number, expected an object"),
+        ("train", [], "train is a list, expected an object"),
+        ("schedule", "x", "schedule is a text, expected an object"),
+        ("data", [], "data is a list, expected an object"),
+        ("data.source", 3, "data.source is a number, expected a text"),
+        ("data.image_shape", None, "data.image_shape is null, expected a list"),
+        ("model.family", None, "model.family is null, expected a text"),
+        ("model.heads", [], "model.heads is a list, expected an object"),
+        ("model.latents", "two", "model.latents is a text, expected a number"),
+        ("train.ema_decay", "x", "train.ema_decay is a text, expected a number"),
+        ("seed", "x", "seed is a text, expected a whole number"),
+    ],
+)
+def test_settings_damaged_inside_are_one_line(copied, capsys, key, value, message):
+    config = run_folder.load_config(copied)
+    path = copied / "config.json"
+    path.write_text(json.dumps(_with(json.loads(path.read_text()), key, value)))
+    with pytest.raises(UserError, match=f"config.json is damaged: {message}; restore the file"):
+        reverie.train(config, copied)
+    for verb in ("evaluate", "report", "export"):
+        assert cli.main(["reverie", verb, f"--workdir={copied}"]) == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("content", ["{}", '{"seed": 0}', "", "[]", "null", '"x"', "[" * 100_000])
+def test_settings_that_are_none_are_damage_and_not_a_missing_run(copied, capsys, content):
+    config = run_folder.load_config(copied)
+    (copied / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"config.json is (damaged: it (holds no settings|lacks model)|not JSON)"):
+        reverie.train(config, copied)
+    assert cli.main(["reverie", "evaluate", f"--workdir={copied}"]) == 2
+    assert "no run there" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, {"resumed": "x", "started": None, "seconds": [], "deterministic": 3}])
+def test_a_run_whose_description_lacks_entries_resumes(copied, content):
+    (copied / "run.json").write_text(json.dumps(content))
+    assert _again(copied, steps=45).step == 45
+    assert json.loads((copied / "run.json").read_text())["resumed"] == 1
+
+
+# ---- one at a time
+
+
+def test_a_second_training_in_a_folder_is_refused_naming_the_process_of_the_first(copied, capsys):
+    before = _files(copied)
+    with run_folder.held(copied):
+        with pytest.raises(UserError, match=f"is in use: process {os.getpid()} trains there; wait for it"):
+            _again(copied, steps=60)
+        # Reading is for everybody.
+        assert experiment.load(copied)[2] == 30
+    assert _files(copied) == before
+    assert _again(copied, steps=45).step == 45
+
+
+_HOLDER = """
+import sys
+from reverie.training import run_folder
+with run_folder.held(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_folder_of_a_process_that_was_killed_is_free(tmp_path):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", _HOLDER, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"process {other.pid} trains there"), run_folder.held(tmp_path / "run"):
+            pass
+        other.kill()
+        other.wait()
+        with run_folder.held(tmp_path / "run"):
+            assert (tmp_path / "run" / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_training_that_failed_lets_go_of_its_folder(copied, monkeypatch):
+    def fail(*_):
+        raise UserError("it failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "train", fail)
+        with pytest.raises(UserError, match="it failed"):
+            _again(copied)
+    assert _again(copied).step == 30

@@ -1,0 +1,90 @@
+"""JSON as folders keep it: what is missing is told from what is damaged, and damage is one line."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+from .errors import UserError, first_line
+
+_RESTORE = "restore the file, or use another folder"
+
+
+def read_object(path: str | os.PathLike, advice: str = _RESTORE) -> dict[str, Any]:
+    """A JSON file as a dict, {} where it does not exist.
+
+    Args:
+      path: of the file.
+      advice: what to do about a damaged one.
+
+    Raises:
+      UserError: the file cannot be read, or is not JSON of an object.
+
+    Example:
+      >>> read_object("no/such/run.json")
+      {}
+    """
+    path = pathlib.Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON of an object ({first_line(error)}); {advice}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {advice}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not JSON of an object, it holds {kind(content)}; {advice}")
+    return content
+
+
+def read_steps(path: str | os.PathLike) -> tuple[list[str], list[dict[str, Any]], int]:
+    """The lines of a file like metrics.jsonl: an object each, with the step that it is of.
+
+    Args:
+      path: of the file; one that does not exist has no lines.
+
+    Returns:
+      (good lines as they stand, what each of them says, how many others there were).
+
+    Raises:
+      UserError: the file cannot be read.
+
+    Example:
+      >>> read_steps("no/such/metrics.jsonl")
+      ([], [], 0)
+    """
+    path, texts, said, bad = pathlib.Path(path), [], [], 0
+    try:
+        found = path.read_bytes().split(b"\n") if path.is_file() else []
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); restore the file") from None
+    for line in found:
+        if not line.strip():
+            continue
+        try:
+            text = line.decode("utf-8")
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            content = text = None
+        if text is not None and isinstance(content, dict) and _is_step(content.get("step")):
+            texts.append(text)
+            said.append(content)
+        else:
+            bad += 1
+    return texts, said, bad
+
+
+def kind(value: object) -> str:
+    """What a value of JSON is, in words.
+
+    Example:
+      >>> kind([1, 2]), kind(None)
+      ('a list', 'null')
+    """
+    if value is None:
+        return "null"
+    names = ((dict, "an object"), (list | tuple, "a list"), (str, "a text"), (bool, "true or false"))
+    return next((name for types, name in names if isinstance(value, types)), "a number")
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
