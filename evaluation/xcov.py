@@ -195,9 +195,10 @@ def _class_directions(model, codes: dict, head: str, names: list[str]) -> Pictur
     decoded = [model.decode(style, _clamped(model, observed, head, label)).numpy() for label in range(len(names))]
     changed = {name: decoded[label] for label, name in enumerate(names) if label != usual}
     caption = (
-        f"Rows: {head} changed from {names[usual]} to each other class, in the same styles. Columns: the average image "
-        "with the class, the change that all images share, and the leading directions in which it differs from image "
-        "to image (gray: no change), with their shares of the squared change."
+        f"What makes an image of each other {head} out of {names[usual]}, in its own style. First column: the average "
+        "image of the class. Second: the change that all images share. Then: the leading directions in which the change "
+        "differs from image to image. Gray is no change; the numbers above a row are the shares of the squared change, "
+        "from the second column on."
     )
     return Picture(class_directions.sheet(decoded[usual], changed, min(4, len(style) - 1)), caption)
 
