@@ -196,7 +196,7 @@ def _class_directions(model, codes: dict, head: str, names: list[str]) -> Pictur
     changed = {name: decoded[label] for label, name in enumerate(names) if label != usual}
     caption = (
         f"What makes an image of each other {head} out of {names[usual]}, in its own style. First column: the average "
-        "image of the class. Second: the change that all images share. Then: the leading directions in which the change "
+        "image of the class. Second: the change that all images share. Then: the leading directions in which it "
         "differs from image to image. Gray is no change; the numbers above a row are the shares of the squared change, "
         "from the second column on."
     )
