@@ -163,7 +163,7 @@ def run_stream(config, workdir, strategy: str = "one"):
     chosen = strategies.make_strategy(strategy)
     folder = run_folder.open_run(workdir, config, StreamOfTasks.fixed)
     made = experiment.prepare(config, chosen, folder)
-    run_folder.write_json(folder / "data.json", made.data)
+    run_folder.write_json(folder / "data.json", run_folder.check_data(folder, made.data))
     context = loop.Context(made.model, experiment.loop_settings(config), chosen, folder, made.state)
     outcome = loop.train(context, made.phases, made.watch)
     return made.model, outcome, run_folder.read_json(folder / "tasks.json"), made.state

@@ -234,8 +234,8 @@ class TestBadInput:
     def test_requests_that_the_exported_model_refuses(self, capsys, trained_run, tmp_path):
         assert reverie("export", f"--workdir={trained_run}", f"--to={tmp_path}", "--lite=none", "--nowarmup") == 0
         model = f"--model={tmp_path}/xcov/1"
-        assert "label: expected values from -1 to 2" in refusal(capsys, "generate", model, "--label=3")
-        assert "count: expected 1 to 1024" in refusal(capsys, "generate", model, "--count=0")
+        assert "label is 3; expected values from -1 to 2" in refusal(capsys, "generate", model, "--label=3")
+        assert "count is 0; expected a whole number from 1 to 1024" in refusal(capsys, "generate", model, "--count=0")
         assert "label 'seven' is no class of this model" in refusal(capsys, "generate", model, "--label=seven")
 
 

@@ -51,7 +51,7 @@ def test_a_stream_goes_all_the_way(tmp_path, capsys):
     assert cli.main(["reverie", "generate", f"--model={version}", "--label=0,5,-1", f"--out={tmp_path}/i.png"]) == 0
     capsys.readouterr()
     assert cli.main(["reverie", "generate", f"--model={version}", "--label=6", f"--out={tmp_path}/i.png"]) == 2
-    assert "class_ids: expected values from -1 to 5" in capsys.readouterr().err
+    assert "class_ids is 6; expected values from -1 to 5" in capsys.readouterr().err
     assert cli.main(["reverie", "encode", f"--model={version}", f"--source={source}", f"--out={tmp_path}/c.npz"]) == 0
     assert np.load(tmp_path / "c.npz")["features"].shape == (240, 24)
 

@@ -93,7 +93,7 @@ def test_the_head_learns_on_features_as_they_were_and_then_everything_does(runs)
 def test_it_names_images_it_has_not_seen_and_serves_that(runs):
     assert cli.main(["reverie", "evaluate", f"--workdir={runs}/tuned"]) == 0
     numbers = json.loads((runs / "tuned" / "evaluation.json").read_text())
-    assert numbers["accuracy"] > 0.8 > numbers["chance"] + 0.2
+    assert numbers["accuracy"] > numbers["chance"] + 0.15  # Over three standard errors of 120 images.
     assert (runs / "tuned" / "pictures" / "confusion.png").is_file()
     assert cli.main(["reverie", "export", f"--workdir={runs}/tuned", "--lite=none"]) == 0
 
