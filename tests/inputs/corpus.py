@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
+import PIL.PngImagePlugin
 
 SIDE = 8
 SHAPE = (SIDE, SIDE, 3)
@@ -164,6 +166,12 @@ def _frames() -> list[PIL.Image.Image]:
     return [PIL.Image.fromarray(picture(seed)) for seed in range(3)]
 
 
+def _comment() -> PIL.PngImagePlugin.PngInfo:
+    info = PIL.PngImagePlugin.PngInfo()
+    info.add_text("Comment", "drawn")
+    return info
+
+
 _RGB = lambda: PIL.Image.fromarray(picture())  # noqa: E731
 _GRAY = lambda: PIL.Image.fromarray(picture(channels=1))  # noqa: E731
 
@@ -176,8 +184,8 @@ PICTURES = [
     _shown("PNG with alpha and hidden colors", ".png", _rgba),
     _shown("PNG with alpha, background=black", ".png", _rgba, {"background": "black"}),
     _shown("gray PNG with alpha", ".png", _gray_alpha),
-    _shown("interlaced or optimized PNG", ".png", _RGB, optimize=True),
-    _shown("PNG with a gamma and a comment", ".png", _RGB, pnginfo=None),
+    _shown("optimized PNG", ".png", _RGB, optimize=True),
+    _shown("PNG with a comment", ".png", _RGB, pnginfo=_comment()),
     _deep_case("16-bit PNG that uses its depth", 65535, {}, 65535),
     _deep_case("16-bit PNG with 12-bit values", 4095, {}, None, ("16 bits of which it uses 12", "data.bits", "1 of 9")),
     _deep_case("16-bit PNG with 12-bit values, bits=12", 4095, {"bits": 12}, 4095),
