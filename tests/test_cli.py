@@ -119,7 +119,7 @@ def test_a_model_of_several_heads_goes_all_the_way(tmp_path, capsys):
     model, picture = f"--model={run}/export/xcov/1", tmp_path / "imagined.png"
     assert reverie("generate", model, "--label=0:5,19:-1", "--count=3", f"--out={picture}") == 0
     assert PIL.Image.open(picture).size == (3 * 50 + 2, 2 * 50 + 2)
-    assert "one whole number per head" in refusal(capsys, "generate", model, "--label=5")
+    assert "expected one for each of the 2 heads" in refusal(capsys, "generate", model, "--label=5")
 
 
 def _start(workdir, *arguments):
