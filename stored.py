@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import UserError, first_line
@@ -71,6 +72,22 @@ def read_steps(path: str | os.PathLike) -> tuple[list[str], list[dict[str, Any]]
         else:
             bad += 1
     return texts, said, bad
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Objects in objects as one, with dotted keys; empty ones stay.
+
+    Example:
+      >>> flatten({"a": {"b": 1}, "c": {}})
+      {'a.b': 1, 'c': {}}
+    """
+    flat = {}
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def kind(value: object) -> str:

@@ -6,11 +6,12 @@ and where they offer them `reconstruct` and `classify`. The same numbers are loo
 and on the report page; the rules stand here and nowhere else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from .. import pipelines
 from ..models import Model
@@ -27,6 +28,13 @@ _ERRORS_ABOVE, _LABELED = 2.0, 50
 _VARIES, _ABOVE = "varies_", "above_chance"
 # A spread says how sure the code is beside it; it may well be the same for every image.
 _SPREADS = ("log_variance",)
+
+
+def some(images: pipelines.Images) -> pipelines.Images:
+    """The images of a set that are looked at, as a set of their own in memory: drawn once, looked at often."""
+    batch = pipelines.drawn(images, _IMAGES)
+    pixels, labels = batch["image"].numpy(), batch["label"].numpy()
+    return pipelines.Images(images.name, tuple(images.shape), labels, pixels=pixels)
 
 
 def measure(model: Model, images: pipelines.Images) -> dict[str, float]:
@@ -95,6 +103,11 @@ def told(numbers: Mapping[str, Any], step: int) -> list[str]:
             head = name.removeprefix(_ABOVE).strip("_") or "the class"
             found.append(f"not learning: {head} is told no better than by chance")
     return found
+
+
+def warn(found: Sequence[str], step: int, config: Mapping[str, Any]) -> None:
+    """Says what `told` found, and what is likely to help."""
+    logging.warning("after %d steps: %s; %s", step, "; ".join(found), remedy(config))
 
 
 def measured(numbers: Mapping[str, Any]) -> bool:

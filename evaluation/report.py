@@ -8,7 +8,7 @@ import pathlib
 
 from .. import models
 from ..errors import StorageError, UserError
-from ..stored import read_object, read_steps
+from ..stored import flatten, read_object, read_steps
 from . import collapse, pictures
 from .contract import of_family
 from .numbers import read_numbers
@@ -52,8 +52,8 @@ def write(workdir) -> pathlib.Path:
         _table("Numbers", numbers, "Measured by <code>reverie evaluate</code> on the test images."),
         _exports(folder),
         _table("Data", read_object(folder / "data.json")),
-        _table("Settings", _flatten(config)),
-        _table("Machine and versions", _flatten(run)),
+        _table("Settings", flatten(config)),
+        _table("Machine and versions", flatten(run)),
     ]
     content = page(folder.resolve().name, body)
     path = folder / "report.html"
@@ -224,10 +224,3 @@ def _table(title: str, content: dict, note: str = "") -> str:
 
 def _shown(value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _flatten(content: dict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in content.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return flat

@@ -313,7 +313,7 @@ def check_ranges(endpoint: str, inputs: Mapping[str, np.ndarray], ranges: Mappin
     Raises:
       UserError: the first value that is out of range.
     """
-    for name in inputs.keys() & ranges.keys():
+    for name in [name for name in inputs if name in ranges]:
         value, (least, greatest) = inputs[name], ranges[name]
         outside = (value < least) | (value > np.asarray(greatest))
         if np.any(outside):

@@ -3,8 +3,6 @@
 import dataclasses
 from typing import Any
 
-from absl import logging
-
 from ..evaluation import check_options, collapse, of_family, pictures, report
 from ..training import run_folder
 from .run import Run
@@ -28,7 +26,7 @@ def evaluate(run: Run, **options: Any) -> dict[str, Any]:
     judged = run.kind.judged(run.config, folder, run.model, run.step, data)
     numbers |= {} if judged is None else collapse.measure(run.model, judged)
     if wrong := collapse.told(numbers, run.step):
-        logging.warning("after %d steps: %s; %s", run.step, "; ".join(wrong), collapse.remedy(run.config.to_dict()))
+        collapse.warn(wrong, run.step, run.config.to_dict())
     run_folder.write_json(folder / "evaluation.json", numbers)
     (folder / "pictures").mkdir(exist_ok=True)
     # A picture may be named after somebody's column, which a file cannot always be.

@@ -7,7 +7,6 @@ from typing import Any
 
 import ml_collections
 import tensorflow as tf
-from absl import logging
 
 from .. import models, pipelines
 from ..errors import UserError
@@ -165,13 +164,16 @@ def health_of(
       images: step -> those that it is looked at on, or None where nothing can be said.
     """
     said: set[str] = set()
+    kept: list[pipelines.Images] = []  # The set, and what was drawn of it: frames would be read from their files anew.
 
     def look(step: int) -> dict[str, float]:
         shown = images(step)
-        numbers = {} if shown is None else collapse.measure(model, shown)
+        if shown is not None and (not kept or kept[0] is not shown):
+            kept[:] = [shown, collapse.some(shown)]
+        numbers = {} if shown is None else collapse.measure(model, kept[1])
         found = collapse.told(numbers, step)
         if not said.issuperset(found):
-            logging.warning("after %d steps: %s; %s", step, "; ".join(found), collapse.remedy(config.to_dict()))
+            collapse.warn(found, step, config.to_dict())
             said.update(found)
         return numbers
 

@@ -10,10 +10,12 @@ is a setting:
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from .image_set import Images
+from .sources.contract import SPLITS, Request
 
 # With more kinds of rows than this share of all rows, there is nothing to stratify by.
 _MOST_STRATA = 0.1
@@ -42,35 +44,54 @@ def split_of(key: str, seed: int, validation: float, test: float) -> str:
       >>> split_of("a/001.png", 0, 0.0, 0.0)
       'train'
     """
-    place = position(key, seed)
-    if place < test:
-        return "test"
-    return "validation" if place < test + validation else "train"
+    return SPLITS[_independent(np.asarray([position(key, seed)]), validation, test)[0]]
 
 
-def carve(train: Images, split: str, validation: float, test: float, seed: int, how: str = "stratified") -> Images:
-    """One of the disjoint parts that a training set is divided into.
+def group_splits(request: Request) -> tuple[str, ...]:
+    """The splits of a source that divides itself, by person say, and so names all that it gives."""
+    return ("train", *(split for split in ("validation", "test") if request.fraction(split)))
+
+
+def group_split(key: str, request: Request) -> str:
+    """The split in which everything of one group (of one person) is."""
+    return split_of(key, request.holdout_seed, request.validation_fraction, request.test_fraction)
+
+
+def carve(
+    train: Images, splits: Sequence[str], validation: float, test: float, seed: int, how: str = "stratified"
+) -> dict[str, Images]:
+    """Disjoint parts that a training set is divided into.
 
     Args:
       train: the whole set; an image is known by its key, or by its row's number where it has none.
-      split: "train", "validation" or "test".
+      splits: of "train", "validation" and "test", those that are wanted.
       validation, test, seed: see `split_of`.
       how: "stratified" or "independent"; see above.
+
+    Returns:
+      split -> its images.
 
     Example:
       >>> from reverie.pipelines import from_arrays
       >>> images = from_arrays("blank", np.zeros([40, 4, 4], np.uint8), [0] * 20 + [1] * 20)
-      >>> carve(images, "test", 0.0, 0.1, seed=0).labels.tolist()
+      >>> carve(images, ["test"], 0.0, 0.1, seed=0)["test"].labels.tolist()
       [0, 0, 1, 1]
     """
-    if not validation and not test and split == "train":
-        return train
+    if not validation and not test and list(splits) == ["train"]:
+        return {"train": train}
     keys = range(len(train)) if train.keys is None else train.keys
     positions = np.asarray([position(str(key), seed) for key in keys])
     if how == "stratified":
-        positions = _stratified(positions, _strata(train.labels), validation, test)
-    splits = np.where(positions < test, 0, np.where(positions < test + validation, 1, 2))
-    return train.take(np.flatnonzero(splits == ("test", "validation", "train").index(split)))
+        places = _stratified(positions, _strata(train.labels), validation, test)
+    else:
+        places = _independent(positions, validation, test)
+    return {split: train.take(np.flatnonzero(places == SPLITS.index(split))) for split in splits}
+
+
+def _independent(positions: np.ndarray, validation: float, test: float) -> np.ndarray:
+    """int [n]: the place in SPLITS of each, by its own position."""
+    held = np.where(positions < test + validation, SPLITS.index("validation"), SPLITS.index("train"))
+    return np.where(positions < test, SPLITS.index("test"), held)
 
 
 def _strata(labels: np.ndarray) -> np.ndarray:
@@ -83,17 +104,15 @@ def _strata(labels: np.ndarray) -> np.ndarray:
 
 
 def _stratified(positions: np.ndarray, strata: np.ndarray, validation: float, test: float) -> np.ndarray:
-    """Positions such that in every stratum the shares are met as closely as whole images can."""
-    result = np.empty_like(positions)
+    """int [n]: as `_independent`, such that in every stratum the shares are met as closely as whole images can."""
+    places = np.full(len(positions), SPLITS.index("train"))
     for stratum in np.unique(strata):
         rows = np.flatnonzero(strata == stratum)
         ranked = rows[np.argsort(positions[rows], kind="stable")]
         in_test, in_validation = _counts(len(rows), validation, test)
-        # Any position inside the split's stretch will do.
-        result[ranked] = 1.0
-        result[ranked[:in_test]] = 0.5 * test
-        result[ranked[in_test : in_test + in_validation]] = test + 0.5 * validation
-    return result
+        places[ranked[:in_test]] = SPLITS.index("test")
+        places[ranked[in_test : in_test + in_validation]] = SPLITS.index("validation")
+    return places
 
 
 def _counts(size: int, validation: float, test: float) -> tuple[int, int]:

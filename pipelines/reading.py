@@ -83,8 +83,7 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
         carved = []
     if carved:
         train = reader.read(place, "train", request)
-        rule = {**held, "seed": request.holdout_seed, "how": request.holdout}
-        sets |= {split: carve(train, split, **rule) for split in carved}
+        sets |= carve(train, carved, **held, seed=request.holdout_seed, how=request.holdout)
     found = {split: sets[split] for split in splits if split in sets and len(sets[split])}
     if request.image_shape is None:
         return found

@@ -12,7 +12,7 @@ import pytest
 import reverie
 from absl import flags
 from reverie import cli, configs, models, pipelines
-from reverie.training import run_folder
+from reverie.stored import flatten
 
 ROOT = pathlib.Path(reverie.__file__).parent
 DOCUMENTS = [ROOT / f"{name}.md" for name in ("README", "BUILD_NOTES", "CHANGELOG", "CONTRIBUTING")]
@@ -76,7 +76,7 @@ def test_commands_have_the_verbs_flags_and_keys_that_are_written(path):
 @functools.cache
 def _keys(config: str) -> set[str]:
     """All settings of a config, dotted."""
-    return set(run_folder.flatten(json.loads(reverie.config(config).to_json_best_effort())))
+    return set(flatten(json.loads(reverie.config(config).to_json_best_effort())))
 
 
 @documents

@@ -100,14 +100,15 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoint.save_counter.assign_add(1)
         path = self._checkpoint.write(without_patterns(str(self.folder / f"ckpt-{step}")))
-        for older in _steps(self.folder)[: -self._keep]:
+        steps = _steps(self.folder)
+        # The older ones go last: where anything fails before, they are what is left.
+        self._write_state([f"ckpt-{number}" for number in steps[-self._keep :]])
+        for older in steps[: -self._keep]:
             self._remove(f"ckpt-{older}")
-        self._write_state()
         return path
 
-    def _write_state(self) -> None:
+    def _write_state(self, kept: list[str]) -> None:
         """The file that TensorFlow's own functions look into; what they write it with warns of its age."""
-        kept = [f"ckpt-{number}" for number in _steps(self.folder)]
         lines = [f'model_checkpoint_path: "{kept[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in kept)]
         temporary = self.folder / ".checkpoint.tmp"
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -150,27 +151,30 @@ def latest(folder) -> str | None:
     return str(pathlib.Path(folder) / f"ckpt-{steps[-1]}") if steps else None
 
 
+def _files(folder) -> dict[int, set[str]]:
+    """Step -> the endings of its checkpoint's files: "index", "data-00000-of-00001", ..."""
+    found: dict[int, set[str]] = {}
+    folder = pathlib.Path(folder)
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if match := re.fullmatch(r"ckpt-([0-9]+)\.(index|data-.*)", entry.name):
+            found.setdefault(int(match[1]), set()).add(match[2])
+    return found
+
+
+def _is_complete(endings: set[str]) -> bool:
+    """Whether all files of a checkpoint are there; the names of its data say how many of those there are."""
+    shards = [match for ending in endings if (match := re.fullmatch(r"data-(\d+)-of-(\d+)", ending))]
+    return "index" in endings and bool(shards) and len(shards) == int(shards[0][2])
+
+
 def _steps(folder) -> list[int]:
     """The steps of complete checkpoints, oldest first: TensorFlow renames the index into place when all else is."""
-    folder = pathlib.Path(folder)
-    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    found = [name.removeprefix("ckpt-").removesuffix(".index") for name in names
-             if name.startswith("ckpt-") and name.endswith(".index")]  # fmt: skip
-    steps = [int(step) for step in found if step.isascii() and step.isdigit()]
-    return sorted(step for step in steps if _has_all_data(step, names))
-
-
-def _has_all_data(step: int, names: set[str]) -> bool:
-    """Whether every one of a checkpoint's files of data is there; their names say how many there are."""
-    shards = [match for name in names if (match := re.fullmatch(rf"ckpt-{step}\.data-(\d+)-of-(\d+)", name))]
-    return bool(shards) and len(shards) == int(shards[0][2])
+    return sorted(step for step, endings in _files(folder).items() if _is_complete(endings))
 
 
 def warn_of_incomplete(folder) -> None:
     """Says so where newer checkpoints than the one that will be used have lost files."""
-    folder, steps = pathlib.Path(folder), _steps(folder)
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    found = {int(match[1]) for name in names if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", name))}
+    found, steps = _files(folder), _steps(folder)
     lost = sorted(step for step in found if steps and step > steps[-1])
     if lost:
         shown = ", ".join(f"ckpt-{step}" for step in lost)

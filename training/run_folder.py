@@ -30,7 +30,7 @@ from .. import models
 from ..errors import StorageError, UserError
 from ..models.settings import section
 from ..pipelines import data_settings
-from ..stored import kind, read_object
+from ..stored import flatten, kind, read_object
 from . import checkpoints
 from .phases import TrainSettings
 
@@ -341,17 +341,6 @@ def _completed(content: dict) -> dict:
     content = {**content, "data": {**data, **_EARLIER, **content.get("data", {})}}
     train = {**section(TrainSettings), **content.get("train", {})}
     return {**content, "train": train, "model": json.loads(json.dumps(models.complete(content["model"])))}
-
-
-def flatten(content: dict, prefix: str = "") -> dict:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
-    flat = {}
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def environment(strategy: tf.distribute.Strategy | None = None) -> dict:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..image_set import Images
 
 SPLITS = ("train", "validation", "test")
+# What splits are called by people, in small letters; the usual name first.
+SPLIT_NAMES = {"train": ("train", "training"), "validation": ("validation", "valid", "val"), "test": ("test",)}
 # How images are held out of "train"; see `holdout.carve`.
 HOLDOUTS = ("stratified", "independent")
 RESIZE_MODES = ("none", "stretch", "crop")

@@ -22,7 +22,7 @@ import numpy as np
 from ...errors import UserError
 from ...paths import existing
 from ..files import read_files
-from ..holdout import split_of
+from ..holdout import group_split, group_splits
 from ..image_set import UNLABELED, Images
 from .contract import Option, Request, Source
 
@@ -42,7 +42,7 @@ class Expressions(Source):
     }
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        return ("train", *(split for split in ("validation", "test") if request.fraction(split)))
+        return group_splits(request)
 
     def read(self, place: str, split: str, request: Request) -> Images:
         legend = read_legend(os.path.join(place, _LEGEND))
@@ -54,8 +54,7 @@ class Expressions(Source):
                 f"{place}: {len(classes)} expressions have {fewest} pictures or more; expected at least 2 "
                 "(--config.data.fewest_images)"
             )
-        shares = (request.validation_fraction, request.test_fraction)
-        chosen = [name for name in legend if split_of(person_of(name), request.holdout_seed, *shares) == split]
+        chosen = [name for name in legend if group_split(person_of(name), request) == split]
         if not chosen:
             raise UserError(f"{place}: no person falls into the {split} split")
         numbers = {expression: number for number, expression in enumerate(classes)}

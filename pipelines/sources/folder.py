@@ -10,12 +10,10 @@ from ...paths import Walk, composed, extensions, natural, walk
 from ..files import read_files
 from ..image_set import UNLABELED, Images
 from ..picture import EXTENSIONS
-from .contract import Option, Request, Source
+from .contract import SPLIT_NAMES, Option, Request, Source
 from .table import METADATA, read_metadata
 
-# What a folder of a split may be called, whatever its case.
-_SPLIT_FOLDERS = {"train": ("train", "training"), "validation": ("validation", "valid", "val"), "test": ("test",)}
-_SPLIT_OF = {name: split for split, names in _SPLIT_FOLDERS.items() for name in names}
+_SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 
 
 class Folder(Source):

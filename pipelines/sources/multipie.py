@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import UserError
 from ...paths import walk
 from ..files import read_files
-from ..holdout import split_of
+from ..holdout import group_split, group_splits
 from ..image_set import Images
 from ..picture import EXTENSIONS
 from .contract import Request, Source
@@ -40,7 +40,7 @@ class MultiPie(Source):
     needs_shape = True
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        return ("train", *(split for split in ("validation", "test") if request.fraction(split)))
+        return group_splits(request)
 
     def read(self, place: str, split: str, request: Request) -> Images:
         root = pathlib.Path(place)
@@ -53,10 +53,7 @@ class MultiPie(Source):
             raise UserError(
                 f"{place}: no file named like 001_01_01_051_06.png (subject_session_recording_camera_light)"
             )
-        shares = (request.validation_fraction, request.test_fraction)
-        chosen = [
-            (path, name) for path, name in named if split_of(name.subject, request.holdout_seed, *shares) == split
-        ]
+        chosen = [(path, name) for path, name in named if group_split(name.subject, request) == split]
         if not chosen:
             raise UserError(f"{place}: no subject falls into the {split} split")
         paths = [str(path) for path, _ in chosen]

@@ -19,9 +19,8 @@ from ...paths import existing
 from ..budget import USUAL_BUDGET, Budget
 from ..image_set import Images, from_arrays
 from ..label_columns import numbered
-from .contract import SPLITS, Request, Source
+from .contract import SPLIT_NAMES, SPLITS, Request, Source
 
-_SPLIT_NAMES = {"train": ("train", "training"), "validation": ("validation", "valid", "val"), "test": ("test",)}
 # Words for images and for labels, the usual ones first.
 _IMAGES = ("x", "images", "image", "imgs", "img", "data", "pixels", "features")
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
@@ -71,7 +70,7 @@ def find_arrays(names: Iterable[str]) -> dict[str, ArrayNames]:
     lowered = {name.casefold(): name for name in names}
     found = {}
     for split in SPLITS:
-        for spelling in _SPLIT_NAMES[split]:
+        for spelling in SPLIT_NAMES[split]:
             images = _first(
                 lowered, [form for word in _IMAGES for form in (f"{word}_{spelling}", f"{spelling}_{word}")]
             )

@@ -24,15 +24,15 @@ from ..files import read_files
 from ..image_set import UNLABELED, Images
 from ..label_columns import ordered
 from ..picture import EXTENSIONS
-from .contract import SPLITS, Option, Request, Source
+from .contract import SPLIT_NAMES, SPLITS, Option, Request, Source
 
 # The table that Hugging Face's image folders have beside their pictures.
 METADATA = "metadata.csv"
 _FILE_COLUMNS = ("file", "file_name", "filename", "path", "file_path", "filepath", "image", "image_id", "image_path")
 _SPLIT_COLUMNS = ("split", "partition", "set")
+# Cells say it in more ways than folders, which may be called so for other reasons.
 _SPLITS = {
-    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-    "dev": "validation", "test": "test", "testing": "test",
+    **{name: split for split, names in SPLIT_NAMES.items() for name in names}, "dev": "validation", "testing": "test",
 }  # fmt: skip
 # Two values that say no and yes.
 _TRUTH = ({"-1": "no", "1": "yes"}, {"0": "no", "1": "yes"}, {"no": "no", "yes": "yes"},

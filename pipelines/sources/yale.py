@@ -28,7 +28,7 @@ import numpy as np
 from ...errors import UserError
 from ...paths import walk
 from ..files import read_files
-from ..holdout import split_of
+from ..holdout import group_split, group_splits
 from ..image_set import UNLABELED, Images
 from .contract import Request, Source
 
@@ -54,7 +54,7 @@ class Yale(Source):
     needs_shape = True
 
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
-        return ("train", *(split for split in ("validation", "test") if request.fraction(split)))
+        return group_splits(request)
 
     def read(self, place: str, split: str, request: Request) -> Images:
         root = pathlib.Path(place)
@@ -62,10 +62,7 @@ class Yale(Source):
         named = [(path, name) for path, name in found if name]
         if not named:
             raise UserError(f"{place}: no file named like subject04.happy (subjectNN.condition)")
-        shares = (request.validation_fraction, request.test_fraction)
-        chosen = [
-            (path, name) for path, name in named if split_of(name.subject, request.holdout_seed, *shares) == split
-        ]
+        chosen = [(path, name) for path, name in named if group_split(name.subject, request) == split]
         if not chosen:
             raise UserError(f"{place}: no person falls into the {split} split")
         paths, labels = _once(chosen)

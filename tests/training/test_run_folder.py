@@ -431,3 +431,19 @@ def test_training_that_failed_lets_go_of_its_folder(copied, monkeypatch):
         with pytest.raises(UserError, match="it failed"):
             _again(copied)
     assert _again(copied).step == 30
+
+
+def test_a_disk_that_is_full_once_the_new_checkpoint_stands_takes_none_away(tmp_path, monkeypatch):
+    value = tf.Variable([1.0])
+    store = checkpoints.Checkpoints(tmp_path, 1, value=value)
+    store.save(1)
+
+    def full(self, kept):
+        raise OSError(28, "No space left on device", "checkpoint")
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "_write_state", full)
+    value.assign([2.0])
+    with pytest.raises(StorageError, match="the last good one is .*ckpt-1"):
+        store.save(2)
+    fresh = tf.Variable([0.0])
+    assert checkpoints.Checkpoints(tmp_path, 1, value=fresh).restore().endswith("ckpt-1") and float(fresh[0]) == 1.0
