@@ -46,7 +46,7 @@ EXIT_CODES = {
     f"{ParityError.exit_code}": "an export did not reproduce the model",
     f"{StorageError.exit_code}": "storage failed",
     f"{ClusterError.exit_code}": "a parameter server was lost",
-    "130/143": "stopped by SIGINT or SIGTERM after saving",
+    "130/143/129": "stopped by SIGINT, SIGTERM or SIGHUP after saving",
 }
 
 

@@ -1,14 +1,59 @@
-"""JSON as folders keep it: what is missing is told from what is damaged, and damage is one line."""
+"""Files as folders keep them: written whole or not at all; what is missing is told from what is damaged."""
 
+import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .errors import UserError, first_line
+from .errors import StorageError, UserError, first_line
 
 _RESTORE = "restore the file, or use another folder"
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """A file that appears whole, or stays what it was: also after a power cut, and where the disk is full.
+
+    Args:
+      path: of the file; its folder is there.
+
+    Yields:
+      Where to write it. Leaving the block puts it into its place, an exception removes it.
+
+    Raises:
+      StorageError: it could not be written; what was there before is intact.
+
+    Example:
+      with whole_file("codes.npz") as place, place.open("wb") as stream:
+          np.savez(stream, codes=codes)
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        flush(temporary)
+        os.replace(temporary, path)
+        flush(path.parent)
+    except OSError as error:
+        raise StorageError(f"{path} could not be written: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def flush(path: str | os.PathLike) -> None:
+    """Waits until a file, or the names in a folder, are on the disk.
+
+    Raises:
+      OSError: as the system says.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_object(path: str | os.PathLike, advice: str = _RESTORE) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Pictures: image grids and scatter plots as uint8 arrays, and PNG files of them."""
 
 import io
-import pathlib
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
+
+from ..stored import whole_file
 
 # Ten colors that stay apart for color-blind readers as well (Paul Tol's "muted" set and black).
 COLORS = (
@@ -245,8 +246,13 @@ def graph(levels: list, edges: list, thumbnails: dict) -> np.ndarray:
 
 
 def save_png(path, picture: np.ndarray) -> None:
-    """Writes uint8 [height, width, 1 or 3] as PNG."""
-    pathlib.Path(path).write_bytes(to_png(picture))
+    """Writes uint8 [height, width, 1 or 3] as PNG.
+
+    Raises:
+      StorageError: it could not be written; what was there before is intact.
+    """
+    with whole_file(path) as place:
+        place.write_bytes(to_png(picture))
 
 
 def to_png(picture: np.ndarray) -> bytes:

@@ -7,8 +7,8 @@ import math
 import pathlib
 
 from .. import models
-from ..errors import StorageError, UserError
-from ..stored import flatten, read_object, read_steps
+from ..errors import UserError
+from ..stored import flatten, read_object, read_steps, whole_file
 from . import collapse, pictures
 from .contract import of_family
 from .numbers import read_numbers
@@ -57,12 +57,8 @@ def write(workdir) -> pathlib.Path:
     ]
     content = page(folder.resolve().name, body)
     path = folder / "report.html"
-    temporary = folder / ".report.html.tmp"
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} could not be written: {error.strerror}") from None
+    with whole_file(path) as place:
+        place.write_text(content, encoding="utf-8")
     return path
 
 

@@ -23,6 +23,7 @@ from .. import pipelines
 from ..errors import UserError
 from ..evaluation import continual as measures
 from ..evaluation import pictures, report
+from ..stored import whole_file
 from ..training import run_folder
 from . import arguments
 from . import plugins as plugin_files
@@ -163,7 +164,8 @@ def _kept_data(data: Any, folder: pathlib.Path) -> dict[str, Any]:
     sets = pipelines.read_splits(source, validation_fraction=0.0, test_fraction=0.0)
     for split, images in sets.items():
         arrays |= {f"x_{split}": images.pixels, f"y_{split}": images.labels}
-    np.savez(folder / "data.npz", **arrays)
+    with whole_file(folder / "data.npz") as place, place.open("wb") as stream:
+        np.savez(stream, **arrays)
     return {"data.source": str(folder / "data.npz"), "data.image_shape": tuple(sets["train"].shape)}
 
 
@@ -282,7 +284,8 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
         + "; ".join(f"{k}: {v}" for k, v in measures.DEFINITIONS.items())
         + ".\n"
     )
-    (folder / "table.md").write_text(f"{table}\n{notes}", encoding="utf-8")
+    with whole_file(folder / "table.md") as place:
+        place.write_text(f"{table}\n{notes}", encoding="utf-8")
     if not summary:
         return table
     chart = pictures.bars(
@@ -300,7 +303,8 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
             f"<p class=note>{html.escape(notes)}</p>",
         ],
     )  # fmt: skip
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    with whole_file(folder / "report.html") as place:
+        place.write_text(page, encoding="utf-8")
     return table
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import pipelines
-from ..errors import UserError
+from ..stored import whole_file
 from .outputs import output_file
 from .run import load
 
@@ -42,17 +42,16 @@ class Codes:
           The file, which ends in .npz; its folder is made.
 
         Raises:
-          UserError: it cannot be written.
+          UserError: a path that cannot be written to.
+          StorageError: the disk is full or the like; what was there before is intact.
         """
         place = output_file(path, ".npz")
         arrays: dict[str, Any] = {} if self.names is None else {"filename": self.names}
         for column, names in self.class_names.items():
             arrays["class_names" if len(self.class_names) == 1 else f"class_names_{column}"] = np.asarray(names)
         arrays |= self.codes
-        try:
-            np.savez(place, label=self.labels, **arrays)
-        except OSError as error:
-            raise UserError(f"{place} cannot be written: {error.strerror}") from None
+        with whole_file(place) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, label=self.labels, **arrays)
         return place
 
 

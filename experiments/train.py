@@ -86,10 +86,10 @@ def run_training(
     read = kind.settle(config)
     # Of an asynchronous run this is the chief; workers and parameter servers do not come here.
     with run_folder.held(workdir):
-        folder = run_folder.open_run(workdir, config, kind.fixed)
+        folder, changed = run_folder.open_run(workdir, config, kind.fixed)
         prepared = kind.prepare(config, chosen, folder, read)
         data = run_folder.check_data(folder, prepared.data, accept_changed_data)
-        description = run_folder.describe(folder, command, deterministic, chosen)
+        description = run_folder.describe(folder, command, deterministic, chosen, changed)
         run_folder.write_json(folder / "run.json", description)
         run_folder.write_json(folder / "data.json", data)
         context = loop.Context(prepared.model, settings, chosen, folder, prepared.state)

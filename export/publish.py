@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 from ..errors import StorageError, UserError, storage_cause
+from ..stored import flush
 
 _GREATEST = 2**63 - 1
 
@@ -85,19 +86,11 @@ def _rename(folder: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
             if target.exists():
                 continue
             raise
-        _sync(base)
+        flush(base)
         return target
 
 
 def _flush(folder: pathlib.Path) -> None:
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(path)
+    flush(folder)

@@ -161,7 +161,7 @@ def stream_npz(tmp_path_factory):
 def run_stream(config, workdir, strategy: str = "one"):
     """As `run`, over a stream; returns (model, outcome, the history of tasks.json, state)."""
     chosen = strategies.make_strategy(strategy)
-    folder = run_folder.open_run(workdir, config, StreamOfTasks.fixed)
+    folder = run_folder.open_run(workdir, config, StreamOfTasks.fixed).folder
     made = experiment.prepare(config, chosen, folder)
     run_folder.write_json(folder / "data.json", run_folder.check_data(folder, made.data))
     context = loop.Context(made.model, experiment.loop_settings(config), chosen, folder, made.state)
@@ -172,7 +172,7 @@ def run_stream(config, workdir, strategy: str = "one"):
 def run(config, workdir, strategy: str = "one", **watched):
     """Trains in this process, as the command line does, and returns (model, outcome)."""
     chosen = strategies.make_strategy(strategy)
-    folder = run_folder.open_run(workdir, config)
+    folder = run_folder.open_run(workdir, config).folder
     images = experiment.read_images(config, "train")["train"]
     model, phases = experiment.model_and_phases(config, images, chosen)
     context = loop.Context(model, experiment.loop_settings(config), chosen, folder)

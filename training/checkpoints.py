@@ -8,12 +8,14 @@ import re
 import shutil
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from ..errors import StorageError, UserError, first_line, storage_cause
+from ..errors import NonFiniteError, StorageError, UserError, first_line, storage_cause
 from ..paths import without_patterns
+from ..stored import flush, whole_file
 
 # What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
 _STORAGE_ERRORS = (
@@ -25,8 +27,12 @@ _STORAGE_ERRORS = (
     tf.errors.InternalError,
     tf.errors.OutOfRangeError,  # EFBIG: over the limit on file size.
     tf.errors.NotFoundError,
+    StorageError,
     OSError,
 )
+
+
+_ATTEMPTS = 20  # To read a checkpoint that training replaces meanwhile.
 
 
 class Checkpoints:
@@ -41,7 +47,10 @@ class Checkpoints:
     def __init__(self, folder, keep: int, **tracked):
         self.folder, self._keep = pathlib.Path(folder), keep
         self._checkpoint = tf.train.Checkpoint(**tracked)
-        _check_complete(self._checkpoint, tracked)
+        items = _reachable(self._checkpoint)
+        _check_complete(items, tracked)
+        values = [item.value if isinstance(item, keras.Variable) else item for item in items]
+        self._floats = [value for value in values if isinstance(value, tf.Variable) and value.dtype.is_floating]
 
     def restore(self, partial: bool = False) -> str | None:
         """Restores the newest checkpoint, if there is one, and returns its path.
@@ -74,8 +83,10 @@ class Checkpoints:
         Where the disk is full, the older checkpoints make room; the newest good one is never touched.
 
         Raises:
+          NonFiniteError: a value is not finite; nothing was written.
           StorageError: it could not be written; the previous one is intact and still the latest.
         """
+        self.check_finite(step)
         try:
             return self._write(step)
         except _STORAGE_ERRORS:
@@ -91,6 +102,22 @@ class Checkpoints:
                 f"the last good one is {latest(self.folder)}"
             ) from None
 
+    def check_finite(self, step: int) -> None:
+        """Refuses values that no training could go on from; an update can overflow where its gradient did not.
+
+        Raises:
+          NonFiniteError: names the variable.
+        """
+        bad = _not_finite(self._floats)
+        if not bad:
+            return
+        good = latest(self.folder)
+        remedy = f"the last good checkpoint is {good}: lower schedule.rate" if good else "lower schedule.rate"
+        raise NonFiniteError(
+            f"step {step}: {bad} holds values that are not finite; nothing was saved, {remedy} and start the same "
+            "command again"
+        )
+
     def _write(self, step: int) -> str:
         """Writes one and removes those that are too many.
 
@@ -99,20 +126,27 @@ class Checkpoints:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoint.save_counter.assign_add(1)
-        path = self._checkpoint.write(without_patterns(str(self.folder / f"ckpt-{step}")))
+        name = f"ckpt-{step}"
+        path = self._checkpoint.write(without_patterns(str(self.folder / name)))
+        # On the disk before anything names it or an older one goes: data, index, the names of both, the state file.
+        written = sorted(entry for entry in self.folder.iterdir() if entry.name.startswith(f"{name}."))
+        for entry in (*written, self.folder):
+            flush(entry)
+        _KNOWN[_identity(str(self.folder / name))] = ""
         steps = _steps(self.folder)
         # The older ones go last: where anything fails before, they are what is left.
         self._write_state([f"ckpt-{number}" for number in steps[-self._keep :]])
         for older in steps[: -self._keep]:
             self._remove(f"ckpt-{older}")
+        for entry in (self.folder / "damaged").glob(f"{name}.*"):  # What could not be read is there again.
+            entry.unlink()
         return path
 
     def _write_state(self, kept: list[str]) -> None:
         """The file that TensorFlow's own functions look into; what they write it with warns of its age."""
         lines = [f'model_checkpoint_path: "{kept[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in kept)]
-        temporary = self.folder / ".checkpoint.tmp"
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        os.replace(temporary, self.folder / "checkpoint")
+        with whole_file(self.folder / "checkpoint") as place:
+            place.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _remove(self, name: str) -> None:
         """Removes a checkpoint's files, or what a failed write left of it."""
@@ -125,7 +159,21 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
 
-def _check_complete(checkpoint: tf.train.Checkpoint, tracked: dict) -> None:
+def _reachable(checkpoint: tf.train.Checkpoint) -> list:
+    """All that a checkpoint holds, and the variables that layers write in a form of their own."""
+    items = list(tf.train.TrackableView(checkpoint).descendants())
+    return [part for item in items for part in (item, *getattr(item, "written_by_layer", ()))]
+
+
+def _not_finite(variables: list) -> str:
+    """The first variable with a value that is not a finite number, or ""."""
+    for variable in variables:
+        if not bool(tf.reduce_all(tf.math.is_finite(variable))):
+            return variable.name
+    return ""
+
+
+def _check_complete(items: list, tracked: dict) -> None:
     """Refuses a model whose weights a checkpoint would silently leave out.
 
     TensorFlow saves what it can reach through attributes; layers that a Keras 3 model keeps in a dict it
@@ -134,9 +182,7 @@ def _check_complete(checkpoint: tf.train.Checkpoint, tracked: dict) -> None:
     Raises:
       RuntimeError: names the weights (a defect of the model's code).
     """
-    items = list(tf.train.TrackableView(checkpoint).descendants())
-    # A layer may write some of its variables in a form of its own, and then says which.
-    reached = {id(part) for item in items for part in (item, *getattr(item, "written_by_layer", ()))}
+    reached = {id(item) for item in items}
     for name, item in tracked.items():
         lost = [v.path for v in getattr(item, "weights", []) if id(v) not in reached and id(v.value) not in reached]
         if lost:
@@ -146,9 +192,62 @@ def _check_complete(checkpoint: tf.train.Checkpoint, tracked: dict) -> None:
 
 
 def latest(folder) -> str | None:
-    """Path of the newest complete checkpoint in a folder, or None."""
-    steps = _steps(folder)
-    return str(pathlib.Path(folder) / f"ckpt-{steps[-1]}") if steps else None
+    """Path of the newest whole checkpoint in a folder, or None where there has never been one.
+
+    Whole is one whose files are all there and of which every value could be read, which is tried once; the checksums
+    that TensorFlow keeps of each value tell. Newer ones that are not whole are named in a warning.
+
+    Raises:
+      UserError: there are checkpoints, but none can be read.
+    """
+    folder, found = pathlib.Path(folder), _files(folder)
+    wrong: dict[int, str] = {}
+    for step in sorted(found, reverse=True):
+        path = folder / f"ckpt-{step}"
+        reason = _damage(str(path)) if _is_complete(found[step]) else "files are missing"
+        if not reason:
+            _warn(folder, wrong, step)
+            return str(path)
+        # What is written beside us, or removed because it is old, is neither.
+        if _files(folder).get(step) == found[step]:
+            wrong[step] = reason
+    if any(_is_complete(found[step]) for step in wrong):
+        step = max(step for step in wrong if _is_complete(found[step]))
+        raise UserError(
+            f"{folder}: checkpoint ckpt-{step} is damaged ({wrong[step]}), and there is no older one; restore its "
+            "files, or use a new --workdir"
+        )
+    return None
+
+
+def _warn(folder: pathlib.Path, wrong: dict[int, str], instead: int) -> None:
+    """Says once a process which newer checkpoints are passed over."""
+    for step, reason in wrong.items():
+        path = str(folder / f"ckpt-{step}")
+        if path not in _WARNED:
+            _WARNED.add(path)
+            logging.warning("%s cannot be used (%s); going by ckpt-%d instead", path, reason, instead)
+
+
+def set_aside(folder) -> list[str]:
+    """Moves the files of checkpoints newer than `latest`, which cannot be used, to the folder "damaged" below.
+
+    For the process that trains there: it will write the same steps again, and nothing that was not read is lost.
+
+    Returns:
+      The names of those checkpoints.
+    """
+    folder, path = pathlib.Path(folder), latest(folder)
+    used = int(path.rsplit("-", 1)[1]) if path else -1
+    names = [f"ckpt-{step}" for step in sorted(_files(folder)) if step > used]
+    for entry in list(folder.iterdir()) if folder.is_dir() else ():
+        name = entry.name.partition(".")[0]
+        if name in names:
+            (folder / "damaged").mkdir(exist_ok=True)
+            os.replace(entry, folder / "damaged" / entry.name)
+        elif re.fullmatch(r"ckpt-[0-9]+_temp", entry.name):  # Of a write that a killed process did not end.
+            shutil.rmtree(entry, ignore_errors=True)
+    return names
 
 
 def _files(folder) -> dict[int, set[str]]:
@@ -172,15 +271,6 @@ def _steps(folder) -> list[int]:
     return sorted(step for step, endings in _files(folder).items() if _is_complete(endings))
 
 
-def warn_of_incomplete(folder) -> None:
-    """Says so where newer checkpoints than the one that will be used have lost files."""
-    found, steps = _files(folder), _steps(folder)
-    lost = sorted(step for step in found if steps and step > steps[-1])
-    if lost:
-        shown = ", ".join(f"ckpt-{step}" for step in lost)
-        logging.warning("%s: files of %s are missing; going by ckpt-%d instead", folder, shown, steps[-1])
-
-
 @contextlib.contextmanager
 def reading(path: str) -> Iterator[str]:
     """Around whatever reads a checkpoint: tells one that is damaged from one that does not fit.
@@ -202,25 +292,45 @@ def reading(path: str) -> Iterator[str]:
         yield without_patterns(path)
     except (AssertionError, LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError):
         damage = _damage(path)
-        if damage is None:
+        if not damage:
             raise
         place = pathlib.Path(path)
-        older = [step for step in _steps(place.parent) if f"ckpt-{step}" != place.name]
-        remedy = (
-            f"remove its files to go on from ckpt-{older[-1]}" if older else "restore its files, or use a new --workdir"
-        )
-        raise UserError(f"{place.parent}: checkpoint {place.name} is damaged ({damage}); {remedy}") from None
+        raise UserError(
+            f"{place.parent}: checkpoint {place.name} is damaged ({damage}); restore its files, or use a new --workdir"
+        ) from None
 
 
-def _damage(path: str) -> str | None:
-    """What is wrong with a checkpoint's files, None where every value can be read."""
+# What is known of the checkpoints that this process has read or written: the state of their files -> what is wrong.
+_KNOWN: dict[tuple, str] = {}
+_WARNED: set[str] = set()
+
+
+def _damage(path: str) -> str:
+    """What is wrong with a checkpoint's files, "" where every value can be read."""
+    try:
+        known = _identity(path)
+    except OSError as error:
+        return error.strerror or "gone"
+    if known not in _KNOWN:
+        _KNOWN[known] = _read_through(path)
+    return _KNOWN[known]
+
+
+def _read_through(path: str) -> str:
     try:
         reader = tf.train.load_checkpoint(without_patterns(path))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:
         return first_line(error)[:300]
-    return None
+    return ""
+
+
+def _identity(path: str) -> tuple:
+    """What changes when a checkpoint's files do."""
+    place = pathlib.Path(path)
+    stats = [(entry.name, entry.stat()) for entry in place.parent.iterdir() if entry.name.startswith(f"{place.name}.")]
+    return path, *sorted((name, found.st_ino, found.st_size, found.st_mtime_ns) for name, found in stats)
 
 
 def saved_step(folder) -> int:
@@ -253,22 +363,40 @@ def restore_weights(model, folder, averaged: bool) -> int:
     Raises:
       UserError: no checkpoint, or one that is damaged or does not fit.
     """
-    path = latest(folder)
-    if path is None:
-        raise UserError(f"{folder}: no checkpoint there; train first")
-    warn_of_incomplete(folder)
     step = tf.Variable(0, dtype=tf.int64)
     average = [tf.Variable(tf.zeros_like(v.value)) for v in model.trainable_variables] if averaged else []
     tracked = {"average": average} if averaged else {}
-    try:
-        with reading(path) as name:
-            status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(name)
-            status.expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{path}: does not fit this config ({_misfit(error)})") from None
+    for path in _newest_while_training(folder):
+        try:
+            with reading(path) as name:
+                status = tf.train.Checkpoint(model=model, step=step, **tracked).restore(name)
+                status.expect_partial().assert_existing_objects_matched()
+            break
+        except (AssertionError, ValueError, UserError, tf.errors.OpError) as error:
+            if not _is_complete(_files(folder).get(int(path.rsplit("-", 1)[1]), set())):
+                continue  # The process that trains there has written a newer one and removed this.
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{path}: does not fit this config ({_misfit(error)})") from None
     for variable, value in zip(model.trainable_variables, average, strict=False):
         variable.assign(value)
     return int(step)
+
+
+def _newest_while_training(folder) -> Iterator[str]:
+    """The newest checkpoint, again and again: one that is being read may go, because a newer one came.
+
+    Raises:
+      UserError: there is none, or they go faster than they can be read.
+    """
+    for _ in range(_ATTEMPTS):
+        path = latest(folder)
+        if path is None:
+            raise UserError(f"{folder}: no checkpoint there; train first")
+        yield path
+    raise UserError(
+        f"{folder}: each checkpoint was replaced before it was read; train with a larger train.keep_checkpoints"
+    )
 
 
 def weights_digest(model) -> str:

@@ -166,7 +166,7 @@ def _restored(runner: Runner) -> Checkpoints:
 def _run_phase(session: _Session, runner: Runner) -> None:
     """Steps through the runner's phase, from wherever the step counter stands."""
     settings, watch, records, request = session.context.settings, session.watch, session.records, session.request
-    assert records is not None
+    assert records is not None and session.checkpoints is not None
     planned, phase = runner.planned, runner.phase
     end, done = planned.own.end, int(runner.step.numpy())
     if done >= end:
@@ -190,6 +190,9 @@ def _run_phase(session: _Session, runner: Runner) -> None:
             progress.update(count, values["total"])
             if settings.log_every and (done % settings.log_every == 0 or done == end):
                 records.scalars(done, phase.name, {**window.take(), "examples_per_second": session.throughput.rate()})
+            saves = done == end or (settings.checkpoint_every and done % settings.checkpoint_every == 0)
+            if saves:  # Before anything is measured or kept of weights that are none.
+                session.checkpoints.check_finite(done)
             if watch.evaluate and settings.evaluate_every and done % settings.evaluate_every == 0:
                 with runner.averaged():
                     records.scalars(done, phase.name, watch.evaluate())
@@ -201,7 +204,7 @@ def _run_phase(session: _Session, runner: Runner) -> None:
                     found = watch.health(done)
                 if found:
                     records.scalars(done, phase.name, found)
-            if settings.checkpoint_every and done % settings.checkpoint_every == 0 and done < end:
+            if saves and done < end:
                 _save(session, runner, final=False)
         if done == end:
             if phase.hooks.finish:

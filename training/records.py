@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from tqdm.notebook import tqdm_notebook
 
 from ..errors import first_line
-from ..stored import read_steps
+from ..stored import read_steps, whole_file
 from .steps import Runner
 
 
@@ -74,9 +74,8 @@ def _drop_lines_after(path: pathlib.Path, step: int) -> None:
     if bad:
         logging.warning("%s: %d lines were no objects with a step, and are dropped", path, bad)
     if bad or len(kept) < len(texts):
-        replacement = path.with_suffix(".tmp")
-        replacement.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
-        os.replace(replacement, path)
+        with whole_file(path) as place:
+            place.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
 
 
 def _number(value: float) -> float | str:

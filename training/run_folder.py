@@ -16,21 +16,23 @@ import math
 import os
 import pathlib
 import platform
+import re
 import resource
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_collections
 import tensorflow as tf
 from absl import logging
 
 from .. import models
-from ..errors import StorageError, UserError
+from ..errors import UserError
 from ..models.settings import section
 from ..pipelines import data_settings
-from ..stored import flatten, kind, read_object
+from ..stored import flatten, kind, read_object, whole_file
 from . import checkpoints
 from .phases import TrainSettings
 
@@ -43,10 +45,17 @@ _SECTIONS = (
 )  # fmt: skip
 
 # Settings that may differ when a run is resumed: they do not change any step already done.
-_MAY_CHANGE = (
-    "train.steps", "train.epochs", "train.steps_per_call", "train.log_every", "train.checkpoint_every",
-    "train.evaluate_every", "train.picture_every", "train.keep_checkpoints", "data.memory_gib",
+_CADENCES = (
+    "train.steps_per_call", "train.log_every", "train.checkpoint_every", "train.evaluate_every", "train.picture_every",
+    "train.keep_checkpoints", "data.memory_gib",
 )  # fmt: skip
+# Of these the result is not that of a run which had them from the start: run.json keeps what they were until when.
+_STEERING = (
+    "train.steps", "train.epochs", "train.jit", "train.on_nonfinite", "train.max_skipped", "schedule.rate",
+)  # fmt: skip
+_STAGE_RATE = re.compile(r"stages\.[^.]+\.rate")
+# What a run writes besides config.json, which it writes first.
+_OWN_FILES = ("run.json", "data.json", "metrics.jsonl", "evaluation.json", "tasks.json", "checkpoints")
 
 _PACKAGES = (
     "tensorflow", "keras", "tensorflow-probability", "tf-keras", "tensorflow-datasets", "tensorboard", "numpy",
@@ -61,14 +70,8 @@ def write_json(path, content: dict) -> None:
     Raises:
       StorageError: it could not be written; the old file is intact.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"{path} could not be written: {error.strerror}") from None
+    with whole_file(path) as place:
+        place.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_json(path) -> dict:
@@ -107,15 +110,16 @@ def held(workdir) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
-            number = stream.read(20).strip()
+            number, _, host = stream.read(200).strip().partition(" ")
             by = f"process {number}" if number.isdigit() else "another process"
+            by += f" on {host}" if host and host != socket.gethostname() else ""
             raise UserError(
                 f"workdir {folder} is in use: {by} trains there; wait for it, or use another --workdir"
             ) from None
         except OSError as error:  # Some network file systems know no locks.
             logging.warning("%s cannot be locked (%s): start no second training there", folder, error.strerror)
         stream.truncate(0)
-        stream.write(f"{os.getpid()}\n")
+        stream.write(f"{os.getpid()} {socket.gethostname()}\n")
         stream.flush()
         try:
             yield
@@ -129,7 +133,19 @@ def _cannot_be_written(folder: pathlib.Path, error: OSError) -> UserError:
     return UserError(f"workdir {folder} cannot be written: {error.strerror}; choose another --workdir")
 
 
-def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] = ()) -> pathlib.Path:
+class Opened(NamedTuple):
+    """A run folder that may be trained in.
+
+    Attributes:
+      folder: its path.
+      changed: what was changed each time the run was resumed: the step, and [before, after] of settings by key.
+    """
+
+    folder: pathlib.Path
+    changed: list[dict]
+
+
+def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] = ()) -> Opened:
     """Makes the run folder, or checks that a run with checkpoints there belongs to the same config.
 
     Args:
@@ -138,8 +154,8 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
       fixed: settings that may not change on resume, of those that usually may.
 
     Raises:
-      UserError: the folder cannot be written, holds a run with other settings, or one whose checkpoints are damaged
-        or gone.
+      UserError: the folder cannot be written, is of something else, holds a run with other settings, or one whose
+        checkpoints are damaged or gone.
     """
     folder = pathlib.Path(workdir)
     try:
@@ -149,29 +165,53 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
         probe.unlink()
     except OSError as error:
         raise _cannot_be_written(folder, error) from None
+    _check_ours(folder)
     old, new = _completed(_settings(folder)), json.loads(config.to_json_best_effort())
+    earlier = read_json(folder / "run.json").get("changed")
+    record = list(earlier) if isinstance(earlier, list) else []
     # A start that failed before its first checkpoint leaves nothing worth guarding.
     if old and checkpoints.latest(folder / "checkpoints"):
         # A config of somebody's own may leave out what a family has learned to do since; then it has the default.
         before, after = flatten(old), flatten(_completed(new))
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-        changed = [key for key in changed if key not in set(_MAY_CHANGE) - set(fixed)]
-        if changed:
-            shown = ", ".join(f"{key}: {before.get(key)} -> {after.get(key)}" for key in changed[:5])
+        refused = [key for key in changed if key in fixed or not (key in _CADENCES or _steers(key))]
+        if refused:
+            shown = ", ".join(f"{key}: {before.get(key)} -> {after.get(key)}" for key in refused[:5])
             raise UserError(
                 f"workdir {folder} holds a run with other settings ({shown}); use a new --workdir, or the same settings"
             )
+        steering = {key: [before.get(key), after.get(key)] for key in changed if _steers(key)}
+        if steering:
+            record.append({"step": checkpoints.saved_step(folder / "checkpoints"), **steering})
     _check_checkpoints(folder)
     write_json(folder / "config.json", new)
-    return folder
+    return Opened(folder, record)
+
+
+def _steers(key: str) -> bool:
+    return key in _STEERING or bool(_STAGE_RATE.fullmatch(key))
+
+
+def _check_ours(folder: pathlib.Path) -> None:
+    """Refuses a folder with files of the names that a run writes, but not of a run: they would be written over."""
+    if (folder / "config.json").exists():
+        return  # Which says itself whose it is.
+    found = [name for name in _OWN_FILES if (folder / name).exists()]
+    if found:
+        raise UserError(
+            f"workdir {folder} holds {' and '.join(found[:2])} but no config.json, so it is no run of this package, or "
+            "one that lost that file; use another --workdir, or restore it"
+        )
 
 
 def _check_checkpoints(folder: pathlib.Path) -> None:
     """Refuses to start again from nothing where a run has been, and to go on from a damaged checkpoint."""
     place = folder / "checkpoints"
     if checkpoints.latest(place):
-        checkpoints.warn_of_incomplete(place)
         checkpoints.saved_step(place)
+        moved = checkpoints.set_aside(place)
+        if moved:
+            logging.warning("%s: %s moved to its folder damaged", place, ", ".join(moved))
         return
     # A start that failed before its first checkpoint has written no step.
     reached = _number(read_json(folder / "run.json").get("step"))
@@ -226,10 +266,12 @@ def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
     return {**facts, "changed": changed} if changed else facts
 
 
-def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute.Strategy) -> dict:
+def describe(
+    workdir, command: str, deterministic: bool, strategy: tf.distribute.Strategy, changed: list[dict] | None = None
+) -> dict:
     """What run.json says at the start of training; a resumed run keeps count of its past.
 
-    Warns where the resumed run cannot end in the bits of an unbroken one.
+    Warns where the resumed run cannot end in the bits of an unbroken one. `changed` is from `open_run`.
     """
     now = {"started": time.time(), "command": command, "deterministic": deterministic, **environment(strategy)}
     before = read_json(pathlib.Path(workdir) / "run.json")
@@ -239,13 +281,18 @@ def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute
         if before.get(name) != now[name]:
             logging.warning("%s was %s and is %s now: the result will not be exactly that of an unbroken run",
                             name, before.get(name), now[name])  # fmt: skip
+    record, done = list(changed or []), checkpoints.saved_step(pathlib.Path(workdir) / "checkpoints")
+    placed = {name: [before.get(name), now[name]] for name in ("strategy", "replicas") if before.get(name) != now[name]}
+    if placed:
+        record.append({"step": done, **placed})
     return {
         **now,
+        **({"changed": record} if record else {}),
         "started": before.get("started", now["started"]),
         "resumed": int(_number(before.get("resumed"))) + 1,
         "before": _number(before.get("seconds")),
         # A folder that loses its checkpoints while this is being trained is still known to have had some.
-        "step": checkpoints.saved_step(pathlib.Path(workdir) / "checkpoints"),
+        "step": done,
     }
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from types import FrameType
 
 
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
 class StopRequest:
     """Whether a signal asked the run to stop; `number` is that signal, or None."""
 
@@ -23,12 +26,16 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Listens for SIGTERM and SIGINT inside the block (in the main thread; elsewhere it never triggers)."""
+    """Listens for SIGTERM, SIGINT and SIGHUP inside the block (in the main thread; elsewhere it never triggers).
+
+    A signal that the process was started to ignore stays ignored, as SIGHUP is under nohup.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request) for number in numbers}
     try:
         yield request
     finally:

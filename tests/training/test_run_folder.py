@@ -1,7 +1,9 @@
+import gc
 import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import pytest
 import reverie
 import tensorflow as tf
 from reverie import cli, models
-from reverie.errors import StorageError, UserError
+from reverie.errors import NonFiniteError, StorageError, UserError
 from reverie.training import checkpoints, loop, records, run_folder, strategies, transfer
 
 from .. import experiment
@@ -33,9 +35,9 @@ def test_a_start_that_failed_before_its_first_checkpoint_can_be_mended(tiny_npz,
 
 def test_a_run_taken_up_again_keeps_count_of_its_past(tiny_npz, tmp_path, caplog):
     strategy = strategies.make_strategy("one")
-    first = run_folder.describe(tmp_path, "train", True, strategy)
+    run(tiny_config(tiny_npz, steps=2), tmp_path)
+    first = run_folder.describe(tmp_path / "new", "train", True, strategy)
     run_folder.write_json(tmp_path / "run.json", run_folder.finished(first, {"seconds": 5.0}))
-    run(tiny_config(tiny_npz), tmp_path)
     second = run_folder.describe(tmp_path, "train", False, strategy)
     assert second["resumed"] == 1 and second["started"] == first["started"]
     assert "deterministic was True and is False now" in caplog.text
@@ -222,27 +224,36 @@ def _cut(path, share) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.99])
 @pytest.mark.parametrize("name", ["ckpt-30.index", "ckpt-30.data-00000-of-00001"])
-def test_a_checkpoint_cut_short_is_named_with_the_one_to_go_on_from(copied, capsys, name, share):
+def test_of_a_checkpoint_cut_short_the_one_before_is_taken_and_nothing_is_lost(copied, caplog, name, share):
     _cut(copied / "checkpoints" / name, share)
-    before, message = _files(copied), r"checkpoint ckpt-30 is damaged \(.+\); remove its files to go on from ckpt-15$"
-    with pytest.raises(UserError, match=message):
-        _again(copied, steps=60)
-    with pytest.raises(UserError, match=message):
-        transfer.take(
-            str(copied), "transfer.pretrained", models.build(run_folder.load_config(copied).model, 0), "this network"
-        )
-    for verb in ("evaluate", "generate", "export"):
-        flag = "model" if verb == "generate" else "workdir"
-        assert cli.main(["reverie", verb, f"--{flag}={copied}"]) == 2
-        error = capsys.readouterr().err.strip()
-        assert "ckpt-30 is damaged" in error and "Traceback" not in error
+    before = _files(copied)
+    assert experiment.load(copied)[2] == 15
+    model = models.build(run_folder.load_config(copied).model, 0)
+    transfer.take(str(copied), "transfer.pretrained", model, "this network")
     assert _files(copied) == before
-    for path in (copied / "checkpoints").glob("ckpt-30.*"):
-        path.unlink()
-    assert _again(copied, steps=60).step == 60
+    assert len([said for said in caplog.messages if "ckpt-30 cannot be used" in said and "by ckpt-15" in said]) == 1
+    resumed = _again(copied, steps=25)
+    assert resumed.outcome.step == 25
+    aside = copied / "checkpoints" / "damaged"
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == {
+        path.name: content for path, content in before.items() if path.name.startswith("ckpt-30.")
+    }
+    assert _again(copied, steps=30).outcome.step == 30
+    assert not list(aside.iterdir())  # What had been lost was made again.
 
 
-def test_a_flipped_bit_in_a_checkpoint_is_damage_and_no_misfit(copied):
+def test_a_run_resumed_from_the_checkpoint_before_a_damaged_one_ends_in_the_same_bits(copied):
+    unbroken = weights_digest_of(copied)
+    _cut(copied / "checkpoints" / "ckpt-30.data-00000-of-00001", 0.5)
+    _again(copied)
+    assert weights_digest_of(copied) == unbroken
+
+
+def weights_digest_of(folder) -> str:
+    return checkpoints.weights_digest(experiment.load(folder)[1])
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_seen(copied, caplog):
     path = copied / "checkpoints" / "ckpt-30.data-00000-of-00001"
     content = bytearray(path.read_bytes())
     reader = tf.train.load_checkpoint(str(copied / "checkpoints" / "ckpt-30"))
@@ -250,8 +261,8 @@ def test_a_flipped_bit_in_a_checkpoint_is_damage_and_no_misfit(copied):
     name = next(name for name in reader.get_variable_to_shape_map() if name.startswith("model/") and "kernel" in name)
     content[content.index(reader.get_tensor(name).tobytes())] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="ckpt-30 is damaged .*hecksum"):
-        experiment.load(copied)
+    assert experiment.load(copied)[2] == 15
+    assert any("hecksum" in said and "by ckpt-15" in said for said in caplog.messages)
 
 
 def test_the_only_checkpoint_damaged_says_to_restore_it(copied):
@@ -260,6 +271,55 @@ def test_the_only_checkpoint_damaged_says_to_restore_it(copied):
     _cut(copied / "checkpoints" / "ckpt-30.index", 0.5)
     with pytest.raises(UserError, match=r"ckpt-30 is damaged .*; restore its files, or use a new --workdir"):
         _again(copied)
+
+
+def test_weights_that_are_not_finite_are_never_saved_and_a_lower_rate_goes_on(copied):
+    config = run_folder.load_config(copied)
+    config.train.update({"steps": 45, "evaluate_every": 33, "checkpoint_every": 36, "on_nonfinite": "skip"})
+    config.train.max_skipped = 100
+    broken = []
+
+    def overflow():
+        """What an update with too high a rate does, where its gradient was finite."""
+        model = next(item for item in gc.get_objects() if isinstance(item, models.XCov) and item not in before)
+        broken.append(model.trainable_variables[0].assign(model.trainable_variables[0] * np.inf))
+        return {}
+
+    before = [item for item in gc.get_objects() if isinstance(item, models.XCov)]
+    with pytest.raises(NonFiniteError, match=r"step 36: .* holds values that are not finite; nothing was saved, "):
+        run(config, copied, evaluate=overflow)
+    assert broken and checkpoints.latest(copied / "checkpoints").endswith("ckpt-30")
+    lower = reverie.train(config, copied, overrides={"schedule.rate": 1e-4})
+    assert lower.outcome.step == 45
+    assert json.loads((copied / "run.json").read_text())["changed"] == [
+        {"step": 30, "schedule.rate": [3e-3, 1e-4]},
+    ]
+
+
+def test_files_that_are_of_no_run_are_never_written_over(tiny_npz, tmp_path):
+    (tmp_path / "run.json").write_text('{"mine": 1}')
+    with pytest.raises(UserError, match=r"holds run.json but no config.json, so it is no run of this package"):
+        reverie.train(tiny_config(tiny_npz), tmp_path)
+    (tmp_path / "config.json").write_text('{"theirs": 1}')
+    with pytest.raises(UserError, match=r"config.json is damaged: it lacks seed and model"):
+        reverie.train(tiny_config(tiny_npz), tmp_path)
+    assert (tmp_path / "run.json").read_text() == '{"mine": 1}'
+    assert (tmp_path / "config.json").read_text() == '{"theirs": 1}'
+
+
+def test_an_evaluation_beside_training_reads_a_checkpoint_that_is_whole(copied, monkeypatch):
+    """Between finding the newest and reading it, training may have removed it."""
+    original, taken = tf.train.Checkpoint.restore, []
+
+    def restore(self, path, *arguments, **options):
+        if not taken:
+            taken.append(path)
+            for file in (copied / "checkpoints").glob("ckpt-30.*"):
+                file.rename(file.with_name(file.name.replace("ckpt-30", "ckpt-31")))
+        return original(self, path, *arguments, **options)
+
+    monkeypatch.setattr(tf.train.Checkpoint, "restore", restore)
+    assert experiment.load(copied)[2] == 30 and taken
 
 
 @pytest.mark.parametrize("lost", ["*", "*.index", "*.data-*"])
@@ -288,10 +348,11 @@ def test_going_by_an_older_checkpoint_is_said(copied, caplog, lost):
     assert experiment.load(copied)[2] == 15
     _again(copied)
     said = [record.getMessage() for record in caplog.records if "are missing" in record.getMessage()]
-    assert len(said) == 2 and all("files of ckpt-30 are missing; going by ckpt-15" in line for line in said)
+    assert len(said) == 1 and "ckpt-30 cannot be used (files are missing); going by ckpt-15" in said[0]
 
 
-def test_a_checkpoint_with_one_of_two_files_of_data_is_incomplete(tmp_path):
+def test_a_checkpoint_with_one_of_two_files_of_data_is_incomplete(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "_read_through", lambda path: "")  # What is in the files is not asked here.
     for name in ("ckpt-3.index", "ckpt-3.data-00000-of-00002", "ckpt-3.data-00001-of-00002", "ckpt-5.index",
                  "ckpt-5.data-00001-of-00002"):  # fmt: skip
         (tmp_path / name).touch()
@@ -419,7 +480,7 @@ def test_the_folder_of_a_process_that_was_killed_is_free(tmp_path):
         other.kill()
         other.wait()
         with run_folder.held(tmp_path / "run"):
-            assert (tmp_path / "run" / ".lock").read_text() == f"{os.getpid()}\n"
+            assert (tmp_path / "run" / ".lock").read_text() == f"{os.getpid()} {socket.gethostname()}\n"
 
 
 def test_training_that_failed_lets_go_of_its_folder(copied, monkeypatch):
