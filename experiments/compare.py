@@ -24,7 +24,7 @@ from ..errors import UserError
 from ..evaluation import continual as measures
 from ..evaluation import pictures, report
 from ..stored import whole_file
-from ..training import run_folder
+from ..training import run_folder, signals
 from . import arguments
 from . import plugins as plugin_files
 from .configs import config as make_config
@@ -192,17 +192,23 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, st
     """(those that failed, whether it was stopped); `more` is added to the environment of every run."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {**os.environ, **more, "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
-    waiting, running, failed = collections.deque(commands.items()), {}, []
+    environment[signals.WITH_PARENT] = "1"
+    waiting, running, failed, told = collections.deque(commands.items()), {}, [], set()
     total, began, stop = len(commands), time.monotonic(), []
     kept = {number: signal.signal(number, lambda *_: stop.append(1)) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         while running or (waiting and not stop):
-            while waiting and len(running) < jobs and not stop:
+            for _ in range(len(waiting) if len(running) < jobs and not stop else 0):
                 (method, seed), command = waiting.popleft()
+                if len(running) >= jobs or _held_elsewhere(folder / method / f"seed_{seed}", told):
+                    waiting.append(((method, seed), command))
+                    continue
                 log = folder / method / f"seed_{seed}.log"
                 log.parent.mkdir(parents=True, exist_ok=True)
                 with open(log, "ab") as stream:
-                    process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
+                    process = subprocess.Popen(
+                        command, stdin=subprocess.PIPE, stdout=stream, stderr=stream, env=environment
+                    )
                 running[process] = (method, seed, log, time.monotonic())
             time.sleep(0.2)
             for process in [process for process in running if process.poll() is not None]:
@@ -226,6 +232,15 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, st
         for number, handler in kept.items():
             signal.signal(number, handler)
     return failed, bool(stop)
+
+
+def _held_elsewhere(place: pathlib.Path, told: set) -> bool:
+    """Whether a process that is not ours still trains there: one of a comparison that was killed, or of another."""
+    by = run_folder.holder(place)
+    if by and place not in told:
+        told.add(place)
+        print(f"{place}: {by} still trains there; waiting for it", file=sys.stderr, flush=True)
+    return bool(by)
 
 
 def collect(folder: pathlib.Path, methods: Sequence[str], seeds: Sequence[int]) -> list[dict[str, Any]]:

@@ -6,9 +6,11 @@ renamed.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -18,6 +20,8 @@ from ..errors import StorageError, UserError, storage_cause
 from ..stored import flush
 
 _GREATEST = 2**63 - 1
+_DRAFT = ".tmp-"
+_FRESH_SECONDS = 60.0
 
 
 @contextlib.contextmanager
@@ -35,12 +39,17 @@ def new_version(base) -> Iterator["Draft"]:
       StorageError: disk full or the like while writing; nothing was published.
     """
     base = pathlib.Path(base)
-    draft = Draft(base / f".tmp-{uuid.uuid4().hex}")
+    draft = Draft(base / f"{_DRAFT}{uuid.uuid4().hex}")
     try:
         draft.folder.mkdir(parents=True)
+        # Held as long as the process lives, so that another can tell a draft from what is left of one.
+        held = os.open(draft.folder, os.O_RDONLY)
     except OSError as error:
         raise UserError(f"export folder {base} cannot be written: {error.strerror}") from None
     try:
+        with contextlib.suppress(OSError):  # Some network file systems know no locks.
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove_left_drafts(base, draft.folder)
         yield draft
         _flush(draft.folder)
         draft.published = _rename(draft.folder, base)
@@ -49,7 +58,28 @@ def new_version(base) -> Iterator["Draft"]:
             f"export under {base} could not be written: {storage_cause(error)}; nothing was published"
         ) from error
     finally:
+        os.close(held)
         shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def _remove_left_drafts(base: pathlib.Path, own: pathlib.Path) -> None:
+    """Removes the drafts of processes that were killed while they exported."""
+    for folder in base.glob(f"{_DRAFT}*"):
+        try:
+            # One that was made this moment may not be held yet.
+            if folder == own or time.time() - folder.stat().st_mtime < _FRESH_SECONDS:
+                continue
+            held = os.open(folder, os.O_RDONLY)
+        except OSError:  # It is gone: published, or removed by another process.
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(held)
 
 
 class Draft:

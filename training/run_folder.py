@@ -22,7 +22,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import ml_collections
 import tensorflow as tf
@@ -109,12 +109,8 @@ def held(workdir) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            stream.seek(0)
-            number, _, host = stream.read(200).strip().partition(" ")
-            by = f"process {number}" if number.isdigit() else "another process"
-            by += f" on {host}" if host and host != socket.gethostname() else ""
             raise UserError(
-                f"workdir {folder} is in use: {by} trains there; wait for it, or use another --workdir"
+                f"workdir {folder} is in use: {_named(stream)} trains there; wait for it, or use another --workdir"
             ) from None
         except OSError as error:  # Some network file systems know no locks.
             logging.warning("%s cannot be locked (%s): start no second training there", folder, error.strerror)
@@ -127,6 +123,27 @@ def held(workdir) -> Iterator[None]:
             # Not only by closing the file: a process that was forked meanwhile has it too.
             with contextlib.suppress(OSError):
                 fcntl.flock(stream, fcntl.LOCK_UN)
+
+
+def holder(workdir) -> str:
+    """Which process trains in a run folder, in words; "" where none does."""
+    try:
+        with (pathlib.Path(workdir) / ".lock").open("r", encoding="utf-8") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _named(stream)
+    except OSError:  # No such folder, or a file system without locks.
+        pass
+    return ""
+
+
+def _named(lock: TextIO) -> str:
+    """The process that wrote itself into a lock."""
+    lock.seek(0)
+    number, _, host = lock.read(200).strip().partition(" ")
+    by = f"process {number}" if number.isdigit() else "another process"
+    return f"{by} on {host}" if host and host != socket.gethostname() else by
 
 
 def _cannot_be_written(folder: pathlib.Path, error: OSError) -> UserError:

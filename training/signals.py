@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-
+# In the environment of a process that is to stop when the one that started it does, however that ends.
+WITH_PARENT = "REVERIE_STOPS_WITH_PARENT"
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -41,3 +42,19 @@ def stop_request() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stop_with_parent() -> None:
+    """Where the environment says so: a SIGTERM to this process as soon as its standard input ends.
+
+    That end is a pipe which the parent holds and never writes to; the system closes it when the parent dies, of
+    SIGKILL too.
+    """
+    if os.environ.pop(WITH_PARENT, ""):
+        threading.Thread(target=_end_with_input, daemon=True).start()
+
+
+def _end_with_input() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,6 +1,8 @@
 import json
 import os
+import pathlib
 import shutil
+import subprocess
 import sys
 import threading
 
@@ -127,6 +129,26 @@ def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_vers
     with pytest.raises(UserError, match="the highest that a server accepts"), publish.new_version(tmp_path):
         pass
     assert publish.versions(tmp_path) == [2, 2**63 - 1]
+
+
+def test_what_a_killed_export_left_is_removed_but_never_a_draft_in_the_making(tmp_path):
+    code = (
+        "import sys, time\nfrom reverie.export import publish\n"
+        "with publish.new_version(sys.argv[1]) as draft:\n    print(draft.folder, flush=True)\n    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        left = pathlib.Path(other.stdout.readline().strip())
+        os.utime(left, (0, 0))
+        with publish.new_version(tmp_path):
+            assert left.is_dir()
+        other.kill()
+        other.wait()
+    assert left.is_dir()
+    os.utime(left, (0, 0))
+    with publish.new_version(tmp_path) as draft:
+        assert not left.exists() and draft.folder.is_dir()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["1", "2"]
 
 
 def test_a_poller_never_sees_a_half_written_version(tmp_path):

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import reverie
 import tensorflow as tf
 from reverie import cli, models
 from reverie.errors import NonFiniteError, StorageError, UserError
-from reverie.training import checkpoints, loop, records, run_folder, strategies, transfer
+from reverie.training import checkpoints, loop, records, run_folder, signals, strategies, transfer
 
 from .. import experiment
 from ..conftest import run, tiny_config, write_tiny_npz
@@ -508,3 +509,55 @@ def test_a_disk_that_is_full_once_the_new_checkpoint_stands_takes_none_away(tmp_
         store.save(2)
     fresh = tf.Variable([0.0])
     assert checkpoints.Checkpoints(tmp_path, 1, value=fresh).restore().endswith("ckpt-1") and float(fresh[0]) == 1.0
+
+
+_CHILD = """
+import time
+from reverie.training import signals
+signals.stop_with_parent()
+with signals.stop_request() as request:
+    print("listening", flush=True)
+    while request.number is None:
+        time.sleep(0.05)
+print("stopped by", request.number, flush=True)
+"""
+_PARENT = """
+import os, subprocess, sys, time
+environment = {**os.environ, "REVERIE_STOPS_WITH_PARENT": "1"}
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE, env=environment)
+time.sleep(600)
+"""
+
+
+def test_a_run_stops_when_the_comparison_that_started_it_is_killed():
+    command = [sys.executable, "-c", _PARENT, _CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "listening\n"
+        parent.kill()
+        assert parent.stdout.readline() == f"stopped by {int(signal.SIGTERM)}\n"
+
+
+def test_who_trains_in_a_folder_is_told_to_those_who_wait(tmp_path):
+    assert run_folder.holder(tmp_path / "run") == ""
+    with run_folder.held(tmp_path / "run"):
+        assert run_folder.holder(tmp_path / "run") == f"process {os.getpid()}"
+        lock = tmp_path / "run" / ".lock"
+        lock.write_text("77 another-host\n")
+        assert run_folder.holder(tmp_path / "run") == "process 77 on another-host"
+    assert run_folder.holder(tmp_path / "run") == ""
+
+
+def test_a_closed_terminal_saves_and_a_process_under_nohup_never_hears_of_it():
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with signals.stop_request() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert request.number == signal.SIGHUP
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with signals.stop_request() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert request.number is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
