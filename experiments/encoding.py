@@ -10,6 +10,7 @@ import numpy as np
 from .. import pipelines
 from ..stored import whole_file
 from .outputs import output_file
+from .reading import naming_damage
 from .run import load
 
 _IMAGES_AT_ONCE = 256
@@ -74,6 +75,7 @@ def encode_source(
     # Whatever the source holds is encoded: nothing is held out here.
     whole = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
     images = pipelines.read(source, split, image_shape=loaded.image_shape, resize=resize, **whole)
-    parts = [loaded.encode(batch["image"].numpy()) for batch in pipelines.in_order(images, _IMAGES_AT_ONCE)]
+    with naming_damage(source):
+        parts = [loaded.encode(batch["image"].numpy()) for batch in pipelines.in_order(images, _IMAGES_AT_ONCE)]
     codes = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Codes(codes, images.labels, images.keys, images.class_names, images.skipped)

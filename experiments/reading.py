@@ -1,15 +1,41 @@
 """A config's data, read and checked against the model that it names."""
 
+import contextlib
 import math
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import ml_collections
+import tensorflow as tf
 
 from .. import models, pipelines
 from ..errors import UserError
 from ..pipelines import streams
 from ..training import continual
+
+
+@contextlib.contextmanager
+def naming_damage(source: str) -> Iterator[None]:
+    """Turns an error of reading in the middle of a run into a line that names the damaged file.
+
+    Args:
+      source: what is read inside the block, as in `data.source`.
+
+    Raises:
+      UserError: the source finds the damage; any other error is as it was.
+
+    Example:
+      with naming_damage("frames:films/frames"):
+          loop.train(context, phases)
+    """
+    try:
+        yield
+    except tf.errors.OpError:
+        said = pipelines.damage(source)
+        if not said:
+            raise
+        raise UserError(said) from None
 
 
 def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pipelines.Images]:

@@ -16,6 +16,7 @@ from . import arguments
 from .configs import config as make_config
 from .configs import named_overrides, override_all
 from .kinds import kind_of
+from .reading import naming_damage
 from .run import Run
 
 
@@ -93,7 +94,8 @@ def run_training(
         run_folder.write_json(folder / "run.json", description)
         run_folder.write_json(folder / "data.json", data)
         context = loop.Context(prepared.model, settings, chosen, folder, prepared.state)
-        outcome = loop.train(context, prepared.phases, prepared.watch)
+        with naming_damage(config.data.source):
+            outcome = loop.train(context, prepared.phases, prepared.watch)
         run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     return Run(folder, outcome=outcome)
 

@@ -12,7 +12,7 @@ import importlib
 _HOMES = {
     "batching": ("batches", "dataset", "drawn", "in_order", "rows"),
     "image_set": ("UNLABELED", "Images", "Skipped", "for_heads", "from_arrays"),
-    "reading": ("read", "read_splits"),
+    "reading": ("damage", "read", "read_splits"),
     "settings": ("data_settings",),
     "sources.contract": ("Option", "Request", "Source"),
     "sources.given": ("give",),
@@ -35,6 +35,7 @@ __all__ = [
     "StreamSettings",
     "Vocabulary",
     "batches",
+    "damage",
     "data_settings",
     "dataset",
     "drawn",

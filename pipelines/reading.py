@@ -90,6 +90,18 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
     return {split: _fitted(images, request.image_shape, request.resize) for split, images in found.items()}
 
 
+def damage(source: str) -> str:
+    """Which file of a source is damaged and how, in a line; "" where none is, or where that cannot be told.
+
+    For an error in the middle of reading; all of a source's files may be read for it.
+
+    Args:
+      source: as of `read`.
+    """
+    parsed = parse_source(source)
+    return find_source(parsed.kind).damage(parsed.place)
+
+
 def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
     """Pixels already in memory, brought to the shape wanted; files are decoded to it while streaming."""
     if images.shape == shape:

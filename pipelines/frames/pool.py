@@ -100,7 +100,7 @@ class _Decoder:
         worker.send(self._process.stdin, dataclasses.asdict(self._settings))
         self._ready = False
 
-    def ask(self, path: str, seconds: float) -> Answer:
+    def ask(self, path: str, seconds: float, again: bool = False) -> Answer:
         if not self._ready:
             if not self._answers_within(_START_SECONDS) or worker.receive(self._process.stdout) is None:
                 raise RuntimeError("a decoding process did not start: try python -m reverie.pipelines.frames.worker")
@@ -113,7 +113,11 @@ class _Decoder:
         except BrokenPipeError:
             answer = None
         if answer is None:
-            return self._replaced(Answer(path, reason="decoder crashed"))
+            self._replaced(Answer(path))
+            # A process that was ended from outside says nothing of the file; a file that ends two does.
+            if not self._closed and not again:
+                return self.ask(path, seconds, again=True)
+            return Answer(path, reason="decoder crashed")
         message, parts = answer
         if "reason" in message:
             return Answer(path, reason=message["reason"])

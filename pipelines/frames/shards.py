@@ -23,6 +23,8 @@ from ...errors import StorageError, UserError, storage_cause
 from ...paths import shown
 from .video import NOT_A_VIDEO
 
+# What a TFRecord has beside its content: the length, and a checksum of each.
+RECORD_BYTES = 16
 _NAMED = 10  # How many unusable files are listed by name.
 
 
@@ -197,19 +199,59 @@ def manifest(folder: str) -> Manifest:
 
 
 def verify(folder: str) -> int:
-    """Compares every shard with its checksum; returns the number of frames.
+    """Compares every shard with the manifest and its own note; returns the number of frames.
 
     Raises:
-      UserError: a shard is missing or changed.
+      UserError: a shard is missing or changed, or the manifest is not what the job wrote.
     """
     found = manifest(folder)
     for shard in found["shards"]:
-        path = posixpath.join(folder, shard["file"])
-        try:
-            with tf.io.gfile.GFile(path, "rb") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()
-        except tf.errors.NotFoundError:
-            raise UserError(f"{path}: missing; the manifest has {shard['frames']} frames there") from None
-        if digest != shard["sha256"]:
-            raise UserError(f"{path}: not the file that the manifest describes (SHA-256 {digest[:12]}...)")
-    return found["frames"]
+        if said := _wrong(folder, shard):
+            raise UserError(said)
+    frames = sum(shard["frames"] for shard in found["shards"])
+    if found["frames"] != frames:
+        raise UserError(f"{folder}/manifest.json: says {found['frames']} frames, but its shards are of {frames}")
+    return frames
+
+
+def damage(folder: str) -> str:
+    """The first shard that is not what the manifest says, and what is wrong with it; "" where all is well.
+
+    Raises:
+      UserError: there is no manifest.
+    """
+    return next((said for shard in manifest(folder)["shards"] if (said := _wrong(folder, shard))), "")
+
+
+def _wrong(folder: str, shard: ShardEntry) -> str:
+    """What is wrong with a shard, or with what the manifest says of it; "" where nothing is."""
+    path = posixpath.join(folder, shard["file"])
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            content = file.read()
+    except (tf.errors.OpError, OSError) as error:
+        missing = isinstance(error, tf.errors.NotFoundError)
+        return (
+            f"{path}: missing; the manifest has {shard['frames']} frames there"
+            if missing
+            else (f"{path}: cannot be read ({storage_cause(error)})")
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != shard["sha256"]:
+        return f"{path}: not the file that the manifest describes (SHA-256 {digest[:12]}...); extract it again"
+    records = _records(content)
+    if records != shard["frames"]:
+        return f"{folder}/manifest.json: says {shard['frames']} frames of {shard['file']}, which holds {records}"
+    own = read_json(folder, f"{posixpath.splitext(shard['file'])[0]}.json")
+    if own is not None and own.get("sha256") != digest:
+        return f"{path}: not the file that its own note describes; extract it again"
+    return ""
+
+
+def _records(content: bytes) -> int:
+    """How many records fill a shard, -1 where they do not."""
+    place, count = 0, 0
+    while place + 8 <= len(content):
+        place += int.from_bytes(content[place : place + 8], "little") + RECORD_BYTES
+        count += 1
+    return count if place == len(content) else -1

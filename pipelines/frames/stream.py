@@ -172,6 +172,9 @@ def _endless(source: FrameShards, seed: int, position: int, shuffle: bool) -> tf
 @tf.autograph.experimental.do_not_convert
 def _whole_shard(path, count):
     """All encoded frames of a shard, string [count]; an error that names it if there are more or fewer."""
+    message = tf.strings.format("{}: its records do not fill it; extract it again", path)
+    with tf.control_dependencies([tf.debugging.Assert(_fills(tf.io.read_file(path)), [message])]):
+        path = tf.identity(path)
     records = tf.data.TFRecordDataset(path).batch(2**31)
     # A shard cut off at its very start gives no batch at all.
     content = records.reduce(tf.constant([], tf.string), lambda _, batch: batch)
@@ -179,6 +182,23 @@ def _whole_shard(path, count):
     message = tf.strings.format("{}: {} frames, but its manifest says {}; extract it again", (path, read, count))
     with tf.control_dependencies([tf.debugging.Assert(read == tf.cast(count, tf.int64), [message])]):
         return tf.ensure_shape(tf.identity(content), [None])
+
+
+def _fills(content):
+    """Whether the lengths that records claim lead exactly to the end of a shard.
+
+    TensorFlow's reader believes a length whose checksum is right, and ends the process where memory does not reach.
+    """
+    size = tf.cast(tf.strings.length(content), tf.int64)
+
+    def follow(place):
+        length = tf.io.decode_raw(tf.strings.substr(content, place, 8), tf.int64)[0]
+        # Beyond the end is wrong whatever it claims, and so is what would overflow.
+        wrong = (length < 0) | (length > size)
+        return tf.where(wrong, size + 1, place + length + shards.RECORD_BYTES)
+
+    place = tf.while_loop(lambda place: place + 8 <= size, lambda place: (follow(place),), [tf.constant(0, tf.int64)])
+    return place[0] == size
 
 
 def _decoded(contents: tf.data.Dataset, source: FrameShards, size: int, drop_remainder: bool) -> tf.data.Dataset:

@@ -125,6 +125,14 @@ class Source(Protocol):
     needs_shape: bool = False
     without_train: str = "name one of them train, or give another source"
 
+    def damage(self, place: str) -> str:
+        """Which of its files is damaged and how, in a line; "" where none is, or where that cannot be told.
+
+        Asked only where reading failed in the middle of something.
+        """
+        del place
+        return ""
+
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         """The splits that the source brings itself.
 

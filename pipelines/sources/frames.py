@@ -13,6 +13,11 @@ class Frames(Source):
     summary = "frames of videos, extracted by `reverie data frames`"
     forms = ("frames:DIR",)
 
+    def damage(self, place: str) -> str:
+        from ..frames import shards  # Loads TensorFlow.
+
+        return shards.damage(place)
+
     def splits(self, place: str, request: Request) -> tuple[str, ...]:
         return tuple(_shards(place, request))
 

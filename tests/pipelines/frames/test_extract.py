@@ -163,6 +163,28 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_own_file_only(films, tmp_path
     assert numbers == set(range(12)) - {1, 4, 6}
 
 
+def test_a_decoder_that_is_ended_from_outside_costs_no_file(films, tmp_path, monkeypatch):
+    """The first process that meets film 4 is killed, as by a system out of memory; the second one decodes it."""
+    script, met = tmp_path / "worker.py", tmp_path / "met"
+    script.write_text(
+        "import os, pathlib\n"
+        "from reverie.pipelines.frames import video, worker\n"
+        "whole = video.sample\n"
+        "def sample(path, settings):\n"
+        f"    met = pathlib.Path({str(met)!r})\n"
+        "    if '04' in path[-6:] and not met.exists():\n"
+        "        met.touch()\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    return whole(path, settings)\n"
+        "video.sample = sample\n"
+        "worker.main()\n"
+    )
+    extract.run(_job(films, tmp_path / "whole"))
+    monkeypatch.setattr(pool, "COMMAND", [sys.executable, str(script)])
+    assert extract.run(_job(films, tmp_path / "out"))["reasons"] == {}
+    assert met.exists() and _digests(tmp_path / "out") == _digests(tmp_path / "whole")
+
+
 def test_names_that_look_like_patterns_or_lists_are_found_and_every_file_once(films, tmp_path):
     source = next(path for path in sorted(films.iterdir()))
     names = ("Talk [abc], part 1.mp4", "a:b.mp4", "line\nbreak.mp4", "star*.mp4")

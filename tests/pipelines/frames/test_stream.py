@@ -1,9 +1,12 @@
 """Frames as a stream: every frame once an epoch, resumable at any step, and never a silently shorter epoch."""
 
+import json
+import re
 import types
 
 import numpy as np
 import pytest
+import reverie
 import tensorflow as tf
 from reverie import pipelines
 from reverie.errors import UserError
@@ -104,6 +107,75 @@ def test_a_truncated_shard_is_an_error_that_names_it(folder, tmp_path):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"frames-00003.*3 frames, but its manifest says 7"):
             for _ in batches.take(7):
                 pass
+
+
+def _copy(folder, place):
+    for name in tf.io.gfile.listdir(folder):
+        tf.io.gfile.copy(f"{folder}/{name}", f"{place}/{name}")
+    return place / "frames-00003-of-00006.tfrecord"
+
+
+def _crc(content: bytes) -> bytes:
+    """The masked checksum of a TFRecord, from the polynomial of CRC-32C."""
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63 + 5, 2**64 - 1, 2**31, 0])
+def test_a_length_that_no_memory_holds_is_refused_before_it_is_believed(folder, tmp_path, length):
+    victim = _copy(folder, tmp_path)
+    content = victim.read_bytes()
+    assert content[8:12] == _crc(content[:8])  # So the header that is put in is one that TensorFlow believes.
+    header = length.to_bytes(8, "little")
+    victim.write_bytes(header + _crc(header) + content[12:])
+    for batches in (pipelines.in_order(_whole(tmp_path), 4), pipelines.batches(_whole(tmp_path), 4, seed=1)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"frames-00003.*its records do not fill it"):
+            for _ in batches.take(7):
+                pass
+    assert re.search("frames-00003.*not the file that the manifest describes", pipelines.damage(f"frames:{tmp_path}"))
+
+
+@pytest.mark.parametrize("fault", ["flipped", "cut", "gone"])
+def test_training_on_a_damaged_shard_names_it(folder, tmp_path, fault):
+    (tmp_path / "frames").mkdir()
+    victim = _copy(folder, tmp_path / "frames")
+    config = reverie.config("sparse_demo")
+    config.data.update({"source": f"frames:{tmp_path}/frames", "image_shape": (8, 8, 3), "test_fraction": 0.0})
+    config.model.update({"image_shape": (8, 8, 3), "field": 3, "pool": 2, "contrast": 3, "stages": 1})
+    config.train.update({"steps": 20, "batch_size": 4})
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    if fault == "gone":
+        victim.unlink()
+    else:
+        victim.write_bytes(content if fault == "flipped" else content[:-9])
+    said = "missing" if fault == "gone" else "not the file that the manifest describes"
+    with pytest.raises(UserError, match=f"frames-00003-of-00006.tfrecord: {said}"):
+        reverie.train(config, tmp_path / "run")
+
+
+def test_a_manifest_that_was_edited_is_noticed(folder, tmp_path):
+    _copy(folder, tmp_path)
+    assert shards.verify(str(tmp_path)) == sum(COUNTS)
+    found = shards.manifest(str(tmp_path))
+
+    def refused(change) -> str:
+        edited = json.loads(json.dumps(found))
+        change(edited)
+        shards.write_json(str(tmp_path), "manifest.json", edited)
+        with pytest.raises(UserError) as error:
+            shards.verify(str(tmp_path))
+        return str(error.value)
+
+    assert "says 99 frames, but its shards are of 25" in refused(lambda edited: edited.update(frames=99))
+    said = refused(lambda edited: edited["shards"][1].update(frames=4))
+    assert "says 4 frames of frames-00001-of-00006.tfrecord, which holds 3" in said
+    assert "not the file that the manifest" in refused(lambda edited: edited["shards"][1].update(sha256="0" * 64))
 
 
 def test_pictures_are_brought_to_the_size_asked_for(folder):
