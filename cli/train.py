@@ -8,8 +8,10 @@ def _define(values, argv):
     config_flag(values, argv)
     string("workdir", "", "The run folder. A stopped run already in it is resumed.", values)
     text = (
-        "auto, one, mirrored (all GPUs; logical CPUs without one), or ps: asynchronous SGD over the chief, workers and "
-        "parameter servers of TF_CONFIG, each started with this same command, or inside this process without it."
+        "auto, one, mirrored (all GPUs; logical CPUs without one), multi_worker (the workers of TF_CONFIG, each "
+        "started with this same command, --workdir on a file system that all of them see), tpu, or ps: asynchronous "
+        "SGD over the chief, workers and parameter servers of TF_CONFIG, each started with this same command, or "
+        "inside this process without it."
     )
     string("strategy", "auto", text, values)
     text = (

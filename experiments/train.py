@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ import ml_collections
 import tensorflow as tf
 
 from .. import models, pipelines
-from ..training import loop, run_folder, strategies
+from ..training import cluster, loop, run_folder, strategies
+from ..training.agreement import Agreement
 from . import arguments
 from .configs import config as make_config
 from .configs import named_overrides, override_all
@@ -79,16 +81,22 @@ def run_training(
     settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
     if strategy == "ps":
         strategies.serve_if_told()
-    chosen = strategies.make_strategy(strategy, replicas)
+    chosen = strategies.make_strategy(strategy, replicas, settings.cluster_timeout)
     if deterministic:
         set_deterministic()
     kind = kind_of(config)
     run_folder.inherit(workdir, config)
     read = kind.settle(config)
     # Of an asynchronous run this is the chief; workers and parameter servers do not come here.
+    with cluster.lost_processes(chosen):
+        agreement = Agreement(chosen)
+    if not agreement.leads:
+        return _follow(config, settings, chosen, agreement, pathlib.Path(workdir), read)
     with run_folder.held(workdir):
         folder, changed = run_folder.open_run(workdir, config, kind.fixed)
-        prepared = kind.prepare(config, chosen, folder, read)
+        with cluster.lost_processes(chosen):
+            agreement.meet()  # The others read what is in the folder from here on.
+            prepared = kind.prepare(config, chosen, folder, read)
         data = run_folder.check_data(folder, prepared.data, accept_changed_data)
         description = run_folder.describe(folder, command, deterministic, chosen, changed)
         run_folder.write_json(folder / "run.json", description)
@@ -98,6 +106,25 @@ def run_training(
             outcome = loop.train(context, prepared.phases, prepared.watch)
         run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     return Run(folder, outcome=outcome)
+
+
+def _follow(
+    config: ml_collections.ConfigDict,
+    settings: loop.LoopSettings,
+    strategy: tf.distribute.Strategy,
+    agreement: Agreement,
+    workdir: pathlib.Path,
+    read: dict,
+) -> Run:
+    """The part of a worker that does not lead: it takes every step, and writes nothing into the run."""
+    kind = kind_of(config)
+    with tempfile.TemporaryDirectory(prefix="reverie-worker-") as own, cluster.lost_processes(strategy):
+        agreement.meet()
+        prepared = kind.prepare(config, strategy, pathlib.Path(own), read)
+        context = loop.Context(prepared.model, settings, strategy, workdir, prepared.state)
+        with naming_damage(config.data.source):
+            outcome = loop.train(context, prepared.phases, prepared.watch)
+    return Run(workdir, outcome=outcome)
 
 
 def loop_settings(config: ml_collections.ConfigDict) -> loop.LoopSettings:

@@ -9,9 +9,8 @@ Training continues without a lost worker: another takes over its step, so a step
 its weights with it: the job ends, and the same command resumes from the last checkpoint.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
+import time
 
 import tensorflow as tf
 
@@ -21,6 +20,9 @@ from .steps import Runner, TrainingState
 
 # Calls in flight for each worker, so that none waits for the coordinator.
 _IN_FLIGHT = 4
+# How often it is looked whether they are done, and how long a stop that was asked for waits for a silent worker.
+_LOOK_SECONDS = 0.02
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,7 @@ class AsynchronousRunner(Runner):
 
         Raises:
           NonFiniteError: see `LoopSettings.on_nonfinite`.
+          ClusterError: no worker has done a step for the time limit.
         """
         before = int(self.step.numpy())
         each = max(1, count // (self._workers * _IN_FLIGHT))
@@ -66,7 +69,7 @@ class AsynchronousRunner(Runner):
         values = [
             self._coordinator.schedule(self.graph, args=(iterator, tf.constant(size), tf.constant(0))) for size in sizes
         ]
-        self._coordinator.join()
+        self._wait()
         fetched = self._coordinator.fetch(values)
         totals = sum(result[0].numpy() if hasattr(result[0], "numpy") else result[0] for result in fetched)
         bad = sum(int(result[2]) for result in fetched)
@@ -75,18 +78,18 @@ class AsynchronousRunner(Runner):
         self.step.assign(before + count - (bad if self.context.settings.on_nonfinite == "stop" else 0))
         return self._judged(totals, last, bad, bad, count)
 
-
-@contextlib.contextmanager
-def lost_servers() -> Iterator[None]:
-    """Turns the many faces of a lost parameter server into one error; a no-op where there are none.
-
-    Raises:
-      ClusterError: a parameter server is gone.
-    """
-    try:
-        yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
-        raise ClusterError(
-            "a parameter server was lost with its weights; start the servers and the same command again: training "
-            "resumes from the last checkpoint"
-        ) from None
+    def _wait(self) -> None:
+        """Until all that was scheduled is done; the coordinator itself would wait for lost workers for ever."""
+        limit, reached, since = self.context.settings.cluster_timeout, -1, time.monotonic()
+        while not self._coordinator.done():
+            time.sleep(_LOOK_SECONDS)
+            step = int(self.step.numpy())
+            if step != reached:
+                reached, since = step, time.monotonic()
+            waited = time.monotonic() - since
+            if waited > (min(limit, _PATIENCE_SECONDS) if self.stopping() else limit):
+                raise ClusterError(
+                    f"no worker has done a step for {waited:.0f} s; start workers and the same command again: training "
+                    "resumes from the last checkpoint"
+                )
+        self._coordinator.join()

@@ -6,6 +6,7 @@ the noise. So a checkpoint of (weights, optimizer, step) is the whole state, and
 resumes exactly as if it had not been stopped.
 """
 
+import contextlib
 import dataclasses
 import signal
 import time
@@ -14,10 +15,12 @@ from collections.abc import Callable
 import tensorflow as tf
 from absl import logging
 
-from ..errors import StorageError, UserError
+from ..errors import ClusterError, StorageError, UserError
 from . import optimizers, strategies
-from .asynchronous import AsynchronousRunner, lost_servers
+from .agreement import Agreement
+from .asynchronous import AsynchronousRunner
 from .checkpoints import Checkpoints, saved_step
+from .cluster import lost_processes
 from .phases import Context, Hooks, LoopSettings, Phase, PlannedPhase, Span, TrainSettings, plan
 from .records import Progress, Records, Throughput, Window
 from .signals import StopRequest, stop_request
@@ -83,7 +86,7 @@ def train(context: Context, phases: list[Phase], watch: Watch = Watch()) -> Outc
     Raises:
       NonFiniteError: a loss or gradient was not finite (nothing of that step was applied).
       StorageError: the last checkpoint could not be written.
-      ClusterError: a parameter server was lost.
+      ClusterError: a process that training cannot go on without was lost, or all of one kind.
       UserError: settings that cannot be run.
 
     Example:
@@ -96,11 +99,13 @@ def train(context: Context, phases: list[Phase], watch: Watch = Watch()) -> Outc
         step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         average = shadows(context.model.trainable_variables) if settings.ema_decay else []
     folder = f"{context.workdir}/checkpoints"
-    with stop_request() as request, lost_servers():
-        session, runner = _Session(context, watch, request), None
+    with stop_request() as request, lost_processes(strategy):
+        agreement = Agreement(strategy)
+        session, runner = _Session(context, watch, request, agreement, saved_step(folder)), None
+        agreement.meet()  # Nobody writes before all have seen what is there.
         for planned in plan(phases):
             phase = planned.phase
-            if saved_step(folder) < planned.own.end or phase is phases[-1]:
+            if session.reached < planned.own.end or phase is phases[-1]:
                 if runner is not None and phase.continues:
                     runner.go_on(planned)
                 else:
@@ -110,27 +115,46 @@ def train(context: Context, phases: list[Phase], watch: Watch = Watch()) -> Outc
                         )
                         kind = AsynchronousRunner if strategies.is_asynchronous(strategy) else Runner
                         runner = kind(context, planned, state)
-                    session.checkpoints = _restored(runner)
-                session.records = session.records or Records(context.workdir, int(step.numpy()))
+                        runner.stopping = lambda: request.number is not None
+                    session.checkpoints = _restored(session, runner)
+                if agreement.leads and session.records is None:
+                    session.records = Records(context.workdir, int(step.numpy()))
                 _run_phase(session, runner)
-            if request.number is not None:
+            if session.stopped:
                 break
     if session.records:
         session.records.close()
     throughput = session.throughput
-    return Outcome(int(step.numpy()), request.number, throughput.rate(), throughput.seconds(), throughput.skipped)
+    return Outcome(
+        int(step.numpy()), session.stopped or None, throughput.rate(), throughput.seconds(), throughput.skipped
+    )
 
 
 @dataclasses.dataclass
 class _Session:
-    """What this process keeps while it trains; `checkpoints` and `records` are made with the first phase it runs."""
+    """What this process keeps while it trains; `checkpoints` and `records` are made with the first phase it runs.
+
+    Attributes:
+      reached: the step of the checkpoint that it started from.
+      records: None in a process that does not lead.
+      stopped: the signal that ended it, or 0.
+    """
 
     context: Context
     watch: Watch
     request: StopRequest
+    agreement: Agreement
+    reached: int
     throughput: Throughput = dataclasses.field(default_factory=Throughput)
     checkpoints: Checkpoints | None = None
     records: Records | None = None
+    stopped: int = 0
+
+    def agree(self, longest: int) -> int:
+        """Takes note of a signal to any of the processes; the longest call that all of them want."""
+        numbers, lengths = self.agreement.gathered(self.request.number or 0, longest).T
+        self.stopped = int(numbers.max())
+        return int(lengths.min())
 
 
 def _check(context: Context, phases: list[Phase]) -> None:
@@ -144,7 +168,7 @@ def _check(context: Context, phases: list[Phase]) -> None:
             raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
 
 
-def _restored(runner: Runner) -> Checkpoints:
+def _restored(session: _Session, runner: Runner) -> Checkpoints:
     """Checkpoints of the phase; the newest is restored if it was written in it or at its very start."""
     context, start = runner.context, runner.planned.own.start
     weights = {"model": context.model, "step": runner.step}
@@ -154,7 +178,7 @@ def _restored(runner: Runner) -> Checkpoints:
         weights["state"] = context.state
     folder, keep = f"{context.workdir}/checkpoints", context.settings.keep_checkpoints
     checkpoints = Checkpoints(folder, keep, optimizer=runner.optimizer, **weights)
-    saved = saved_step(folder)
+    saved = session.reached
     if saved > start or (saved == start and runner.phase.continues):
         checkpoints.restore()
     elif saved == start and start > 0 and int(runner.step.numpy()) != start:
@@ -165,8 +189,8 @@ def _restored(runner: Runner) -> Checkpoints:
 
 def _run_phase(session: _Session, runner: Runner) -> None:
     """Steps through the runner's phase, from wherever the step counter stands."""
-    settings, watch, records, request = session.context.settings, session.watch, session.records, session.request
-    assert records is not None and session.checkpoints is not None
+    settings, watch, records = session.context.settings, session.watch, session.records
+    assert session.checkpoints is not None
     planned, phase = runner.planned, runner.phase
     end, done = planned.own.end, int(runner.step.numpy())
     if done >= end:
@@ -176,47 +200,63 @@ def _run_phase(session: _Session, runner: Runner) -> None:
     iterator = runner.iterator(done - planned.own.start)
     progress = Progress(phase.name, planned.shown.steps, done - planned.shown.start, phase.batch_size)
     cadences = _cadences(settings, watch)
-    window, longest = Window(), settings.steps_per_call
+    window, longest = Window(), session.agree(settings.steps_per_call)
     try:
-        while done < end and request.number is None:
+        while done < end and not session.stopped:
             count = min([longest, end - done, *(n - done % n for n in cadences)])
             began = time.monotonic()
-            values = runner.call(iterator, count)
+            with lost_processes(session.context.strategy):
+                values = runner.call(iterator, count)
             seconds = time.monotonic() - began
             longest = min(settings.steps_per_call, max(1, int(_CALL_SECONDS * count / seconds)))
             done += count
             session.throughput.add(count * phase.batch_size, seconds, runner)
             window.add(values, count)
             progress.update(count, values["total"])
-            if settings.log_every and (done % settings.log_every == 0 or done == end):
-                records.scalars(done, phase.name, {**window.take(), "examples_per_second": session.throughput.rate()})
-            saves = done == end or (settings.checkpoint_every and done % settings.checkpoint_every == 0)
+            saves = done == end or bool(settings.checkpoint_every and done % settings.checkpoint_every == 0)
             if saves:  # Before anything is measured or kept of weights that are none.
                 session.checkpoints.check_finite(done)
-            if watch.evaluate and settings.evaluate_every and done % settings.evaluate_every == 0:
-                with runner.averaged():
-                    records.scalars(done, phase.name, watch.evaluate())
-            if watch.pictures and settings.picture_every and (done % settings.picture_every == 0 or done == end):
-                with runner.averaged():
-                    records.pictures(done, phase.name, watch.pictures())
-            if watch.health and (done == end or any(done % n == 0 for n in _looks(settings))):
-                with runner.averaged():
-                    found = watch.health(done)
-                if found:
-                    records.scalars(done, phase.name, found)
+            if records:
+                _look(session, runner, records, window, done)
             if saves and done < end:
                 _save(session, runner, final=False)
+            longest = session.agree(longest)
         if done == end:
             if phase.hooks.finish:
                 phase.hooks.finish()
-            if watch.finished:
+            if watch.finished and records:
                 with runner.averaged():
                     records.scalars(done, phase.name, watch.finished(planned.number))
         _save(session, runner, final=True)
+    except ClusterError:
+        # What this process has is whole: a step that was not summed over all processes was not applied. Weights on a
+        # lost server are gone, and then the last checkpoint stands.
+        with contextlib.suppress(tf.errors.OpError, StorageError):
+            _save(session, runner, final=True)
+        raise
     finally:
         progress.close()
-    if request.number is not None:
-        logging.info("stopped by %s at step %d, saved", signal.Signals(request.number).name, done)
+    if session.stopped:
+        logging.info("stopped by %s at step %d, saved", signal.Signals(session.stopped).name, done)
+
+
+def _look(session: _Session, runner: Runner, records: Records, window: Window, done: int) -> None:
+    """What is written down, measured and drawn after `done` steps."""
+    settings, watch, phase = session.context.settings, session.watch, runner.phase
+    ends = done == runner.planned.own.end
+    if settings.log_every and (done % settings.log_every == 0 or ends):
+        records.scalars(done, phase.name, {**window.take(), "examples_per_second": session.throughput.rate()})
+    if watch.evaluate and settings.evaluate_every and done % settings.evaluate_every == 0:
+        with runner.averaged():
+            records.scalars(done, phase.name, watch.evaluate())
+    if watch.pictures and settings.picture_every and (done % settings.picture_every == 0 or ends):
+        with runner.averaged():
+            records.pictures(done, phase.name, watch.pictures())
+    if watch.health and (ends or any(done % n == 0 for n in _looks(settings))):
+        with runner.averaged():
+            found = watch.health(done)
+        if found:
+            records.scalars(done, phase.name, found)
 
 
 def _cadences(settings: LoopSettings, watch: Watch) -> list[int]:
@@ -236,11 +276,16 @@ def _looks(settings: LoopSettings) -> list[int]:
 
 
 def _save(session: _Session, runner: Runner, final: bool) -> None:
-    """Calibrates and saves; a failed write in mid-run is reported and survived."""
+    """Calibrates and saves; a failed write in mid-run is reported and survived.
+
+    Every process calibrates, for that changes the model; one of them saves.
+    """
     if runner.phase.hooks.calibrate:
         with runner.averaged():
             runner.phase.hooks.calibrate()
     assert session.checkpoints is not None
+    if not session.agreement.leads:
+        return
     try:
         session.checkpoints.save(int(runner.step.numpy()))
     except StorageError as error:

@@ -38,6 +38,7 @@ class TrainSettings:
       jit: XLA-compile the gradient function (one replica only).
       on_nonfinite: "stop" at the first loss or gradient that is not finite, or "skip" such steps.
       max_skipped: with "skip", how many skipped steps in a row are tolerated.
+      cluster_timeout: seconds that training over several processes waits for one of them.
 
     Raises:
       UserError: a number that means nothing, as a batch of no rows.
@@ -60,6 +61,7 @@ class TrainSettings:
     jit: bool = False
     on_nonfinite: str = "stop"
     max_skipped: int = 10
+    cluster_timeout: float = 300.0
 
     def __post_init__(self):
         for name, least in _LEAST.items():
@@ -70,6 +72,8 @@ class TrainSettings:
             raise UserError(f"train.epochs is {self.epochs:g}; expected 0 or more passes over the data")
         if not 0.0 <= self.ema_decay < 1.0:
             raise UserError(f"train.ema_decay is {self.ema_decay:g}; expected at least 0 and below 1")
+        if not 1.0 <= self.cluster_timeout <= _MOST:
+            raise UserError(f"train.cluster_timeout is {self.cluster_timeout:g}; expected 1 to {_MOST} seconds")
         if self.on_nonfinite not in ("stop", "skip"):
             raise UserError(f"train.on_nonfinite is '{self.on_nonfinite}'; expected 'stop' or 'skip'")
 
@@ -151,7 +155,7 @@ class Context:
       model: built inside `strategy.scope()`.
       settings: how the loop runs.
       strategy: from `strategies.make_strategy`.
-      workdir: the run folder, a path.
+      workdir: the run folder, a path; where several processes train, the one folder that all of them can read.
       state: what else belongs to the run's state, kept in every checkpoint; or None.
     """
 

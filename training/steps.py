@@ -35,6 +35,9 @@ class Runner:
       context: of the run.
       planned: the phase in its place.
       state: the counter, the averages, the optimizer.
+
+    Attributes:
+      stopping: whether the run was asked to stop, for calls that may wait for other processes.
     """
 
     def __init__(self, context: Context, planned: PlannedPhase, state: TrainingState):
@@ -53,6 +56,7 @@ class Runner:
         self.variables = [v.value for v in planned.phase.variables]
         self.names: list[str] = []
         self.skipped = 0
+        self.stopping: Callable[[], bool] = lambda: False
         self._in_a_row = 0
         self._build()
 

@@ -4,37 +4,50 @@ import functools
 import json
 import os
 import socket
+import time
 
 import tensorflow as tf
 
-from ..errors import UserError, first_line
+from ..errors import ClusterError, UserError, first_line
 
-NAMES = ("auto", "one", "mirrored", "ps")
+NAMES = ("auto", "one", "mirrored", "multi_worker", "ps", "tpu")
+# The jobs that TF_CONFIG's cluster must have, and may have, by strategy.
+_JOBS = {"ps": ({"chief", "worker", "ps"}, set()), "multi_worker": ({"worker"}, {"chief"})}
 _MOST_REPLICAS = 256  # Of one machine.
 
 
-def make_strategy(name: str = "auto", replicas: int = 0) -> tf.distribute.Strategy:
+def make_strategy(name: str = "auto", replicas: int = 0, timeout: float = 300.0) -> tf.distribute.Strategy:
     """A strategy for this machine.
 
     Call it before anything else touches TensorFlow: logical CPUs can only be made at the start.
 
     Args:
       name: "one" device, "mirrored" over all GPUs (or over logical CPUs where there is none), or "auto":
-        mirrored with two or more GPUs, else one; "ps" is asynchronous SGD over the cluster that TF_CONFIG describes,
-        or over workers and parameter servers inside this process where there is no TF_CONFIG.
+        mirrored with two or more GPUs, else one; "multi_worker" over the workers that TF_CONFIG describes, each a
+        process with its GPUs, or its CPU; "ps" is asynchronous SGD over the cluster that TF_CONFIG describes,
+        or over workers and parameter servers inside this process where there is no TF_CONFIG; "tpu" over the TPU that
+        TPU_NAME or this machine has.
       replicas: how many replicas "mirrored" takes; 0 is all GPUs, or two logical CPUs. For "ps" inside this process
         the number of workers and of servers; 0 is two.
+      timeout: seconds to wait for the other processes of a cluster, to come up and in every sum over all of them.
 
     Raises:
       UserError: unknown name, a number of replicas that cannot be, more of them than devices, a TF_CONFIG that says
-        nothing usable, or TensorFlow already started with fewer CPUs.
+        nothing usable, no TPU, or TensorFlow already started with fewer CPUs.
+      ClusterError: the other processes of the cluster did not come up in time.
     """
     if name not in NAMES:
         raise UserError(f"strategy is '{name}'; expected one of {', '.join(NAMES)}")
     if not 0 <= replicas <= _MOST_REPLICAS:
         raise UserError(f"replicas is {replicas}; expected 0 (what the machine has) to {_MOST_REPLICAS}")
     if name == "ps":
-        return _parameter_servers(replicas or 2)
+        return _parameter_servers(replicas or 2, timeout)
+    if name in ("multi_worker", "tpu") and replicas:
+        raise UserError(f"replicas is {replicas}, but strategy '{name}' takes what its cluster has; leave it at 0")
+    if name == "multi_worker":
+        return _multi_worker(timeout)
+    if name == "tpu":
+        return _tpu()
     gpus = tf.config.list_physical_devices("GPU")
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "one"
@@ -54,13 +67,18 @@ def is_asynchronous(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.ParameterServerStrategy)
 
 
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether several processes sum over their gradients in every step."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def serve_if_told() -> None:
     """In a process that TF_CONFIG makes a worker or a parameter server: serves, and never returns.
 
     Raises:
       UserError: TF_CONFIG is not what it should be.
     """
-    task = _cluster().get("task", {}).get("type")
+    task = _cluster("ps").get("task", {}).get("type")
     if task in ("worker", "ps"):
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         try:
@@ -72,8 +90,8 @@ def serve_if_told() -> None:
         server.join()
 
 
-def _cluster() -> dict:
-    """What TF_CONFIG says, checked; {} without it."""
+def _cluster(strategy: str) -> dict:
+    """What TF_CONFIG says, checked for a strategy; {} without it."""
     content = os.environ.get("TF_CONFIG", "")
     try:
         said = json.loads(content) if content else {}
@@ -85,8 +103,12 @@ def _cluster() -> dict:
         return said
     given = said.get("cluster")
     jobs = given if isinstance(given, dict) and all(map(_is_hosts, given.values())) else {}
-    if not {"worker", "ps", "chief"} <= set(jobs):
-        raise UserError("TF_CONFIG's cluster needs the jobs chief, worker and ps, each a list of host:port")
+    needed, admitted = _JOBS[strategy]
+    if not needed <= set(jobs) <= needed | admitted:
+        raise UserError(
+            f"TF_CONFIG's cluster has the jobs {', '.join(sorted(given or {})) or 'none'}; strategy '{strategy}' needs "
+            f"{', '.join(sorted(needed))}, each a list of host:port"
+        )
     task = said.get("task", {})
     kind, index = (task.get("type"), task.get("index", 0)) if isinstance(task, dict) else (None, None)
     # Without a task this process is the one that coordinates.
@@ -104,9 +126,69 @@ def _is_hosts(hosts: object) -> bool:
 
 
 @functools.cache
-def _parameter_servers(count: int) -> tf.distribute.Strategy:
+def _multi_worker(timeout: float) -> tf.distribute.Strategy:
+    """One strategy a process; all its collectives give up after the time limit."""
+    said = _cluster("multi_worker")
+    if not said.get("task"):
+        raise UserError(
+            "strategy 'multi_worker' needs TF_CONFIG in the environment of every worker, for example "
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+        )
+    jobs, task = said["cluster"], said["task"]
+    own = jobs[task["type"]][task["index"]]
+    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=timeout)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise UserError(
+            f"TF_CONFIG: {task['type']} {task['index']} cannot be served at {own}: {first_line(error)}"
+        ) from None
+    _await([host for hosts in jobs.values() for host in hosts if host != own], timeout)
+    return strategy
+
+
+def _await(hosts: list[str], timeout: float) -> None:
+    """Waits until every process of a cluster listens: TensorFlow itself would wait for ever, or give up at once."""
+    deadline, silent = time.monotonic() + timeout, list(hosts)
+    while silent:
+        silent = [host for host in silent if not _listens(host)]
+        if silent and time.monotonic() > deadline:
+            raise ClusterError(
+                f"no answer from {', '.join(silent)} within {timeout:g} s (train.cluster_timeout); start what is "
+                "missing and the same commands again"
+            )
+        time.sleep(0.2 if silent else 0.0)
+
+
+def _listens(host: str) -> bool:
+    name, _, port = host.rpartition(":")
+    try:
+        socket.create_connection((name, int(port)), timeout=2.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+@functools.cache
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", "local"))
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"strategy 'tpu' found no TPU ({first_line(error)}); it needs a TPU machine, the package tensorflow-tpu, "
+            "and TPU_NAME where the TPU is not this machine's own"
+        ) from None
+    return tf.distribute.TPUStrategy(resolver)
+
+
+@functools.cache
+def _parameter_servers(count: int, timeout: float) -> tf.distribute.Strategy:
     """One strategy a process, as its cluster."""
-    if _cluster():
+    said = _cluster("ps")
+    if said:
+        _await([host for job in ("ps", "worker") for host in said["cluster"][job]], timeout)
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     else:
         ports = _free_ports(2 * count)
