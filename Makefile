@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN ?= runs/demo
 FRAMES ?= runs/demo-frames
 
-.PHONY: demo demo-frames test test-slow test-backends test-contracts matrix lint clean
+.PHONY: demo demo-frames test test-thorough test-slow test-backends test-contracts matrix lint clean
 
 # Installed once, and again when what is to be installed changes.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -36,10 +36,14 @@ demo-frames: $(VENV)/.installed
 
 # Two tests at a time: what takes their time is the making of graphs, which knows no second core.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
+
+# What takes tens of seconds each; with `make test` it is what .ci/run runs.
+test-thorough: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 -m thorough
 
 test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n 2 -m 'slow or thorough'
 
 # The layers written in keras.ops alone, on JAX and PyTorch, in an environment that has no TensorFlow.
 $(VENV)-backends/.installed: Makefile
@@ -55,7 +59,7 @@ test-backends: $(VENV)/.installed $(VENV)-backends/.installed
 
 # The contracts in full, slow cases and other backends included.
 test-contracts: $(VENV)/.installed $(VENV)-backends/.installed
-	$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist loadgroup -m '' tests/contracts
+	$(BACKENDS) $(BIN)/python -m pytest -n 2 -m '' tests/contracts
 
 # docs/contract_matrix.md, as that run has it.
 matrix:

@@ -195,26 +195,35 @@ def trained_model(trained_run):
 
 # ---- what two processes share out among them
 
-# Files whose tests share something that takes long to make; those of one group go to one process.
+# Files whose tests share something that takes long to make; those of one group go to one process. Of the contracts
+# those of one case stay together, with its trained run.
 _GROUPS = {
     "test_scan_cli.py": "scan", "test_sparse_run.py": "sparse", "test_sparse_classifier.py": "classifier",
     "test_lite.py": "export", "test_saved_model.py": "export", "test_publication.py": "export",
     "test_serve_check.py": "export", "test_backends.py": "backends", "test_extending.py": "extending",
     "test_xcov.py": "xcov", "test_sources.py": "sources",
 }  # fmt: skip
+_BY_CASE = "test_families.py"
 
 
-@pytest.hookimpl(tryfirst=True)  # Before the groups are read.
-def pytest_collection_modifyitems(config, items):
-    """Tests that share a trained run stay together, and come first: the short ones fill the gaps at the end."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
-        group = case if isinstance(case, str) else _GROUPS.get(item.path.name)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+def _group_of(nodeid: str) -> str:
+    """What decides on the process of a test; its own name where it may go to any."""
+    path, _, name = nodeid.partition("::")
+    file = path.rpartition("/")[2]
+    if file == _BY_CASE and name.endswith("]"):
+        return f"case {name.partition('[')[2]}"
+    return _GROUPS.get(file, nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Groups by name, whatever pytest does with marks: marks of xdist 3.8 go unheard in pytest 9.2, without a word."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return _group_of(nodeid)
+
+    return Groups(config, log)
 
 
 # ---- the tables of the contracts, made from the run: REVERIE_MATRIX=docs/contract_matrix.md python -m pytest

@@ -113,6 +113,7 @@ def scan_version(scan_run):
     return scan_run / "export" / "scan" / "1"
 
 
+@pytest.mark.thorough
 def test_the_export_answers_in_words_and_pictures_as_keras_does(scan_run, scan_version):
     graph, (_, model, _) = GraphModel(scan_version), experiment.load(scan_run)
     assert {"encode", "generate", "decode", "symbols_to_images", "images_to_symbols", "compose"} <= set(
@@ -135,6 +136,7 @@ def test_the_export_answers_in_words_and_pictures_as_keras_does(scan_run, scan_v
     graph.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
@@ -152,6 +154,7 @@ def test_the_graph_refuses_what_is_no_symbol(scan_version, inputs, message):
     graph.close()
 
 
+@pytest.mark.thorough
 def test_published_versions_imagine_words_too(scan_version, tmp_path, capsys):
     for text in ("red", "colour=red AND place=top"):
         assert reverie("imagine", f"--model={scan_version}", text, f"--out={tmp_path / 'a.png'}", "--count=3") == 0

@@ -25,6 +25,7 @@ def _train(source, folder, *extra, recipe="bir"):
     return [*command, *SMALL, f"--workdir={folder}", *extra]
 
 
+@pytest.mark.thorough
 def test_a_stream_goes_all_the_way(tmp_path, capsys):
     source, run = write_stream_npz(tmp_path / "data.npz"), tmp_path / "run"
     order = "--config.stream.order=(4, 1, 0, 3, 5, 2)"
@@ -93,6 +94,7 @@ def test_a_stream_stopped_by_sigterm_and_resumed_ends_in_the_bits_of_an_unbroken
     assert digests[0] == digests[1]
 
 
+@pytest.mark.thorough
 def test_compare_runs_what_is_missing_and_writes_the_table(tmp_path, capsys):
     source = write_stream_npz(tmp_path / "data.npz")
     command = ["reverie", "compare", "--config=replay_split_mnist", f"--config.data.source={source}", *SMALL,

@@ -47,6 +47,8 @@ cases = _but()
 # tests/test_scan_cli.py, test_streams_cli.py and models/test_sparse_run.py what their exports answer.
 all_but_stages = _but("scan")
 exported = _but("scan", "replay-bir", "sparse")
+# And tests/export/test_serve_check.py, which is of xcov.
+served = _but("scan", "replay-bir", "sparse", "xcov")
 
 
 def test_every_registered_family_has_a_case_here():
@@ -224,7 +226,7 @@ def test_warm_up_covers_every_signature_that_is_served(case, versions):
     assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
 
 
-@exported
+@served
 @pytest.mark.contract("families", "serve-check over gRPC and REST")
 def test_serve_check_passes_on_both_protocols(case, versions):
     folder = versions(case).folder

@@ -9,7 +9,10 @@ from reverie.cli import main
 from ..inputs.test_corpus import TINY, two_classes_npz
 
 
-@pytest.mark.parametrize("name", ["run [1], old?", pytest.param("a*b?:c\nd", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("run [1], old?", marks=pytest.mark.thorough), pytest.param("a*b?:c\nd", marks=pytest.mark.slow)],
+)
 def test_every_verb_works_in_a_folder_of_any_name(name, tmp_path, capsys):
     folder = tmp_path / name
     source = two_classes_npz(folder)

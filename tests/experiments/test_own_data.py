@@ -175,6 +175,7 @@ def test_every_picture_of_the_corpus_is_gray_by_luma_where_gray_is_asked(channel
         assert np.abs(images.pixels[row] - expected).max() <= 1.01, case.what
 
 
+@pytest.mark.thorough
 def test_columns_of_any_name_are_heads(tmp_path):
     rng = np.random.default_rng(0)
     columns = {"hair color": rng.integers(0, 2, 60), "Größe": rng.integers(0, 3, 60), "a/b": rng.integers(0, 2, 60)}

@@ -262,6 +262,7 @@ def test_limits_and_folders_that_cannot_be_used_are_named(trained_model, real_im
         export(trained_model, tmp_path / "file" / "m", real_images)
 
 
+@pytest.mark.thorough
 def test_exports_of_several_heads_and_of_convolutions_pass_the_gate(real_images, tmp_path):
     from reverie.models.xcov import XCov, XCovConfig
 

@@ -36,6 +36,7 @@ FAMILIES = {
 
 
 # With the version at hand every family is tried in tests/contracts/test_families.py.
+THOROUGH = ("xcov",)
 SLOW = ("replay", "replay_classifier", "replay_task", "scan", "jmvae", "sparse", "sparse_classifier")
 
 
@@ -62,7 +63,11 @@ def served(name: str, base, max_batch: int = 32):
         yield grpc, rest, version, {*model.signatures(), "serving_default", "encode_bytes"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FAMILIES])
+def _marks(name: str) -> list:
+    return [pytest.mark.slow] * (name in SLOW) + [pytest.mark.thorough] * (name in THOROUGH)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in FAMILIES])
 def test_every_signature_of_every_family_answers_on_both_protocols(name, tmp_path):
     with served(name, tmp_path) as (grpc, rest, version, signatures):
         with_version = serve_check.check(name, grpc, rest, saved_model=str(version), requests=1)
@@ -86,6 +91,7 @@ def test_a_server_that_admits_one_row_is_checked_with_one(tmp_path):
             assert [finding for finding in findings if not finding.passed] == []
 
 
+@pytest.mark.thorough
 def test_the_version_of_another_family_fails_in_findings_and_not_in_a_traceback(tmp_path):
     with served("xcov", tmp_path) as (grpc, rest, _, _), served("replay_task", tmp_path) as (_, _, other, _):
         findings = serve_check.check("xcov", grpc, rest, saved_model=str(other), requests=1)

@@ -1,5 +1,6 @@
 """Every input of the corpus through the verbs: understood as expected, or refused in one line; never a traceback."""
 
+import functools
 import os
 import re
 
@@ -66,6 +67,16 @@ def test_every_input_is_understood_or_refused_in_one_line(case, tmp_path, capsys
         assert np.abs(odd(case, images).astype(int) - expected.pixels).max() <= 1
 
 
+@functools.cache
+def _graph(look: Look):
+    """The graph that a server runs, built once for all files that are looked at alike."""
+    return tf.function(
+        lambda contents: served_files.served_images(contents, SHAPE, "none", 10_000, look),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+
+
 @pytest.mark.parametrize("case", [case for case in PICTURES if case.expected.pixels is not None], ids=lambda c: c.what)
 def test_a_stream_from_disk_and_a_served_graph_show_the_same_pixels(case, tmp_path):
     source = case.make(tmp_path)
@@ -80,11 +91,7 @@ def test_a_stream_from_disk_and_a_served_graph_show_the_same_pixels(case, tmp_pa
         with pytest.raises(tf.errors.InvalidArgumentError, match="not a PNG or JPEG file"):
             served_files.served_images(tf.constant([content]), SHAPE, "none", 10_000)
         return
-    look = Look(**case.settings)
-    graph = tf.function(
-        lambda contents: served_files.served_images(contents, SHAPE, "none", 10_000, look), autograph=False
-    )
-    served = graph(tf.constant([content]))
+    served = _graph(Look(**case.settings))(tf.constant([content]))
     assert np.abs(255 * served[0].numpy() - kept).max() <= 1.001
 
 

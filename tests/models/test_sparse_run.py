@@ -142,6 +142,7 @@ def test_memory_saving_takes_the_same_steps(run, tmp_path):
         np.testing.assert_allclose(one, other, atol=2e-4)
 
 
+@pytest.mark.thorough
 def test_concepts_are_found_at_any_legal_path(run, tmp_path):
     images, labels = np.load(run.parent / "discs.npz").values()
     sources = {}

@@ -13,9 +13,9 @@ from reverie.training.records import read_metrics
 from .. import experiment
 from ..conftest import run, run_stream, tiny_arrays, tiny_config, tiny_stream_config, write_stream_npz
 
-# Every method, with scenarios that admit it; a few stand for all in the fast suite.
+# Every method, with scenarios that admit it; in the fast suite bir stands for all, in tests/contracts.
 CASES = [
-    ("er+ewc", "class"),
+    pytest.param("er+ewc", "class", marks=pytest.mark.thorough),
     *(
         pytest.param(recipe, scenario, marks=pytest.mark.slow)
         for recipe, scenario in (
