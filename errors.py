@@ -45,7 +45,7 @@ EXIT_CODES = {
     f"{NonFiniteError.exit_code}": "a loss or gradient was not finite",
     f"{ParityError.exit_code}": "an export did not reproduce the model",
     f"{StorageError.exit_code}": "storage failed",
-    f"{ClusterError.exit_code}": "a parameter server was lost",
+    f"{ClusterError.exit_code}": "a process that training cannot go on without was lost",
     "130/143/129": "stopped by SIGINT, SIGTERM or SIGHUP after saving",
 }
 

@@ -229,6 +229,15 @@ def pytest_xdist_make_scheduler(config, log):
 # ---- the tables of the contracts, made from the run: REVERIE_MATRIX=docs/contract_matrix.md python -m pytest
 
 _CELLS: dict = {}
+_FAULTS: dict = {}  # And of docs/reliability.md: REVERIE_FAULTS=docs/reliability.md.
+
+
+@pytest.fixture(autouse=True)
+def _fault(request):
+    """Which row of the table of faults a test shows."""
+    for marker in request.node.iter_markers("fault"):
+        what, kept, said, code = marker.args
+        request.node.user_properties.append(("fault", [what, kept, said, str(code)]))
 
 
 def pytest_runtest_logreport(report):
@@ -237,6 +246,8 @@ def pytest_runtest_logreport(report):
         if name == "contract" and (report.when == "call" or report.outcome != "passed"):
             reason = str(report.longrepr[2]).removeprefix("Skipped: ") if report.skipped else ""
             _CELLS.setdefault(tuple(cell), []).append((report.outcome, reason))
+        if name == "fault" and (report.when == "call" or report.outcome != "passed"):
+            _FAULTS.setdefault(tuple(cell), []).append(report.outcome)
 
 
 def pytest_sessionfinish(session):
@@ -245,3 +256,8 @@ def pytest_sessionfinish(session):
         from .contracts import matrix
 
         matrix.write(path, _CELLS)
+    page = os.environ.get("REVERIE_FAULTS")
+    if page and _FAULTS and not hasattr(session.config, "workerinput"):
+        from . import faults
+
+        faults.write(page, _FAULTS)

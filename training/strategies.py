@@ -1,10 +1,12 @@
 """Where a run's replicas live: `tf.distribute` strategies by name."""
 
+import contextlib
 import functools
 import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -137,27 +139,55 @@ def _multi_worker(timeout: float) -> tf.distribute.Strategy:
     jobs, task = said["cluster"], said["task"]
     own = jobs[task["type"]][task["index"]]
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=timeout)
+    with _listening(own):
+        # TensorFlow's own rendezvous has no time limit that could be set, and lets nothing else run while it waits.
+        _await([host for hosts in jobs.values() for host in hosts if host != own], timeout)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except (tf.errors.OpError, RuntimeError) as error:
-        raise UserError(
-            f"TF_CONFIG: {task['type']} {task['index']} cannot be served at {own}: {first_line(error)}"
-        ) from None
-    _await([host for hosts in jobs.values() for host in hosts if host != own], timeout)
-    return strategy
+        raise _cannot_be_served(own, first_line(error)) from None
+
+
+@contextlib.contextmanager
+def _listening(host: str) -> Iterator[None]:
+    """Inside the block others find this process at its address; answers are not given there yet.
+
+    Raises:
+      UserError: the address is taken.
+    """
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("", int(host.rpartition(":")[2])))
+        except (OSError, ValueError, OverflowError) as error:
+            raise _cannot_be_served(host, first_line(error)) from None
+        door.listen(128)
+        yield
+
+
+def _cannot_be_served(host: str, why: str) -> UserError:
+    return UserError(f"TF_CONFIG: this worker cannot be served at {host}: {why}")
 
 
 def _await(hosts: list[str], timeout: float) -> None:
-    """Waits until every process of a cluster listens: TensorFlow itself would wait for ever, or give up at once."""
+    """Waits until every process of a cluster listens: TensorFlow itself would wait for ever, or give up at once.
+
+    Raises:
+      ClusterError: names those that do not when the time is up.
+    """
     deadline, silent = time.monotonic() + timeout, list(hosts)
     while silent:
         silent = [host for host in silent if not _listens(host)]
         if silent and time.monotonic() > deadline:
-            raise ClusterError(
-                f"no answer from {', '.join(silent)} within {timeout:g} s (train.cluster_timeout); start what is "
-                "missing and the same commands again"
-            )
+            raise _silent(silent, timeout)
         time.sleep(0.2 if silent else 0.0)
+
+
+def _silent(hosts: list[str], timeout: float) -> ClusterError:
+    return ClusterError(
+        f"no answer from {', '.join(hosts)} within {timeout:g} s (train.cluster_timeout); start what is missing "
+        "and the same commands again"
+    )
 
 
 def _listens(host: str) -> bool:

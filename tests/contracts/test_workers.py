@@ -58,6 +58,12 @@ def _whole(case: str, workdir, count: int) -> str:
     return checkpoints.weights_digest(experiment.load(workdir)[1])
 
 
+@pytest.mark.fault(
+    "a worker of multi_worker killed",
+    "the step reached; the resumed run ends in the bits of an unbroken one",
+    "one line",
+    6,
+)
 @pytest.mark.slow
 @killed
 @pytest.mark.parametrize("count", [2, 3])
@@ -75,13 +81,20 @@ def test_a_lost_worker_ends_the_run_in_time_and_the_same_command_goes_on(case, c
         assert code in (0, 6), said
         assert code == 0 or "a worker was lost; start the same command again on all of them" in said
     with Workers(_worker(case, tmp_path / "run"), count) as workers:
-        assert {code for code, _ in workers.ends().values()} == {0}
+        ended = workers.ends()
+        assert {code for code, _ in ended.values()} == {0}, ended
     assert checkpoints.weights_digest(experiment.load(tmp_path / "run")[1]) == unbroken
 
 
 LONG = {"train.steps": 100_000, "train.checkpoint_every": 200, "train.steps_per_call": 20}
 
 
+@pytest.mark.fault(
+    "SIGTERM to one worker of multi_worker",
+    "the step reached, one for all",
+    "where it was saved",
+    143,
+)
 @pytest.mark.thorough
 def test_a_signal_to_one_worker_stops_all_of_them_at_one_step(tmp_path):
     with Workers(_worker("xcov", tmp_path / "run", **LONG), 2) as workers:
@@ -93,6 +106,12 @@ def test_a_signal_to_one_worker_stops_all_of_them_at_one_step(tmp_path):
     assert checkpoints.saved_step(tmp_path / "run" / "checkpoints") == step > 200
 
 
+@pytest.mark.fault(
+    "the first worker of multi_worker killed",
+    "the last checkpoint",
+    "one line",
+    6,
+)
 @pytest.mark.slow
 def test_what_a_lost_chief_had_saved_is_whole_and_the_others_end_in_time(tmp_path):
     with Workers(_worker("xcov", tmp_path / "run", **LONG), 2) as workers:
@@ -104,16 +123,24 @@ def test_what_a_lost_chief_had_saved_is_whole_and_the_others_end_in_time(tmp_pat
     assert reached >= 200
     more = {**LONG, "train.steps": reached + 20}
     with Workers(_worker("xcov", tmp_path / "run", **more), 2) as workers:
-        assert {code for code, _ in workers.ends().values()} == {0}
+        ended = workers.ends()
+        assert {code for code, _ in ended.values()} == {0}, ended
 
 
+@pytest.mark.fault(
+    "a worker late, or missing",
+    "nothing was written",
+    "nothing, or one line with its address",
+    6,
+)
 @pytest.mark.slow
 def test_a_late_worker_is_waited_for_and_a_missing_one_is_named_when_time_is_up(tmp_path):
     with Workers(_worker("xcov", tmp_path / "run"), 2, late=(1,)) as workers:
         with pytest.raises(TimeoutError):
             wait_for(tmp_path / "run", 8.0)
         workers.start(1)
-        assert {code for code, _ in workers.ends().values()} == {0}
+        ended = workers.ends()
+        assert {code for code, _ in ended.values()} == {0}, ended
     with Workers(_worker("xcov", tmp_path / "alone", **{"train.cluster_timeout": 5.0}), 2, late=(1,)) as workers:
         code, said = workers.ends(60.0)[0]
     assert code == 6 and "no answer from localhost:" in said and "within 5 s (train.cluster_timeout)" in said

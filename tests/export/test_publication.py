@@ -120,6 +120,12 @@ def test_a_published_version_is_a_path_with_a_number_and_its_agreements(trained_
     assert (kept["step"], kept["reverie"], kept["evaluation"], kept["classes"]) == (1, "test", None, [])
 
 
+@pytest.mark.fault(
+    "a file named 1, or version 2^63 - 1, where versions go",
+    "everything",
+    "the next number; beyond the highest one line",
+    2,
+)
 def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_versions(tmp_path):
     (tmp_path / "1").touch()
     with publish.new_version(tmp_path) as draft:
@@ -131,6 +137,12 @@ def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_vers
     assert publish.versions(tmp_path) == [2, 2**63 - 1]
 
 
+@pytest.mark.fault(
+    "an export killed",
+    "the published versions; its draft goes with the next export",
+    "nothing",
+    0,
+)
 def test_what_a_killed_export_left_is_removed_but_never_a_draft_in_the_making(tmp_path):
     code = (
         "import sys, time\nfrom reverie.export import publish\n"
@@ -233,6 +245,12 @@ def test_a_lite_file_of_garbage_is_caught(trained_model, real_images, tmp_path, 
     assert _nothing_published(tmp_path / "m")
 
 
+@pytest.mark.fault(
+    "disk full while exporting",
+    "the last published version",
+    "one line",
+    5,
+)
 def test_a_full_disk_publishes_nothing_and_keeps_the_last_version(trained_model, real_images, tmp_path, monkeypatch):
     first = export(trained_model, tmp_path / "m", real_images, lite_variants=(), with_warmup=False)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,9 @@ import time
 import numpy as np
 import pytest
 from reverie import cli
+from reverie.training import checkpoints
+
+from ..cluster import free_ports, wait_for
 
 SETTINGS = (
     "--config=sparse_small",
@@ -83,18 +85,14 @@ def test_a_wrong_tf_config_is_one_clear_line(images, tmp_path, content, monkeypa
 class Cluster:
     """A chief, two workers and two parameter servers, each a process of its own."""
 
-    def __init__(self, command):
+    def __init__(self, command, missing=()):
         self.command = command
-        sockets = [socket.socket() for _ in range(5)]
-        for one in sockets:
-            one.bind(("localhost", 0))
-        ports = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-        for one in sockets:
-            one.close()
+        ports = free_ports(5)
         self.jobs = {"chief": ports[:1], "worker": ports[1:3], "ps": ports[3:]}
         self.processes = {}
         for job, index in (("worker", 0), ("worker", 1), ("ps", 0), ("ps", 1), ("chief", 0)):
-            self.start(job, index)
+            if job not in missing:
+                self.start(job, index)
 
     def start(self, job, index):
         content = {"cluster": self.jobs, "task": {"type": job, "index": index}}
@@ -113,13 +111,12 @@ class Cluster:
             process.wait()
 
 
-def _wait_for(path, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert path.exists()
-
-
+@pytest.mark.fault(
+    "a parameter server killed",
+    "the last checkpoint",
+    "one line",
+    6,
+)
 @pytest.mark.slow
 def test_a_killed_worker_is_survived_and_a_killed_server_ends_the_job_at_its_checkpoint(images, tmp_path):
     run = tmp_path / "run"
@@ -127,11 +124,11 @@ def test_a_killed_worker_is_survived_and_a_killed_server_ends_the_job_at_its_che
             "--config.schedule.rate=0.0001")  # fmt: skip
     cluster = Cluster(_command(images, run, *more))
     try:
-        _wait_for(run / "checkpoints" / "ckpt-100.index")
+        wait_for(run / "checkpoints" / "ckpt-100.index")
         cluster.kill("worker", 0)
         time.sleep(2.0)
         cluster.start("worker", 0)
-        _wait_for(run / "checkpoints" / "ckpt-400.index")
+        wait_for(run / "checkpoints" / "ckpt-400.index")
         cluster.kill("ps", 1)
         chief = cluster.processes["chief", 0]
         status, output = chief.wait(120), chief.stdout.read()
@@ -148,3 +145,36 @@ def test_a_killed_worker_is_survived_and_a_killed_server_ends_the_job_at_its_che
         cluster.end()
     totals = _totals(run)
     assert max(totals) == 1500 and totals[1500] < totals[20]
+
+
+@pytest.mark.fault("all workers of ps lost", "the step reached", "one line, once train.cluster_timeout is over", 6)
+@pytest.mark.slow
+def test_a_chief_whose_workers_are_all_lost_saves_and_ends_in_time(images, tmp_path):
+    run = tmp_path / "run"
+    more = ("--config.train.steps=100000", "--config.train.checkpoint_every=100", "--config.optimizer.name=sgd",
+            "--config.schedule.rate=0.0001", "--config.train.cluster_timeout=15")  # fmt: skip
+    cluster = Cluster(_command(images, run, *more))
+    try:
+        wait_for(run / "checkpoints" / "ckpt-100.index")
+        cluster.kill("worker", 0)
+        cluster.kill("worker", 1)
+        chief = cluster.processes["chief", 0]
+        status, output = chief.wait(90), chief.stdout.read()
+    finally:
+        cluster.end()
+    assert status == 6 and "no worker has done a step for 15 s" in output, output[-3000:]
+    assert checkpoints.saved_step(run / "checkpoints") >= 100
+
+
+@pytest.mark.fault("a chief without its cluster", "nothing was written", "one line with the addresses", 6)
+@pytest.mark.slow
+def test_a_chief_alone_names_whom_it_waited_for(images, tmp_path):
+    more = ("--config.train.steps=10", "--config.train.cluster_timeout=4")
+    cluster = Cluster(_command(images, tmp_path / "run", *more), missing=("worker", "ps"))
+    try:
+        chief = cluster.processes["chief", 0]
+        status, output = chief.wait(90), chief.stdout.read()
+    finally:
+        cluster.end()
+    assert status == 6 and all(address in output for address in cluster.jobs["worker"] + cluster.jobs["ps"])
+    assert not (tmp_path / "run").exists()

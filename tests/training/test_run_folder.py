@@ -112,6 +112,12 @@ print("then:", latest(folder))
 """
 
 
+@pytest.mark.fault(
+    "disk full while a checkpoint is written",
+    "the last good checkpoint",
+    "an error while training goes on; the last one of a run ends it",
+    5,
+)
 def test_a_full_disk_while_saving_leaves_the_last_good_checkpoint(tmp_path):
     # A limit on the size of files stands in for the disk: the write fails half-way in the same place.
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -223,6 +229,12 @@ def _cut(path, share) -> None:
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
 
+@pytest.mark.fault(
+    "newest checkpoint cut short: data or index",
+    "everything; its files go to checkpoints/damaged once training goes on",
+    "a warning that names it and the one before, which is taken",
+    0,
+)
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.99])
 @pytest.mark.parametrize("name", ["ckpt-30.index", "ckpt-30.data-00000-of-00001"])
 def test_of_a_checkpoint_cut_short_the_one_before_is_taken_and_nothing_is_lost(copied, caplog, name, share):
@@ -254,6 +266,12 @@ def weights_digest_of(folder) -> str:
     return checkpoints.weights_digest(experiment.load(folder)[1])
 
 
+@pytest.mark.fault(
+    "a flipped bit in the newest checkpoint",
+    "everything",
+    "the same; checksums of every value are read",
+    0,
+)
 def test_a_flipped_bit_in_a_checkpoint_is_seen(copied, caplog):
     path = copied / "checkpoints" / "ckpt-30.data-00000-of-00001"
     content = bytearray(path.read_bytes())
@@ -266,6 +284,12 @@ def test_a_flipped_bit_in_a_checkpoint_is_seen(copied, caplog):
     assert any("hecksum" in said and "by ckpt-15" in said for said in caplog.messages)
 
 
+@pytest.mark.fault(
+    "the only checkpoint damaged",
+    "everything",
+    "one line that names it",
+    2,
+)
 def test_the_only_checkpoint_damaged_says_to_restore_it(copied):
     for path in (copied / "checkpoints").glob("ckpt-15.*"):
         path.unlink()
@@ -274,6 +298,12 @@ def test_the_only_checkpoint_damaged_says_to_restore_it(copied):
         _again(copied)
 
 
+@pytest.mark.fault(
+    "weights that overflowed",
+    "the last good checkpoint",
+    "one line that names the variable; a lower rate and the same command go on",
+    3,
+)
 def test_weights_that_are_not_finite_are_never_saved_and_a_lower_rate_goes_on(copied):
     config = run_folder.load_config(copied)
     config.train.update({"steps": 45, "evaluate_every": 33, "checkpoint_every": 36, "on_nonfinite": "skip"})
@@ -297,6 +327,12 @@ def test_weights_that_are_not_finite_are_never_saved_and_a_lower_rate_goes_on(co
     ]
 
 
+@pytest.mark.fault(
+    "a folder with a run.json or config.json of something else",
+    "everything",
+    "one line",
+    2,
+)
 def test_files_that_are_of_no_run_are_never_written_over(tiny_npz, tmp_path):
     (tmp_path / "run.json").write_text('{"mine": 1}')
     with pytest.raises(UserError, match=r"holds run.json but no config.json, so it is no run of this package"):
@@ -308,6 +344,12 @@ def test_files_that_are_of_no_run_are_never_written_over(tiny_npz, tmp_path):
     assert (tmp_path / "config.json").read_text() == '{"theirs": 1}'
 
 
+@pytest.mark.fault(
+    "evaluate or export beside a trainer that keeps one checkpoint",
+    "everything",
+    "nothing: the next one is read",
+    0,
+)
 def test_an_evaluation_beside_training_reads_a_checkpoint_that_is_whole(copied, monkeypatch):
     """Between finding the newest and reading it, training may have removed it."""
     original, taken = tf.train.Checkpoint.restore, []
@@ -323,6 +365,12 @@ def test_an_evaluation_beside_training_reads_a_checkpoint_that_is_whole(copied, 
     assert experiment.load(copied)[2] == 30 and taken
 
 
+@pytest.mark.fault(
+    "all checkpoints of a run gone",
+    "its record",
+    "one line with the step that it had reached",
+    2,
+)
 @pytest.mark.parametrize("lost", ["*", "*.index", "*.data-*"])
 def test_a_run_whose_checkpoints_are_gone_is_not_started_from_nothing(copied, lost):
     for path in (copied / "checkpoints").glob(lost):
@@ -343,6 +391,12 @@ def test_a_resumed_run_that_was_killed_is_still_known_to_have_had_checkpoints(co
         _again(copied)
 
 
+@pytest.mark.fault(
+    "index or data of the newest checkpoint missing",
+    "everything",
+    "a warning that names it and the one before, which is taken",
+    0,
+)
 @pytest.mark.parametrize("lost", ["ckpt-30.index", "ckpt-30.data-00000-of-00001"])
 def test_going_by_an_older_checkpoint_is_said(copied, caplog, lost):
     (copied / "checkpoints" / lost).unlink()
@@ -375,6 +429,12 @@ def test_the_state_file_is_what_tensorflow_reads(tmp_path, name):
 _BAD_LINES = b'{}\n[1]\n"text"\nnull\n3\n{"step": "5"}\n{"step": null}\n\xff\xfe\n{"step": 5\n'
 
 
+@pytest.mark.fault(
+    "metrics.jsonl torn or with junk",
+    "every whole line",
+    "a warning with how many",
+    0,
+)
 def test_bad_lines_of_the_record_are_dropped_with_one_warning_on_resume(copied, caplog):
     path = copied / "metrics.jsonl"
     good = path.read_bytes()
@@ -471,6 +531,12 @@ with run_folder.held(sys.argv[1]):
 """
 
 
+@pytest.mark.fault(
+    "a second trainer in a run folder",
+    "everything",
+    "one line that names the process, and its machine where it is another",
+    2,
+)
 def test_the_folder_of_a_process_that_was_killed_is_free(tmp_path):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", _HOLDER, str(tmp_path / "run")]
@@ -529,6 +595,12 @@ time.sleep(600)
 """
 
 
+@pytest.mark.fault(
+    "compare killed with SIGKILL",
+    "its runs save and stop; a second call waits for those that still do",
+    "who is waited for",
+    0,
+)
 def test_a_run_stops_when_the_comparison_that_started_it_is_killed():
     command = [sys.executable, "-c", _PARENT, _CHILD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -547,6 +619,12 @@ def test_who_trains_in_a_folder_is_told_to_those_who_wait(tmp_path):
     assert run_folder.holder(tmp_path / "run") == ""
 
 
+@pytest.mark.fault(
+    "a closed terminal (SIGHUP)",
+    "the step reached",
+    "where it was saved",
+    129,
+)
 def test_a_closed_terminal_saves_and_a_process_under_nohup_never_hears_of_it():
     before = signal.getsignal(signal.SIGHUP)
     try:

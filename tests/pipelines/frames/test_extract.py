@@ -139,6 +139,12 @@ def test_near_black_and_near_duplicate_frames_are_left_out_and_counted(tmp_path)
     assert counts == {"frames": 1, "near_black": 1, "near_duplicates": 1}
 
 
+@pytest.mark.fault(
+    "a video that hangs or crashes its decoder",
+    "all other videos",
+    "the file and the reason, counted",
+    0,
+)
 def test_a_decoder_that_hangs_or_crashes_costs_its_own_file_only(films, tmp_path, monkeypatch):
     script = tmp_path / "worker.py"
     script.write_text(
@@ -163,6 +169,12 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_own_file_only(films, tmp_path
     assert numbers == set(range(12)) - {1, 4, 6}
 
 
+@pytest.mark.fault(
+    "a decoding process killed from outside",
+    "the video: it is decoded again",
+    "nothing",
+    0,
+)
 def test_a_decoder_that_is_ended_from_outside_costs_no_file(films, tmp_path, monkeypatch):
     """The first process that meets film 4 is killed, as by a system out of memory; the second one decodes it."""
     script, met = tmp_path / "worker.py", tmp_path / "met"

@@ -126,6 +126,12 @@ def _crc(content: bytes) -> bytes:
     return (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
+@pytest.mark.fault(
+    "a record that claims 2^62 bytes",
+    "everything",
+    "one line that names the shard",
+    2,
+)
 @pytest.mark.parametrize("length", [2**62, 2**63 + 5, 2**64 - 1, 2**31, 0])
 def test_a_length_that_no_memory_holds_is_refused_before_it_is_believed(folder, tmp_path, length):
     victim = _copy(folder, tmp_path)
@@ -140,6 +146,12 @@ def test_a_length_that_no_memory_holds_is_refused_before_it_is_believed(folder, 
     assert re.search("frames-00003.*not the file that the manifest describes", pipelines.damage(f"frames:{tmp_path}"))
 
 
+@pytest.mark.fault(
+    "a shard flipped, cut or gone",
+    "the last checkpoint",
+    "one line that names the shard",
+    2,
+)
 @pytest.mark.parametrize("fault", ["flipped", "cut", "gone"])
 def test_training_on_a_damaged_shard_names_it(folder, tmp_path, fault):
     (tmp_path / "frames").mkdir()
@@ -159,6 +171,12 @@ def test_training_on_a_damaged_shard_names_it(folder, tmp_path, fault):
         reverie.train(config, tmp_path / "run")
 
 
+@pytest.mark.fault(
+    "an edited manifest",
+    "everything",
+    "one line from `data verify`",
+    2,
+)
 def test_a_manifest_that_was_edited_is_noticed(folder, tmp_path):
     _copy(folder, tmp_path)
     assert shards.verify(str(tmp_path)) == sum(COUNTS)
