@@ -15,6 +15,7 @@ from ml_collections import config_dict
 
 from .. import configs, models
 from ..errors import UserError, first_line
+from ..stored import flatten
 from ..training import optimizers
 from ..training.phases import LoopSettings, TrainSettings
 from . import arguments
@@ -204,7 +205,7 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
     for section in sections:
         node = node.get(section) if isinstance(node, ml_collections.ConfigDict) else None
     if not isinstance(node, ml_collections.ConfigDict) or last not in node:
-        close = difflib.get_close_matches(key, _flat(found), n=1)
+        close = difflib.get_close_matches(key, [*found, *flatten(found.to_dict())], n=1)
         raise UserError(f"unknown config key '{key}'" + (f"; nearest: {close[0]}" if close else ""))
     if isinstance(value, Mapping) and isinstance(node[last], ml_collections.ConfigDict):
         with node.unlocked():
@@ -223,15 +224,6 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
         node[last] = value
     except (TypeError, ValueError) as error:
         raise UserError(f"config: {key} is {value!r}: {' '.join(str(error).split())}") from None
-
-
-def _flat(section: ml_collections.ConfigDict, prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, value in section.items():
-        keys.append(f"{prefix}{name}")
-        if isinstance(value, ml_collections.ConfigDict):
-            keys += _flat(value, f"{prefix}{name}.")
-    return keys
 
 
 def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
@@ -280,7 +272,7 @@ def _check(found: Any, where: str) -> None:
     advice = "start from reverie.configs.defaults.get_config(FAMILY)"
     if not isinstance(found, ml_collections.ConfigDict):
         raise UserError(f"{where}: get_config returned {type(found).__name__}, not a ConfigDict; {advice}")
-    entries = set(_flat(found))
+    entries = flatten(found.to_dict())
     lacking = [key for key in _NEEDED if key not in entries]
     if lacking:
         shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")

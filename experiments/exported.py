@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ..errors import UserError
 from ..export import GraphModel, LiteModel
-from ..training import run_folder
+from ..stored import read_object
 from . import arguments
 from .endpoints import Endpoints, check_ranges
 
@@ -61,7 +61,7 @@ class Exported(_Files):
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """What metadata.json says of the version."""
-        return run_folder.read_json(self.folder / "metadata.json")
+        return read_object(self.folder / "metadata.json")
 
     @property
     def class_names(self) -> Mapping[str, Sequence[str]]:

@@ -15,6 +15,7 @@ from ..evaluation import report
 from ..evaluation.symbols import imagined
 from ..export import Published
 from ..models import Capability
+from ..stored import read_object
 from ..training import checkpoints, run_folder, stages
 from ..training.loop import Outcome
 from . import arguments
@@ -130,7 +131,7 @@ class Run(Endpoints):
 
     @functools.cached_property
     def class_names(self) -> Mapping[str, Sequence[str]]:
-        return run_folder.read_json(self.folder / "data.json").get("classes", {})
+        return read_object(self.folder / "data.json").get("classes", {})
 
     @property
     def attributes(self) -> Any:

@@ -280,3 +280,9 @@ def test_settings_in_python_are_held_to_the_same_limits(tiny_npz, tmp_path):
     with pytest.raises(UserError, match="train.keep_checkpoints is 0; expected 1 to"):
         reverie.train(tiny_config(tiny_npz, keep_checkpoints=0), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("mistyped", "meant"), [("modle", "model"), ("train.step", "train.steps")])
+def test_an_unknown_key_is_answered_with_the_nearest_section_or_setting(mistyped, meant):
+    with pytest.raises(UserError, match=f"unknown config key '{mistyped}'; nearest: {meant}$"):
+        reverie.config("xcov_demo", {mistyped: {}})

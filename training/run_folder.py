@@ -71,15 +71,6 @@ def write_json(path, content: dict) -> None:
         raise StorageError(f"{path} could not be written: {error.strerror}") from None
 
 
-def read_json(path) -> dict:
-    """A JSON file as a dict, {} where it does not exist.
-
-    Raises:
-      UserError: the file is no JSON object.
-    """
-    return read_object(path)
-
-
 @contextlib.contextmanager
 def held(workdir) -> Iterator[None]:
     """Keeps a run folder for this process: two that train in one would write each other's checkpoints and metrics.
@@ -174,7 +165,7 @@ def _check_checkpoints(folder: pathlib.Path) -> None:
         checkpoints.saved_step(place)
         return
     # A start that failed before its first checkpoint has written no step.
-    reached = _number(read_json(folder / "run.json").get("step"))
+    reached = _number(read_object(folder / "run.json").get("step"))
     if reached:
         raise UserError(
             f"workdir {folder} was trained to step {reached:.0f}, but holds no checkpoint; restore checkpoints/, or "
@@ -207,7 +198,7 @@ def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
       UserError: the data has changed.
     """
     folder = pathlib.Path(workdir)
-    before, path = read_json(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
+    before, path = read_object(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
     if not before or path is None:
         return facts
     earlier = before.get("changed")
@@ -232,7 +223,7 @@ def describe(workdir, command: str, deterministic: bool, strategy: tf.distribute
     Warns where the resumed run cannot end in the bits of an unbroken one.
     """
     now = {"started": time.time(), "command": command, "deterministic": deterministic, **environment(strategy)}
-    before = read_json(pathlib.Path(workdir) / "run.json")
+    before = read_object(pathlib.Path(workdir) / "run.json")
     if not before or not checkpoints.latest(pathlib.Path(workdir) / "checkpoints"):
         return {**now, "resumed": 0}
     for name in ("deterministic", "replicas"):
@@ -277,7 +268,7 @@ def _settings(folder: pathlib.Path) -> dict:
     path = folder / "config.json"
     if not path.is_file():
         return {}
-    content = read_json(path)
+    content = read_object(path)
     wrong = _wrong(content)
     if wrong:
         raise UserError(f"{path} is damaged: {wrong}; restore the file, or use another folder")
