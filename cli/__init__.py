@@ -8,6 +8,7 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -15,7 +16,7 @@ import traceback
 from absl import flags
 
 from ..errors import EXIT_CODES, StorageError, UserError
-from .command import Command, without_config
+from .command import Command, last_lists, without_config
 
 # Verb -> its file, in the order in which they are listed.
 VERBS = {
@@ -118,9 +119,14 @@ def command_of(name: str) -> Command:
 
 
 def _given(arguments: list[str], flag: str) -> list[str]:
-    """The values of a list flag, before flags can be parsed."""
-    found = [argument.split("=", 1)[1] for argument in arguments if argument.startswith(f"--{flag}=")]
-    return [value for part in found for value in part.split(",") if value]
+    """The values of a list flag, before flags can be parsed; as with any flag the last one counts."""
+    found: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument == "--":
+            break
+        if match := re.fullmatch(rf"--?{flag}(?:=(.*))?", argument, re.DOTALL):
+            found = (following if match.group(1) is None else match.group(1)).split(",")
+    return [value for value in found if value]
 
 
 def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[str]:
@@ -128,7 +134,7 @@ def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[
     try:
         command.define(values, argv)
         if "config" in values:
-            argv = without_config(argv)[1]  # What it says is in `values` already.
+            argv = last_lists(without_config(argv)[1], values["config"].value)  # What it names is in `values` already.
         return values(argv)[1:]
     except flags.Error as error:
         raise UserError(" ".join(str(error).split())) from None

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib.machinery
 import importlib.util
+import inspect
 import os
 import pathlib
 import sys
@@ -47,11 +48,16 @@ def config_path(name: str) -> tuple[pathlib.Path, str]:
         if ("/" in path or path.endswith(".py")) and os.path.isfile(path):
             return pathlib.Path(path), text[end + 1 :]
     plain, _, argument = text.partition(":")
+    if plain in configs.names():
+        return configs.FOLDER / f"{plain}.py", argument
+    ours = f"one of {', '.join(configs.names())}"
+    if os.path.isdir(text):
+        raise UserError(f"config {text} is a folder; expected a Python file with a function get_config, or {ours}")
     if "/" in plain or plain.endswith(".py"):
         raise UserError(f"no such config file: {plain}")
-    if plain not in configs.names():
-        raise UserError(f"no config '{plain}'; the package has {', '.join(configs.names())}, or give a file")
-    return configs.FOLDER / f"{plain}.py", argument
+    raise UserError(
+        f"no config '{plain}'; expected {ours}, or a Python file with a function get_config, as ./{plain}.py"
+    )
 
 
 def config(
@@ -242,6 +248,10 @@ def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
         spec.loader.exec_module(module)
         if not callable(getattr(module, "get_config", None)):
             raise UserError(f"{path}: has no function get_config; it must return what `reverie.config` does")
+        if argument and not inspect.signature(module.get_config).parameters:
+            raise UserError(
+                f"config {path.stem}:{argument}: {path.stem} has no variants; write it without ':{argument}'"
+            )
         found = module.get_config(argument) if argument else module.get_config()
     except UserError:
         raise
