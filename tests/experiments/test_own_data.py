@@ -189,3 +189,41 @@ def test_columns_of_any_name_are_heads(tmp_path):
     assert all(f"accuracy_{head}" in numbers for head in heads)
     again = reverie.load(run.export(lite=()))
     assert np.array_equal(again.classify(data[0])["1_label"], answers["1_label"])
+
+
+def _of_other_sizes(kind: str, place) -> str:
+    """A source whose test images are 10x10 where its training images are 8x8."""
+    if kind == "npz":
+        draw = np.random.default_rng(0)
+        train, test = (draw.integers(0, 256, (n, side, side, 3), np.uint8) for n, side in ((12, 8), (4, 10)))
+        labels = np.arange(12) % 2
+        np.savez(place / "set.npz", x_train=train, y_train=labels, x_test=test, y_test=labels[:4])
+        return f"{place}/set.npz"
+    for split, side in (("train", 8), ("test", 10)):
+        for label in ("cat", "dog"):
+            for number in range(6):
+                save(place / split / label / f"{number}.png", np.full((side, side, 3), 20 * number, np.uint8))
+    return f"folder:{place}"
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_test_images_of_another_size_are_refused_before_the_first_step_and_told_by_data_check(kind, tmp_path, capsys):
+    source, workdir = _of_other_sizes(kind, tmp_path), tmp_path / "run"
+    with pytest.raises(UserError, match=r"(are 10x10x3, but the model takes 8x8x3|not of size 8x8).*resize"):
+        reverie.train("xcov_mnist", workdir, data=source, overrides=settings())
+    assert not workdir.exists()
+    assert main(["reverie", "data", "check", source]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "of another size than the training images" in line]
+    assert len(said) == 1 and said[0].startswith("  test: ") and "10x10" in said[0] and "data.resize" in said[0]
+    # What the line says is right.
+    run = reverie.train("xcov_mnist", workdir, data=source, overrides=settings(**{"data.resize": "crop"}))
+    assert run.outcome.step == 4 and run.evaluate()
+    assert main(["reverie", "data", "check", source, "--resize=crop"]) == 0
+    assert "of another size" not in capsys.readouterr().out
+
+
+def test_a_set_without_test_images_still_trains(tmp_path):
+    train = np.zeros((12, 8, 8, 3), np.uint8), np.arange(12) % 2
+    np.savez(tmp_path / "set.npz", x_train=train[0], y_train=train[1])
+    rules = settings(**{"data.test_fraction": 0.0})
+    assert reverie.train("xcov_mnist", tmp_path / "run", data=f"{tmp_path}/set.npz", overrides=rules).outcome.step == 4
