@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..export import GraphModel, LiteModel
 from ..stored import read_object
 from . import arguments
-from .endpoints import Endpoints, check_ranges
+from .endpoints import Endpoints, check_ranges, names_of_heads
 
 # What a run answers, and exported files do not.
 _OF_RUNS = ("config", "evaluate", "export", "family", "kind", "model", "outcome", "report", "step")
@@ -65,7 +65,9 @@ class Exported(_Files):
 
     @property
     def class_names(self) -> Mapping[str, Sequence[str]]:
-        return self.metadata.get("class_names", {})
+        # Of several heads in the order of the model's outputs; versions of earlier releases lack those without names.
+        heads = self.metadata.get("config", {}).get("model", {}).get("heads") or {}
+        return names_of_heads(self.metadata.get("class_names", {}), sorted(heads))
 
     @property
     def attributes(self) -> Any:

@@ -106,6 +106,7 @@ def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
     named = () if classes else tuple(
         f"Classes of `{head}`: {', '.join(f'{number} {name}' for number, name in enumerate(names))}."
         for head, names in run.class_names.items()
+        if names
     )  # fmt: skip
     lines = (*order, *named, *run.family.legend(model.config))
     if "compose" in model.signatures():

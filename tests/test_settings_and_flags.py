@@ -75,7 +75,7 @@ def train(place, tmp_path):
         ("--config.schedule.name=steps --config.schedule.boundaries=('a',)", "schedule.boundaries is ('a',)"),
         ("--config.data.source=", "data source is empty"),
         ("--config.data.source=folder:", "data source 'folder:' says no place; expected folder:DIR"),
-        ("--config.optimizer.name=adamm", "optimizer is 'adamm'; expected sgd"),
+        ("--config.optimizer.name=adamm", "optimizer.name is 'adamm'; expected sgd"),
         ("--config.model.family=xcof", "model.family is 'xcof'; expected one of"),
         ("--config.train.steps=5 --config.train.epochs=2", "train.steps is 5 and train.epochs is 2; give one of them"),
         ("--config.optimizer.rho=many", "rho=many"),

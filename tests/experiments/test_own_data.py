@@ -227,3 +227,49 @@ def test_a_set_without_test_images_still_trains(tmp_path):
     np.savez(tmp_path / "set.npz", x_train=train[0], y_train=train[1])
     rules = settings(**{"data.test_fraction": 0.0})
     assert reverie.train("xcov_mnist", tmp_path / "run", data=f"{tmp_path}/set.npz", overrides=rules).outcome.step == 4
+
+
+def _named_and_nameless(heads: tuple[str, str], named: str):
+    """Pixels whose halves say two classes each; only one label column has names."""
+    columns = np.stack([np.arange(24) % 2, np.arange(24) // 2 % 3], axis=1)
+    images = np.zeros((24, 8, 8, 3), np.uint8)
+    images[:, :, :4] += (100 * columns[:, 0, None, None, None]).astype(np.uint8)
+    images[:, :, 4:] += (80 * columns[:, 1, None, None, None]).astype(np.uint8)
+    labels = dict(zip(heads, columns.T, strict=True))
+    names = ("off", "on") if named == heads[0] else ("low", "mid", "top")
+    return pipelines.give((images, labels), class_names={named: names})
+
+
+@pytest.mark.parametrize(("named", "label", "number"), [("angle", "on", [1, 2]), ("light", "mid", [0, 1])])
+def test_of_two_heads_the_named_one_takes_names_and_the_other_numbers(named, label, number, tmp_path, capsys):
+    source, heads = _named_and_nameless(("angle", "light"), named), {"angle": 2, "light": 3}
+    sizes = {"model.heads": heads}
+    rules = {key: value for key, value in settings(**sizes).items() if key != "model.heads.label"}
+    run = reverie.train("xcov_mnist", tmp_path / "run", data=source, overrides=rules)
+    version = reverie.load(run.export(lite=()).folder)
+    wanted = [label, number[1]] if named == "angle" else [number[0], label]
+    for model in (run, version):
+        assert list(model.class_names) == ["angle", "light"] and sum(map(bool, model.class_names.values())) == 1
+        for asked in (wanted, [str(part) for part in wanted], number):
+            assert model.generate(2, asked)["label"].tolist() == [number, number]
+        # A name of the one head is none of the other, which says that it has no names.
+        with pytest.raises(UserError, match="is no class of this model; its classes have no names, give their numbers"):
+            model.generate(2, [label, label])
+    asked = f"--label={':'.join(map(str, wanted))}"
+    assert main(["reverie", "generate", f"--model={version.folder}", asked, f"--out={tmp_path}/a.png"]) == 0
+    card = (version.folder / "MODEL_CARD.md").read_text()
+    assert f"Classes of `{named}`: 0 " in card and card.count("Classes of `") == 1
+    assert run.evaluate() and (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_version_of_an_earlier_release_keeps_its_heads_apart(tmp_path):
+    source = _named_and_nameless(("angle", "light"), "light")
+    rules = {key: value for key, value in settings().items() if key != "model.heads.label"}
+    run = reverie.train(
+        "xcov_mnist", tmp_path, data=source, overrides={**rules, "model.heads": {"angle": 2, "light": 3}}
+    )
+    folder = run.export(lite=()).folder
+    said = json.loads((folder / "metadata.json").read_text())
+    said["class_names"] = {"light": ["low", "mid", "top"]}  # As they were written without the heads that have none.
+    (folder / "metadata.json").write_text(json.dumps(said))
+    assert reverie.load(folder).generate(1, [1, "top"])["label"].tolist() == [[1, 2]]
