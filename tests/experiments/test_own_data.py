@@ -10,6 +10,7 @@ from reverie import pipelines
 from reverie.cli import main
 from reverie.errors import UserError
 from reverie.experiments import class_numbers
+from reverie.experiments.encoding import Codes
 
 from ..inputs.corpus import PICTURES, picture, save, two_classes
 from ..inputs.test_corpus import TINY, run, two_classes_npz
@@ -197,6 +198,7 @@ def _of_other_sizes(kind: str, place) -> str:
         draw = np.random.default_rng(0)
         train, test = (draw.integers(0, 256, (n, side, side, 3), np.uint8) for n, side in ((12, 8), (4, 10)))
         labels = np.arange(12) % 2
+        place.mkdir()
         np.savez(place / "set.npz", x_train=train, y_train=labels, x_test=test, y_test=labels[:4])
         return f"{place}/set.npz"
     for split, side in (("train", 8), ("test", 10)):
@@ -208,7 +210,7 @@ def _of_other_sizes(kind: str, place) -> str:
 
 @pytest.mark.parametrize("kind", ["npz", "folder"])
 def test_test_images_of_another_size_are_refused_before_the_first_step_and_told_by_data_check(kind, tmp_path, capsys):
-    source, workdir = _of_other_sizes(kind, tmp_path), tmp_path / "run"
+    source, workdir = _of_other_sizes(kind, tmp_path / "set"), tmp_path / "run"
     with pytest.raises(UserError, match=r"(are 10x10x3, but the model takes 8x8x3|not of size 8x8).*resize"):
         reverie.train("xcov_mnist", workdir, data=source, overrides=settings())
     assert not workdir.exists()
@@ -260,6 +262,20 @@ def test_of_two_heads_the_named_one_takes_names_and_the_other_numbers(named, lab
     card = (version.folder / "MODEL_CARD.md").read_text()
     assert f"Classes of `{named}`: 0 " in card and card.count("Classes of `") == 1
     assert run.evaluate() and (tmp_path / "run" / "report.html").is_file()
+
+
+def test_one_head_of_several_columns_keeps_the_names_of_its_own_column():
+    images = pipelines.read(_named_and_nameless(("angle", "light"), "light"), test_fraction=0.0)
+    assert pipelines.for_heads(images, {"angle": 2}).class_names.get("angle", ()) == ()
+    assert pipelines.for_heads(images, {"light": 3}).class_names["light"] == ("low", "mid", "top")
+
+
+def test_codes_of_two_columns_say_whose_names_there_are(tmp_path):
+    codes = {"features": np.zeros((2, 3), np.float32)}
+    both = Codes(codes, np.zeros((2, 2), np.int32), class_names={"light": ("low", "mid", "top")})
+    assert set(np.load(both.save(tmp_path / "both.npz"))) == {"features", "label", "class_names_light"}
+    one = Codes(codes, np.zeros(2, np.int32), class_names={"light": ("low", "mid", "top")})
+    assert np.load(one.save(tmp_path / "one.npz"))["class_names"].tolist() == ["low", "mid", "top"]
 
 
 def test_a_version_of_an_earlier_release_keeps_its_heads_apart(tmp_path):
