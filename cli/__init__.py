@@ -3,19 +3,19 @@
 Each verb parses its flags, calls `experiments`, and prints. Exit codes are those of `errors.EXIT_CODES`.
 """
 
-import contextlib
 import errno
 import importlib
 import io
 import os
+import re
 import sys
-import tempfile
 import traceback
 
 from absl import flags
 
+from .. import quiet
 from ..errors import EXIT_CODES, StorageError, UserError
-from .command import Command, without_config
+from .command import Command, last_lists, without_config
 
 # Verb -> its file, in the order in which they are listed.
 VERBS = {
@@ -93,7 +93,8 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
         command.define(values, [name, *arguments])
         print(f"usage: reverie {name} {command.usage}\n\n{command.summary}\n{_flag_help(values)}")
         return 0
-    with _quiet_start("--debug" in arguments):
+    os.environ.setdefault(quiet.VARIABLE, "0" if "--debug" in arguments else "3")
+    with quiet.held_back(errors=False):
         import tensorflow  # noqa: F401  The slow import, once, where its log output can be held back.
     from ..experiments import plugins
 
@@ -118,9 +119,14 @@ def command_of(name: str) -> Command:
 
 
 def _given(arguments: list[str], flag: str) -> list[str]:
-    """The values of a list flag, before flags can be parsed."""
-    found = [argument.split("=", 1)[1] for argument in arguments if argument.startswith(f"--{flag}=")]
-    return [value for part in found for value in part.split(",") if value]
+    """The values of a list flag, before flags can be parsed; as with any flag the last one counts."""
+    found: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument == "--":
+            break
+        if match := re.fullmatch(rf"--?{flag}(?:=(.*))?", argument, re.DOTALL):
+            found = (following if match.group(1) is None else match.group(1)).split(",")
+    return [value for value in found if value]
 
 
 def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[str]:
@@ -128,7 +134,7 @@ def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[
     try:
         command.define(values, argv)
         if "config" in values:
-            argv = without_config(argv)[1]  # What it says is in `values` already.
+            argv = last_lists(without_config(argv)[1], values["config"].value)  # What it names is in `values` already.
         return values(argv)[1:]
     except flags.Error as error:
         raise UserError(" ".join(str(error).split())) from None
@@ -137,27 +143,6 @@ def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[
         raise UserError(f"unknown config key '{' '.join(message.split())}") from None
     except (TypeError, ValueError) as error:
         raise UserError(f"config: {' '.join(str(error).split())}") from None
-
-
-@contextlib.contextmanager
-def _quiet_start(debug: bool):
-    """Holds back what TensorFlow's libraries print while they load; shows it if loading fails."""
-    if debug:
-        yield
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryFile() as held:
-        kept = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _overview() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from absl import flags
 
 from ..errors import UserError
+from ..stored import flatten
 
 DEFAULT_CONFIG = "xcov_demo"
 
@@ -72,6 +73,7 @@ def config(values: flags.FlagValues, argv: list[str]) -> None:
     name = named[-1] if named else DEFAULT_CONFIG
     found = experiments.config(name)
     experiments.make_room(found, _overrides(rest))
+    rest = last_lists(rest, found)
     string("config_name", name, "What the config was named by.", values)
     config_flags.DEFINE_config_dict("config", found, text, flag_values=values, sys_argv=rest)
 
@@ -101,6 +103,35 @@ def without_config(argv: list[str]) -> tuple[list[str], list[str]]:
         else:
             rest.append(argument)
     return named, rest
+
+
+def last_lists(argv: list[str], found: Any) -> list[str]:
+    """The arguments without overrides of a list that a later one replaces: of every setting the last one counts.
+
+    Several overrides of one list would be joined to one list.
+
+    Args:
+      argv: without --config itself.
+      found: the config.
+
+    Example:
+      >>> import reverie
+      >>> last_lists(["--config.model.encoder=1,2", "--config.model.encoder=3"], reverie.config("xcov_demo"))
+      ['--config.model.encoder=3']
+    """
+    lists = {key for key, value in flatten(found.to_dict()).items() if isinstance(value, tuple | list)}
+    kept: list[tuple[str, list[str]]] = []
+    left = list(argv)
+    while left:
+        argument = left.pop(0)
+        if argument == "--":
+            kept.append(("", [argument, *left]))
+            break
+        match = re.fullmatch(r"--?config\.([^=]+)(=.*)?", argument, re.DOTALL)
+        key = match.group(1) if match and match.group(1) in lists else ""
+        value = [left.pop(0)] if match and key and match.group(2) is None and left else []
+        kept = [*(entry for entry in kept if not key or entry[0] != key), (key, [argument, *value])]
+    return [argument for _, arguments in kept for argument in arguments]
 
 
 def _overrides(argv: list[str]) -> dict[str, str]:

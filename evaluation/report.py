@@ -13,6 +13,9 @@ from . import collapse, pictures
 from .contract import of_family
 from .numbers import read_numbers
 
+_NO_DATE = "date unknown"
+# Entries of run.json that are seconds since 1970.
+_MOMENTS = ("started", "finished")
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
@@ -51,9 +54,9 @@ def write(workdir) -> pathlib.Path:
         _curves(folder),
         _table("Numbers", numbers, "Measured by <code>reverie evaluate</code> on the test images."),
         _exports(folder),
-        _table("Data", read_object(folder / "data.json")),
+        _table("Data", _told(read_object(folder / "data.json"))),
         _table("Settings", flatten(config)),
-        _table("Machine and versions", flatten(run)),
+        _table("Machine and versions", _told(run)),
     ]
     content = page(folder.resolve().name, body)
     path = folder / "report.html"
@@ -94,11 +97,25 @@ def _summary(config: dict, run: dict) -> str:
     return ", ".join(parts)
 
 
+def _told(content: dict) -> dict:
+    """What a file says to a person: entries that are empty are left out, moments are dates, lists are written out."""
+    said = {}
+    for name, value in flatten(content).items():
+        if name in _MOMENTS:
+            date = _day(value if _is_number(value) else None)
+            said |= {} if date == _NO_DATE else {name: date}
+        elif isinstance(value, list | tuple) and not any(isinstance(item, dict | list | tuple) for item in value):
+            said |= {name: ", ".join(map(str, value))} if value else {}
+        elif value not in (None, "", [], (), {}):
+            said[name] = value
+    return said
+
+
 def _day(when: float | None) -> str:
     try:
-        return datetime.datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M") if when else "date unknown"
+        return datetime.datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M") if when else _NO_DATE
     except (OverflowError, OSError, ValueError):  # No moment of any calendar.
-        return "date unknown"
+        return _NO_DATE
 
 
 def _entry(config: dict, name: str, setting: str) -> str:

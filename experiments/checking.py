@@ -1,7 +1,7 @@
 """What a source of images was understood to be, for a person to read before anything is trained on it."""
 
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,24 @@ def check_source(
         raise UserError(f"{source}: has no {missing[0]} split, only {', '.join(sets) or 'none'}")
     for split, images in sets.items():
         yield from _of_split(split, images)
+        usual = _sizes(sets["train"]) if "train" in sets else _sizes(images)
+        other = {size: count for size, count in _sizes(images).items() if size not in usual}
+        if other and settings.get("resize", RESIZE_MODES[0]) == RESIZE_MODES[0]:
+            yield (
+                f"  {split}: of another size than the training images, {_listed(other)}; "
+                "training refuses that, unless data.resize brings all of them to one size"
+            )
     if tuple(sets) == ("train",) and not splits:
         yield "no validation or test images of its own: training holds some out (data.test_fraction)"
 
 
+def _sizes(images: pipelines.Images) -> Mapping[str, int]:
+    """Size -> how many images: of files as they are, of arrays as all of them are."""
+    return images.found_shapes or {"x".join(map(str, images.shape)): len(images)}
+
+
 def _of_split(split: str, images: pipelines.Images) -> Iterator[str]:
-    sizes = images.found_shapes or {"x".join(map(str, images.shape)): len(images)}
+    sizes = _sizes(images)
     yield f"{split}: {len(images):,} images of {_listed(sizes) if len(sizes) > 1 else next(iter(sizes))}"
     columns = images.labels.reshape(len(images), -1)
     for head, column in zip(images.head_names, columns.T, strict=False):

@@ -23,7 +23,7 @@ from .. import pipelines
 from ..errors import UserError
 from ..evaluation import continual as measures
 from ..evaluation import pictures, report
-from ..stored import whole_file
+from ..stored import read_object, whole_file
 from ..training import run_folder, signals
 from . import arguments
 from . import plugins as plugin_files
@@ -133,7 +133,7 @@ def compare(
     flags = [f"--config.{key}={value!r}" if isinstance(value, tuple) else f"--config.{key}={value}"
              for key, value in given.items()]  # fmt: skip
     settings = {"config": pathlib.Path(path).name, "scenario": scenario, "overrides": sorted(flags)}
-    before = run_folder.read_json(folder / "settings.json")
+    before = read_object(folder / "settings.json")
     if before and before != settings:
         raise UserError(f"{folder} holds a comparison with other settings ({before}); use a new --workdir")
     run_folder.write_json(folder / "settings.json", settings)
@@ -184,7 +184,7 @@ def _check_recipes(config: str, methods: Sequence[str], scenario: str) -> None:
 
 
 def _done(place: pathlib.Path) -> bool:
-    description = run_folder.read_json(place / "run.json")
+    description = read_object(place / "run.json")
     return "finished" in description and description.get("signal") is None
 
 
@@ -250,7 +250,7 @@ def collect(folder: pathlib.Path, methods: Sequence[str], seeds: Sequence[int]) 
         for seed in seeds:
             place = folder / method / f"seed_{seed}"
             if _done(place):
-                history, description = read_history(place), run_folder.read_json(place / "run.json")
+                history, description = read_history(place), read_object(place / "run.json")
                 numbers = measures.summary(history.accuracy, history.initial)
                 rate = description["examples_per_second"]
                 rows.append({"method": method, "seed": seed, "seconds": description["seconds"],

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib.machinery
 import importlib.util
+import inspect
 import os
 import pathlib
 import sys
@@ -15,6 +16,7 @@ from ml_collections import config_dict
 
 from .. import configs, models
 from ..errors import UserError, first_line
+from ..stored import flatten
 from ..training import optimizers
 from ..training.phases import LoopSettings, TrainSettings
 from . import arguments
@@ -46,11 +48,16 @@ def config_path(name: str) -> tuple[pathlib.Path, str]:
         if ("/" in path or path.endswith(".py")) and os.path.isfile(path):
             return pathlib.Path(path), text[end + 1 :]
     plain, _, argument = text.partition(":")
+    if plain in configs.names():
+        return configs.FOLDER / f"{plain}.py", argument
+    ours = f"one of {', '.join(configs.names())}"
+    if os.path.isdir(text):
+        raise UserError(f"config {text} is a folder; expected a Python file with a function get_config, or {ours}")
     if "/" in plain or plain.endswith(".py"):
         raise UserError(f"no such config file: {plain}")
-    if plain not in configs.names():
-        raise UserError(f"no config '{plain}'; the package has {', '.join(configs.names())}, or give a file")
-    return configs.FOLDER / f"{plain}.py", argument
+    raise UserError(
+        f"no config '{plain}'; expected {ours}, or a Python file with a function get_config, as ./{plain}.py"
+    )
 
 
 def config(
@@ -204,7 +211,7 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
     for section in sections:
         node = node.get(section) if isinstance(node, ml_collections.ConfigDict) else None
     if not isinstance(node, ml_collections.ConfigDict) or last not in node:
-        close = difflib.get_close_matches(key, _flat(found), n=1)
+        close = difflib.get_close_matches(key, [*found, *flatten(found.to_dict())], n=1)
         raise UserError(f"unknown config key '{key}'" + (f"; nearest: {close[0]}" if close else ""))
     if isinstance(value, Mapping) and isinstance(node[last], ml_collections.ConfigDict):
         with node.unlocked():
@@ -225,15 +232,6 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
         raise UserError(f"config: {key} is {value!r}: {' '.join(str(error).split())}") from None
 
 
-def _flat(section: ml_collections.ConfigDict, prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, value in section.items():
-        keys.append(f"{prefix}{name}")
-        if isinstance(value, ml_collections.ConfigDict):
-            keys += _flat(value, f"{prefix}{name}.")
-    return keys
-
-
 def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
     """What a config file's `get_config` returns, checked.
 
@@ -250,6 +248,10 @@ def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
         spec.loader.exec_module(module)
         if not callable(getattr(module, "get_config", None)):
             raise UserError(f"{path}: has no function get_config; it must return what `reverie.config` does")
+        if argument and not inspect.signature(module.get_config).parameters:
+            raise UserError(
+                f"config {path.stem}:{argument}: {path.stem} has no variants; write it without ':{argument}'"
+            )
         found = module.get_config(argument) if argument else module.get_config()
     except UserError:
         raise
@@ -280,7 +282,7 @@ def _check(found: Any, where: str) -> None:
     advice = "start from reverie.configs.defaults.get_config(FAMILY)"
     if not isinstance(found, ml_collections.ConfigDict):
         raise UserError(f"{where}: get_config returned {type(found).__name__}, not a ConfigDict; {advice}")
-    entries = set(_flat(found))
+    entries = flatten(found.to_dict())
     lacking = [key for key in _NEEDED if key not in entries]
     if lacking:
         shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")

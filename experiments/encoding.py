@@ -49,7 +49,8 @@ class Codes:
         place = output_file(path, ".npz")
         arrays: dict[str, Any] = {} if self.names is None else {"filename": self.names}
         for column, names in self.class_names.items():
-            arrays["class_names" if len(self.class_names) == 1 else f"class_names_{column}"] = np.asarray(names)
+            if names:
+                arrays["class_names" if self.labels.ndim == 1 else f"class_names_{column}"] = np.asarray(names)
         arrays |= self.codes
         with whole_file(place) as temporary, temporary.open("wb") as stream:
             np.savez(stream, label=self.labels, **arrays)

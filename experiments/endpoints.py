@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Endpoints(abc.ABC):
 
     @property
     def class_names(self) -> Mapping[str, Sequence[str]]:
-        """Head -> the names of its classes in label order; without the heads whose classes have none."""
+        """Head -> the names of its classes in label order. Of several heads each is there, () where it has none."""
         return {}
 
     @property
@@ -215,12 +215,27 @@ class Endpoints(abc.ABC):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def names_of_heads(known: Mapping[str, Sequence[str]], heads: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """Class names of every head in the order of the label's columns, () where a head's classes have none.
+
+    Args:
+      known: head -> names, without those that have none.
+      heads: of the model, in order. A single head takes whatever there is: its column may be called otherwise.
+
+    Example:
+      >>> names_of_heads({"pose": ("left", "right")}, ["light", "pose"])
+      {'light': (), 'pose': ('left', 'right')}
+    """
+    heads = list(heads)
+    return {head: tuple(known.get(head, ())) for head in heads} if len(heads) > 1 else known
+
+
 def class_numbers(label: Any, class_names: Mapping[str, Sequence[str]]) -> np.ndarray:
     """Labels as numbers.
 
     Args:
       label: numbers or names, [], [n] or [n, heads].
-      class_names: head -> names in label order; heads in the order of the columns.
+      class_names: head -> names in label order, () where it has none; heads in the order of the columns.
 
     Returns:
       integers of the same shape.

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from ..errors import UserError
 from ..export import GraphModel, LiteModel
-from ..training import run_folder
+from ..stored import read_object
 from . import arguments
-from .endpoints import Endpoints, check_ranges
+from .endpoints import Endpoints, check_ranges, names_of_heads
 
 # What a run answers, and exported files do not.
 _OF_RUNS = ("config", "evaluate", "export", "family", "kind", "model", "outcome", "report", "step")
@@ -61,11 +61,13 @@ class Exported(_Files):
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """What metadata.json says of the version."""
-        return run_folder.read_json(self.folder / "metadata.json")
+        return read_object(self.folder / "metadata.json")
 
     @property
     def class_names(self) -> Mapping[str, Sequence[str]]:
-        return self.metadata.get("class_names", {})
+        # Of several heads in the order of the model's outputs; versions of earlier releases lack those without names.
+        heads = self.metadata.get("config", {}).get("model", {}).get("heads") or {}
+        return names_of_heads(self.metadata.get("class_names", {}), sorted(heads))
 
     @property
     def attributes(self) -> Any:

@@ -93,6 +93,11 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
     batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
     if batch_size < 1 or batch_size % replicas:
         raise UserError(f"train.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)")
+    if batch_size > len(images):
+        raise UserError(
+            f"train.batch_size is {batch_size}, but {images.name} holds only {len(images)} images; expected "
+            f"{len(images)} or less"
+        )
     able = models.family(config.model.family).capabilities
 
     def stream(first_step, input_context):
@@ -119,7 +124,10 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
 
     parts = model.parts if Capability.PARTS in able and config.model.memory_saving else None
     if parts and config.train.ema_decay:
-        raise UserError("memory_saving cannot keep a moving average of the weights; set train.ema_decay to 0")
+        raise UserError(
+            f"train.ema_decay is {config.train.ema_decay:g}, but model.memory_saving keeps no moving average of the "
+            "weights; expected 0"
+        )
     return Phase(
         name=config.model.family,
         steps=total_steps(config, len(images)),

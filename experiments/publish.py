@@ -15,6 +15,7 @@ from ..export import lite as lite_files
 from ..models import Capability
 from ..pipelines import served_files
 from ..pipelines.picture import Look
+from ..stored import read_object
 from ..training import run_folder
 from . import arguments
 from .run import Run
@@ -70,7 +71,7 @@ def publish(
         model.choose(evaluation)
     provenance = Provenance(
         reverie=__version__,
-        config=run_folder.read_json(run.folder / "config.json"),
+        config=read_object(run.folder / "config.json"),
         step=run.step,
         evaluation=evaluation,
         environment=run_folder.environment(),
@@ -105,6 +106,7 @@ def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
     named = () if classes else tuple(
         f"Classes of `{head}`: {', '.join(f'{number} {name}' for number, name in enumerate(names))}."
         for head, names in run.class_names.items()
+        if names
     )  # fmt: skip
     lines = (*order, *named, *run.family.legend(model.config))
     if "compose" in model.signatures():

@@ -68,6 +68,19 @@ def read_images(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pi
     return {split: pipelines.for_heads(images, heads) for split, images in sets.items()} if heads else sets
 
 
+def check_test_images(config: ml_collections.ConfigDict) -> None:
+    """Refuses before training what the evaluation would refuse after it: test images that do not fit the model.
+
+    Those that are held out of the training images are as these are; only a source's own are read.
+
+    Raises:
+      UserError: they cannot be read, are of another size, or have labels that the model does not know.
+    """
+    settings = config.data.to_dict()
+    if "test" in pipelines.own_splits(**settings):
+        read_images(config, "test")
+
+
 def read_streams(config: ml_collections.ConfigDict, *splits: str) -> dict[str, pipelines.Stream]:
     """The config's data as streams of tasks; the training images are read in any case, they fix the classes.
 

@@ -15,10 +15,11 @@ from ..evaluation import report
 from ..evaluation.symbols import imagined
 from ..export import Published
 from ..models import Capability
+from ..stored import read_object
 from ..training import checkpoints, run_folder, stages
 from ..training.loop import Outcome
 from . import arguments
-from .endpoints import Endpoints, check_ranges
+from .endpoints import Endpoints, check_ranges, names_of_heads
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, kind_of
 
@@ -130,7 +131,8 @@ class Run(Endpoints):
 
     @functools.cached_property
     def class_names(self) -> Mapping[str, Sequence[str]]:
-        return run_folder.read_json(self.folder / "data.json").get("classes", {})
+        known = read_object(self.folder / "data.json").get("classes", {})
+        return names_of_heads(known, self.family.heads(self.config.model))
 
     @property
     def attributes(self) -> Any:

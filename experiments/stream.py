@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..evaluation import EvaluationData, of_family, pictures
 from ..evaluation import continual as measures
 from ..evaluation.contract import StreamEvaluation
+from ..stored import read_object
 from ..training import checkpoints, continual, run_folder
 from ..training.loop import Watch, plan
 from .kinds import Prepared, Sample
@@ -118,7 +119,7 @@ def _learned(stream: pipelines.Stream, met: int) -> pipelines.Images:
 
 def read_history(workdir: pathlib.Path) -> measures.History:
     """What tasks.json says; an empty history where there is none."""
-    content = run_folder.read_json(workdir / "tasks.json")
+    content = read_object(workdir / "tasks.json")
     known = {field.name for field in dataclasses.fields(measures.History)}
     return measures.History(**{name: value for name, value in content.items() if name in known})
 

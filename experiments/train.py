@@ -18,7 +18,7 @@ from . import arguments
 from .configs import config as make_config
 from .configs import named_overrides, override_all
 from .kinds import kind_of
-from .reading import naming_damage
+from .reading import check_test_images, naming_damage
 from .run import Run
 
 
@@ -87,6 +87,7 @@ def run_training(
     kind = kind_of(config)
     run_folder.inherit(workdir, config)
     read = kind.settle(config)
+    check_test_images(config)
     # Of an asynchronous run this is the chief; workers and parameter servers do not come here.
     with cluster.lost_processes(chosen):
         agreement = Agreement(chosen)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import ParityError, UserError, first_line
+from ..quiet import held_back
 from .saved_model import write_plain
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
@@ -83,7 +84,7 @@ def _convert(saved_model: str, signature: str, variant: str, examples: dict) -> 
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), held_back():
         # The converter's own calibrator still uses tf.lite.Interpreter and warns that it will move.
         warnings.simplefilter("ignore")
         return converter.convert()
@@ -118,7 +119,9 @@ class LiteModel:
         if not pathlib.Path(path).is_file():
             raise UserError(f"no such file: {path}")
         try:
-            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
+            with held_back():
+                self._interpreter = interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{path}: not a LiteRT file ({error})") from None
         self.signature = next(iter(self._interpreter.get_signature_list()))

@@ -15,7 +15,7 @@ class Provenance:
       evaluation: numbers on test images by name; None or empty where nothing was measured.
       environment: of the run: versions, device.
       classes: what label k stands for is the k-th; empty where labels stand for themselves.
-      class_names: head -> names of its classes in label order; without heads whose classes have none.
+      class_names: head -> names of its classes in label order; empty or left out where its classes have none.
       legend: lines of the card, Markdown, that say what labels or symbols mean; made by whoever knows the family.
 
     Example:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import keras
 
 from ..errors import UserError
+from ..stored import flatten
 from . import settings as settings_module
 from .contract import Family
 
@@ -87,7 +88,31 @@ def build(content: Mapping[str, Any], seed: int = 0) -> keras.Model:
         return chosen.build(settings_module.read(chosen.settings, content))
     except (ValueError, TypeError) as error:
         reason = inspect.cleandoc(str(error)).splitlines()[0]
-        raise UserError(f"model settings of family '{chosen.name}': {reason}") from error
+        raise UserError(f"model settings of family '{chosen.name}': {_named(chosen, content, reason)}") from error
+
+
+def _named(chosen: Family, content: Mapping[str, Any], reason: str) -> str:
+    """The reason why a model cannot be built, with the setting that it is about.
+
+    Layers name their own arguments, which need not be called as the setting is. The setting is the one without which
+    the model can be built.
+    """
+    usual, given = flatten(settings_module.section(chosen.settings)), flatten(content)
+    if any(re.search(rf"\b{re.escape(name.rpartition('.')[2])}(=| is | are )", reason) for name in given):
+        return reason
+    for name in [name for name, value in given.items() if name in usual and value != usual[name]]:
+        entries = dict(content)
+        around: Any = entries
+        *sections, last = name.split(".")
+        for section in sections:
+            around[section] = around = dict(around[section])
+        around[last] = usual[name]
+        try:
+            chosen.build(settings_module.read(chosen.settings, entries))
+        except (ValueError, TypeError):
+            continue
+        return f"model.{name} is {given[name]!r}; expected a value like {usual[name]!r} ({reason})"
+    return reason
 
 
 def complete(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import importlib
 _HOMES = {
     "batching": ("batches", "dataset", "drawn", "in_order", "rows"),
     "image_set": ("UNLABELED", "Images", "Skipped", "for_heads", "from_arrays"),
-    "reading": ("damage", "read", "read_splits"),
+    "reading": ("damage", "own_splits", "read", "read_splits"),
     "settings": ("data_settings",),
     "sources.contract": ("Option", "Request", "Source"),
     "sources.given": ("give",),
@@ -43,6 +43,7 @@ __all__ = [
     "from_arrays",
     "give",
     "in_order",
+    "own_splits",
     "parse_source",
     "read",
     "read_splits",

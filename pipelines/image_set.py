@@ -344,6 +344,8 @@ def for_heads(images: Images, heads: Mapping[str, int]) -> Images:
                 f"{len(np.unique(column[column >= 0]))} classes, the largest label is {column.max()}: set "
                 f"--config.model.heads.{head}={column.max() + 1}, or number the labels anew"
             )
-    names = dict(zip(heads, images.class_names.values(), strict=False)) if len(heads) == 1 else images.class_names
+    names = images.class_names
+    if columns.shape[1] == 1:  # A single column serves a head of any name.
+        names = dict(zip(heads, names.values(), strict=False))
     labels = picked[:, 0] if len(heads) == 1 else picked
     return dataclasses.replace(images, labels=labels, head_names=tuple(heads), class_names=names)

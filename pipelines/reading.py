@@ -15,7 +15,7 @@ from .holdout import carve
 from .image_set import Images
 from .picture import in_channels
 from .settings import request_for
-from .sources.contract import SPLITS
+from .sources.contract import SPLITS, Request, Source
 from .sources.registry import find_source, parse_source
 
 
@@ -67,9 +67,7 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
     for split in splits:
         if split not in SPLITS:
             raise UserError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
-    kind, place = parse_source(source)
-    reader = find_source(kind)
-    request = request_for(reader, settings)
+    reader, place, request = _asked(source, settings)
     if request.image_shape is None and reader.needs_shape:
         raise UserError(f"{source}: set image_shape, for example (64, 64, 3)")
     own = reader.splits(place, request)
@@ -100,6 +98,30 @@ def damage(source: str) -> str:
     """
     parsed = parse_source(source)
     return find_source(parsed.kind).damage(parsed.place)
+
+
+def own_splits(source: str, **settings: Any) -> tuple[str, ...]:
+    """The splits that a source brings itself; the others are held out of its "train".
+
+    Args:
+      source, **settings: see `read_splits`.
+
+    Raises:
+      UserError: as `read_splits`.
+
+    Example:
+      >>> own_splits("mnist_sample")
+      ('train', 'test')
+    """
+    reader, place, request = _asked(source, settings)
+    return tuple(reader.splits(place, request))
+
+
+def _asked(source: str, settings: dict[str, Any]) -> tuple[Source, str, Request]:
+    """(the reader of a source, the place that it reads, what is asked of it)."""
+    kind, place = parse_source(source)
+    reader = find_source(kind)
+    return reader, place, request_for(reader, settings)
 
 
 def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:

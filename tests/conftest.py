@@ -16,6 +16,7 @@ tf.config.set_logical_device_configuration(
 from reverie.configs import defaults
 from reverie.experiments import StreamOfTasks
 from reverie.pipelines import from_arrays
+from reverie.stored import read_object
 from reverie.training import loop, run_folder, strategies
 
 from . import experiment
@@ -166,7 +167,7 @@ def run_stream(config, workdir, strategy: str = "one"):
     run_folder.write_json(folder / "data.json", run_folder.check_data(folder, made.data))
     context = loop.Context(made.model, experiment.loop_settings(config), chosen, folder, made.state)
     outcome = loop.train(context, made.phases, made.watch)
-    return made.model, outcome, run_folder.read_json(folder / "tasks.json"), made.state
+    return made.model, outcome, read_object(folder / "tasks.json"), made.state
 
 
 def run(config, workdir, strategy: str = "one", **watched):

@@ -176,7 +176,7 @@ class TestBadInput:
         assert "Did you mean: workdir" in refusal(capsys, "train", "--workdr=x")
         assert '"batch_size" instead of "batchsize"' in refusal(capsys, "train", work, "--config.train.batchsize=3")
         assert "batch_size=many" in refusal(capsys, "train", work, "--config.train.batch_size=many")
-        assert "no config 'xcov_minst'; the package has" in refusal(capsys, "train", work, "--config=xcov_minst")
+        assert "no config 'xcov_minst'; expected one of" in refusal(capsys, "train", work, "--config=xcov_minst")
         assert "no such config file" in refusal(capsys, "train", work, "--config=nowhere/mine.py")
         assert "--workdir must be given" in refusal(capsys, "train")
         assert "strategy is 'many'" in refusal(capsys, "train", work, "--strategy=many")

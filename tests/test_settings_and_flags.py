@@ -75,7 +75,7 @@ def train(place, tmp_path):
         ("--config.schedule.name=steps --config.schedule.boundaries=('a',)", "schedule.boundaries is ('a',)"),
         ("--config.data.source=", "data source is empty"),
         ("--config.data.source=folder:", "data source 'folder:' says no place; expected folder:DIR"),
-        ("--config.optimizer.name=adamm", "optimizer is 'adamm'; expected sgd"),
+        ("--config.optimizer.name=adamm", "optimizer.name is 'adamm'; expected sgd"),
         ("--config.model.family=xcof", "model.family is 'xcof'; expected one of"),
         ("--config.train.steps=5 --config.train.epochs=2", "train.steps is 5 and train.epochs is 2; give one of them"),
         ("--config.optimizer.rho=many", "rho=many"),
@@ -279,4 +279,67 @@ def test_settings_in_python_are_held_to_the_same_limits(tiny_npz, tmp_path):
         LoopSettings(seed=-1)
     with pytest.raises(UserError, match="train.keep_checkpoints is 0; expected 1 to"):
         reverie.train(tiny_config(tiny_npz, keep_checkpoints=0), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("mistyped", "meant"), [("modle", "model"), ("train.step", "train.steps")])
+def test_an_unknown_key_is_answered_with_the_nearest_section_or_setting(mistyped, meant):
+    with pytest.raises(UserError, match=f"unknown config key '{mistyped}'; nearest: {meant}$"):
+        reverie.config("xcov_demo", {mistyped: {}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--config.model.encoder=1,2 --config.model.encoder=3", {"encoder": (3,), "decoder": (8,)}),
+        ("--config.model.encoder 1,2 --config.seed=4 --config.model.encoder (5,6)", {"encoder": (5, 6)}),
+        (
+            "--config.model.encoder=1 --config.model.decoder=2 --config.model.encoder=3",
+            {"encoder": (3,), "decoder": (2,)},
+        ),
+        ("--config.model.encoder=7,8", {"encoder": (7, 8)}),
+    ],
+)
+def test_of_a_list_given_twice_the_last_one_counts(train, monkeypatch, arguments, expected):
+    seen = {}
+
+    def stop(config, *_, **__):
+        seen.update(config.model.to_dict())
+        raise UserError("enough")
+
+    monkeypatch.setattr("reverie.experiments.run_training", stop)
+    assert cli.main(["reverie", *train, *arguments.split()]) == 2
+    assert {name: seen[name] for name in expected} == expected
+
+
+def test_of_labels_given_twice_the_last_ones_count(trained_run, tmp_path, capsys):
+    out = f"--out={tmp_path}/imagined.png"
+    assert cli.main(["reverie", "generate", f"--model={trained_run}", "--label=0,1", "--label=2", out]) == 0
+    assert "1 x 10 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["--plugins={0}", "--plugins {0}", "--plugins=nowhere.py --plugins={0}"])
+def test_of_plugins_given_twice_the_last_ones_count_however_they_are_written(tmp_path, capsys, flag):
+    path = tmp_path / "mine.py"
+    path.write_text("print('loaded', __file__)\n")
+    cli.main(["reverie", "report", *flag.format(path).split(), f"--workdir={tmp_path}"])
+    assert f"loaded {path}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("xcov_demo:foo", "config xcov_demo:foo: xcov_demo has no variants; write it without ':foo'"),
+        ("scan_scenes:foo", "variant is 'foo'; expected one of reverse, entangled, mixed, features, jmvae, or none"),
+        ("replay_split_mnist:foo", "no recipe 'foo'; a recipe is one of none,"),
+        ("replay_split_mnist:gr,foo", "scenario is 'foo'; expected one of task, domain, class"),
+        ("some", "config some is a folder; expected a Python file with a function get_config, or one of features_"),
+        ("./some", "config ./some is a folder; expected a Python file with a function get_config"),
+        ("nothing", "no config 'nothing'; expected one of features_cifar10, "),
+    ],
+)
+def test_a_config_that_is_none_is_answered_with_what_there_is(tmp_path, monkeypatch, capsys, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some").mkdir()
+    assert message in refusal(capsys, "train", f"--config={name}", "--workdir=run")
     assert not (tmp_path / "run").exists()

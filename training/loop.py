@@ -160,10 +160,16 @@ class _Session:
 def _check(context: Context, phases: list[Phase]) -> None:
     settings, strategy = context.settings, context.strategy
     if settings.jit and (strategy.num_replicas_in_sync > 1 or strategies.is_asynchronous(strategy)):
-        raise UserError("jit works on one replica only (XLA cannot reach the other replicas' variables)")
+        raise UserError(
+            "train.jit is True, but works on one replica only (XLA cannot reach the other replicas' variables); "
+            "expected False, or --strategy=one"
+        )
     if strategies.is_asynchronous(strategy):
         if settings.ema_decay:
-            raise UserError("asynchronous SGD keeps no moving average of the weights; set train.ema_decay to 0")
+            raise UserError(
+                f"train.ema_decay is {settings.ema_decay:g}, but asynchronous SGD keeps no moving average of the "
+                "weights; expected 0"
+            )
         if len(phases) > 1 or phases[0].hooks.observe:
             raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
 

@@ -117,7 +117,11 @@ def make_optimizer(section: Mapping, variables: list) -> "Fused | FromKeras":
     try:
         return FromKeras(getattr(keras.optimizers, name)(**settings), variables)
     except (TypeError, ValueError) as error:
-        raise UserError(f"optimizer '{name}': {first_line(error)}") from None
+        said = ", ".join(f"optimizer.{setting}={value!r}" for setting, value in settings.items())
+        usual = ", ".join(f"{setting}={default!r}" for setting, default in known.items())
+        raise UserError(
+            f"optimizer.name is '{name}' with {said or 'its defaults'}: {first_line(error)}; it takes {usual}"
+        ) from None
 
 
 def known_settings(name: str | None) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def known_settings(name: str | None) -> dict[str, Any]:
         return {field.name: field.default for field in dataclasses.fields(_RULES[name].settings)}
     kind = getattr(keras.optimizers, str(name), None)
     if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
-        raise UserError(f"optimizer is '{name}'; expected {', '.join(_RULES)} or the name of a Keras optimizer")
+        raise UserError(f"optimizer.name is '{name}'; expected {', '.join(_RULES)} or the name of a Keras optimizer")
     parameters = inspect.signature(kind).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in _NOT_OURS}
 

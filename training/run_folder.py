@@ -74,15 +74,6 @@ def write_json(path, content: dict) -> None:
         place.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_json(path) -> dict:
-    """A JSON file as a dict, {} where it does not exist.
-
-    Raises:
-      UserError: the file is no JSON object.
-    """
-    return read_object(path)
-
-
 @contextlib.contextmanager
 def held(workdir) -> Iterator[None]:
     """Keeps a run folder for this process: two that train in one would write each other's checkpoints and metrics.
@@ -184,7 +175,7 @@ def open_run(workdir, config: ml_collections.ConfigDict, fixed: tuple[str, ...] 
         raise _cannot_be_written(folder, error) from None
     _check_ours(folder)
     old, new = _completed(_settings(folder)), json.loads(config.to_json_best_effort())
-    earlier = read_json(folder / "run.json").get("changed")
+    earlier = read_object(folder / "run.json").get("changed")
     record = list(earlier) if isinstance(earlier, list) else []
     # A start that failed before its first checkpoint leaves nothing worth guarding.
     if old and checkpoints.latest(folder / "checkpoints"):
@@ -231,7 +222,7 @@ def _check_checkpoints(folder: pathlib.Path) -> None:
             logging.warning("%s: %s moved to its folder damaged", place, ", ".join(moved))
         return
     # A start that failed before its first checkpoint has written no step.
-    reached = _number(read_json(folder / "run.json").get("step"))
+    reached = _number(read_object(folder / "run.json").get("step"))
     if reached:
         raise UserError(
             f"workdir {folder} was trained to step {reached:.0f}, but holds no checkpoint; restore checkpoints/, or "
@@ -264,7 +255,7 @@ def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
       UserError: the data has changed.
     """
     folder = pathlib.Path(workdir)
-    before, path = read_json(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
+    before, path = read_object(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
     if not before or path is None:
         return facts
     earlier = before.get("changed")
@@ -291,7 +282,7 @@ def describe(
     Warns where the resumed run cannot end in the bits of an unbroken one. `changed` is from `open_run`.
     """
     now = {"started": time.time(), "command": command, "deterministic": deterministic, **environment(strategy)}
-    before = read_json(pathlib.Path(workdir) / "run.json")
+    before = read_object(pathlib.Path(workdir) / "run.json")
     if not before or not checkpoints.latest(pathlib.Path(workdir) / "checkpoints"):
         return {**now, "resumed": 0}
     for name in ("deterministic", "replicas"):
@@ -341,7 +332,7 @@ def _settings(folder: pathlib.Path) -> dict:
     path = folder / "config.json"
     if not path.is_file():
         return {}
-    content = read_json(path)
+    content = read_object(path)
     wrong = _wrong(content)
     if wrong:
         raise UserError(f"{path} is damaged: {wrong}; restore the file, or use another folder")

@@ -87,7 +87,10 @@ def admitted(config: ml_collections.ConfigDict, images: pipelines.Images) -> pip
     khot = vocabulary_of(config).khot(images.labels.reshape(len(images), -1))
     rows = np.flatnonzero(~words.holds_pair(khot, held_out(config)))
     if not len(rows):
-        raise UserError(f"{images.name}: every picture shows a held-out pair; lower words.held_out")
+        raise UserError(
+            f"words.held_out is {config.words.held_out:g}, and every picture of {images.name} shows a held-out pair; "
+            "expected less"
+        )
     return images.take(rows)
 
 
@@ -100,7 +103,10 @@ def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> np.nda
     known = np.flatnonzero((images.labels.reshape(len(images), -1) >= 0).any(axis=1))
     count = int(config.words.pairs)
     if not 1 <= count <= len(known):
-        raise UserError(f"words.pairs is {count}; {images.name} has {len(known)} pictures with words that may be shown")
+        raise UserError(
+            f"words.pairs is {count}; expected 1 to {len(known)}, the pictures of {images.name} with words that "
+            "may be shown"
+        )
     return known[np.random.default_rng(int(config.seed)).permutation(len(known))[:count]]
 
 
@@ -129,7 +135,10 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
     if not wanted:
         raise UserError(f"stages: no stage has steps; set stages.{next(iter(known))}.steps or another")
     if config.train.steps or config.train.epochs:
-        raise UserError("train.steps and train.epochs are not for runs in stages; set stages.<stage>.steps")
+        raise UserError(
+            f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs:g}; expected 0, a run in "
+            "stages takes stages.<stage>.steps"
+        )
     _take_earlier(config, model, wanted)
     made: list[Phase] = []
     start = 0
@@ -169,7 +178,10 @@ def _unmixed(phase: Phase, stage: models.Stage, config, model, shown: pipelines.
         raise UserError(f"{setting} is {steps}; expected rising steps from 1 on")
     ends = [0, *(step for step in steps if step < phase.steps), phase.steps]
     if len(ends) > 2 and config.train.ema_decay:
-        raise UserError("latents that are unmixed have no moving average; set train.ema_decay to 0, or unmix_at to ()")
+        raise UserError(
+            f"train.ema_decay is {config.train.ema_decay:g}, but latents that are unmixed have no moving average; "
+            f"expected 0, or {setting}=()"
+        )
     finish = functools.partial(_unmix, stage, model, shown, int(config.seed))
     parts = []
     for first, end in itertools.pairwise(ends):

@@ -163,6 +163,34 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
 
 
+@_but("scan", "sparse")
+@pytest.mark.contract("families", "compiled by XLA = as a graph")
+def test_compiled_steps_are_those_of_the_graph(case, tmp_path, monkeypatch):
+    if CASES[case].drawn:
+        pytest.skip("XLA draws other numbers from the same key")
+    # So here too nothing is drawn. This is also what there is of a TPU's compiler on this side of one.
+    monkeypatch.setattr(Noise, "normal", lambda self, stream, shape, dtype=np.float32: _constant(shape, 0.0))
+    monkeypatch.setattr(Noise, "uniform", lambda self, stream, shape, dtype=np.float32: _constant(shape, 0.4))
+    weights = []
+    for jit in (False, True):
+        config = CASES[case].config(tmp_path)
+        config.optimizer = {"name": "adam", "epsilon": 0.1}
+        config.train.jit = jit
+        weights.append(reverie.train(config, tmp_path / f"{jit}").model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.drawn])
+@pytest.mark.contract("families", "compiled by XLA = as a graph")
+def test_a_step_that_draws_is_compiled_too(case, tmp_path):
+    config = CASES[case].config(tmp_path)
+    config.train.jit = True
+    run = reverie.train(config, tmp_path / "run")
+    assert run.outcome.step == config.train.steps * 3 and all(np.isfinite(w).all() for w in run.model.get_weights())
+
+
 def _constant(shape, value: float):
     import tensorflow as tf
 

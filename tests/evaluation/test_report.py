@@ -1,5 +1,6 @@
 """The report page of folders that are damaged: one line that names the file, or a page without what is lost."""
 
+import datetime
 import json
 
 import pytest
@@ -100,3 +101,20 @@ def test_bad_lines_of_the_record_are_passed_over(folder):
     assert report.write(folder).read_text() == whole
     path.write_bytes(b"\xff" * 100)
     assert "<h2>Curves</h2>" not in report.write(folder).read_text()
+
+
+def test_dates_are_dates_and_empty_entries_are_left_out(folder):
+    said = json.loads((folder / "run.json").read_text())
+    moment = datetime.datetime(2026, 5, 4, 15, 30).timestamp()
+    empty = {"signal": None, "gpus": [], "command": ""}
+    (folder / "run.json").write_text(json.dumps({**said, **empty, "finished": moment, "resumed": 0, "nonfinite": 0.0}))
+    (folder / "data.json").write_text(
+        json.dumps({"images": 60, "skipped_reasons": {}, "skipped_first": [], "classes": {"label": ["cat", "dog"]}})
+    )
+    page = report.write(folder).read_text()
+    machine = page[page.index("<summary>Machine and versions</summary>") :]
+    assert "<td>finished</td><td class=n>2026-05-04 15:30</td>" in machine and str(moment) not in page
+    assert not any(f"<td>{name}</td>" in machine for name in empty) and "None" not in machine
+    assert "<td>resumed</td><td class=n>0</td>" in machine and "<td>nonfinite</td><td class=n>0</td>" in machine
+    data = page[page.index("<summary>Data</summary>") : page.index("<summary>Settings</summary>")]
+    assert "<td>classes.label</td><td class=n>cat, dog</td>" in data and "skipped" not in data

@@ -150,7 +150,7 @@ class TestConfig:
             reverie.config("xcov_mnist", {"train.epoch": 5})
         with pytest.raises(UserError, match=r"config: train.batch_size is 'many'"):
             reverie.config("xcov_mnist", {"train.batch_size": "many"})
-        with pytest.raises(UserError, match="no config 'xcov_mnits'; the package has"):
+        with pytest.raises(UserError, match="no config 'xcov_mnits'; expected one of"):
             reverie.config("xcov_mnits")
 
     def test_a_config_is_a_copy_that_may_be_changed_and_given_back(self):

@@ -10,6 +10,7 @@ from reverie import pipelines
 from reverie.cli import main
 from reverie.errors import UserError
 from reverie.experiments import class_numbers
+from reverie.experiments.encoding import Codes
 
 from ..inputs.corpus import PICTURES, picture, save, two_classes
 from ..inputs.test_corpus import TINY, run, two_classes_npz
@@ -190,3 +191,102 @@ def test_columns_of_any_name_are_heads(tmp_path):
     assert all(f"accuracy_{head}" in numbers for head in heads)
     again = reverie.load(run.export(lite=()))
     assert np.array_equal(again.classify(data[0])["1_label"], answers["1_label"])
+
+
+def _of_other_sizes(kind: str, place) -> str:
+    """A source whose test images are 10x10 where its training images are 8x8."""
+    if kind == "npz":
+        draw = np.random.default_rng(0)
+        train, test = (draw.integers(0, 256, (n, side, side, 3), np.uint8) for n, side in ((12, 8), (4, 10)))
+        labels = np.arange(12) % 2
+        place.mkdir()
+        np.savez(place / "set.npz", x_train=train, y_train=labels, x_test=test, y_test=labels[:4])
+        return f"{place}/set.npz"
+    for split, side in (("train", 8), ("test", 10)):
+        for label in ("cat", "dog"):
+            for number in range(6):
+                save(place / split / label / f"{number}.png", np.full((side, side, 3), 20 * number, np.uint8))
+    return f"folder:{place}"
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_test_images_of_another_size_are_refused_before_the_first_step_and_told_by_data_check(kind, tmp_path, capsys):
+    source, workdir = _of_other_sizes(kind, tmp_path / "set"), tmp_path / "run"
+    with pytest.raises(UserError, match=r"(are 10x10x3, but the model takes 8x8x3|not of size 8x8).*resize"):
+        reverie.train("xcov_mnist", workdir, data=source, overrides=settings())
+    assert not workdir.exists()
+    assert main(["reverie", "data", "check", source]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "of another size than the training images" in line]
+    assert len(said) == 1 and said[0].startswith("  test: ") and "10x10" in said[0] and "data.resize" in said[0]
+    # What the line says is right.
+    run = reverie.train("xcov_mnist", workdir, data=source, overrides=settings(**{"data.resize": "crop"}))
+    assert run.outcome.step == 4 and run.evaluate()
+    assert main(["reverie", "data", "check", source, "--resize=crop"]) == 0
+    assert "of another size" not in capsys.readouterr().out
+
+
+def test_a_set_without_test_images_still_trains(tmp_path):
+    train = np.zeros((12, 8, 8, 3), np.uint8), np.arange(12) % 2
+    np.savez(tmp_path / "set.npz", x_train=train[0], y_train=train[1])
+    rules = settings(**{"data.test_fraction": 0.0})
+    assert reverie.train("xcov_mnist", tmp_path / "run", data=f"{tmp_path}/set.npz", overrides=rules).outcome.step == 4
+
+
+def _named_and_nameless(heads: tuple[str, str], named: str):
+    """Pixels whose halves say two classes each; only one label column has names."""
+    columns = np.stack([np.arange(24) % 2, np.arange(24) // 2 % 3], axis=1)
+    images = np.zeros((24, 8, 8, 3), np.uint8)
+    images[:, :, :4] += (100 * columns[:, 0, None, None, None]).astype(np.uint8)
+    images[:, :, 4:] += (80 * columns[:, 1, None, None, None]).astype(np.uint8)
+    labels = dict(zip(heads, columns.T, strict=True))
+    names = ("off", "on") if named == heads[0] else ("low", "mid", "top")
+    return pipelines.give((images, labels), class_names={named: names})
+
+
+@pytest.mark.parametrize(("named", "label", "number"), [("angle", "on", [1, 2]), ("light", "mid", [0, 1])])
+def test_of_two_heads_the_named_one_takes_names_and_the_other_numbers(named, label, number, tmp_path, capsys):
+    source, heads = _named_and_nameless(("angle", "light"), named), {"angle": 2, "light": 3}
+    sizes = {"model.heads": heads}
+    rules = {key: value for key, value in settings(**sizes).items() if key != "model.heads.label"}
+    run = reverie.train("xcov_mnist", tmp_path / "run", data=source, overrides=rules)
+    version = reverie.load(run.export(lite=()).folder)
+    wanted = [label, number[1]] if named == "angle" else [number[0], label]
+    for model in (run, version):
+        assert list(model.class_names) == ["angle", "light"] and sum(map(bool, model.class_names.values())) == 1
+        for asked in (wanted, [str(part) for part in wanted], number):
+            assert model.generate(2, asked)["label"].tolist() == [number, number]
+        # A name of the one head is none of the other, which says that it has no names.
+        with pytest.raises(UserError, match="is no class of this model; its classes have no names, give their numbers"):
+            model.generate(2, [label, label])
+    asked = f"--label={':'.join(map(str, wanted))}"
+    assert main(["reverie", "generate", f"--model={version.folder}", asked, f"--out={tmp_path}/a.png"]) == 0
+    card = (version.folder / "MODEL_CARD.md").read_text()
+    assert f"Classes of `{named}`: 0 " in card and card.count("Classes of `") == 1
+    assert run.evaluate() and (tmp_path / "run" / "report.html").is_file()
+
+
+def test_one_head_of_several_columns_keeps_the_names_of_its_own_column():
+    images = pipelines.read(_named_and_nameless(("angle", "light"), "light"), test_fraction=0.0)
+    assert pipelines.for_heads(images, {"angle": 2}).class_names.get("angle", ()) == ()
+    assert pipelines.for_heads(images, {"light": 3}).class_names["light"] == ("low", "mid", "top")
+
+
+def test_codes_of_two_columns_say_whose_names_there_are(tmp_path):
+    codes = {"features": np.zeros((2, 3), np.float32)}
+    both = Codes(codes, np.zeros((2, 2), np.int32), class_names={"light": ("low", "mid", "top")})
+    assert set(np.load(both.save(tmp_path / "both.npz"))) == {"features", "label", "class_names_light"}
+    one = Codes(codes, np.zeros(2, np.int32), class_names={"light": ("low", "mid", "top")})
+    assert np.load(one.save(tmp_path / "one.npz"))["class_names"].tolist() == ["low", "mid", "top"]
+
+
+def test_a_version_of_an_earlier_release_keeps_its_heads_apart(tmp_path):
+    source = _named_and_nameless(("angle", "light"), "light")
+    rules = {key: value for key, value in settings().items() if key != "model.heads.label"}
+    run = reverie.train(
+        "xcov_mnist", tmp_path, data=source, overrides={**rules, "model.heads": {"angle": 2, "light": 3}}
+    )
+    folder = run.export(lite=()).folder
+    said = json.loads((folder / "metadata.json").read_text())
+    said["class_names"] = {"light": ["low", "mid", "top"]}  # As they were written without the heads that have none.
+    (folder / "metadata.json").write_text(json.dumps(said))
+    assert reverie.load(folder).generate(1, [1, "top"])["label"].tolist() == [[1, 2]]

@@ -130,3 +130,22 @@ def test_a_family_is_built_from_its_defaults_and_unknown_settings_are_one_line()
         models.build("xcov")
     with pytest.raises(UserError, match=r"seed is 99999999999; expected 0 to 2147483647"):
         models.build({"family": "xcov"}, seed=99999999999)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"family": "xcov", "encoder": (-5,)}, r"model\.encoder is \(-5,\); expected a value like \(500, 500\)"),
+        ({"family": "xcov", "activation": "foo"}, r"model\.activation is 'foo'; expected a value like "),
+        ({"family": "xcov", "convolutions": (3,)}, r"model\.convolutions is \(3,\); expected a value like \(\)"),
+        ({"family": "xcov", "latents": 0}, r"latents=0, heads=.*; expected latents >= 1"),
+        ({"family": "replay", "hidden": (8, -1)}, r"model\.hidden is \(8, -1\); expected a value like "),
+        (
+            {"family": "sparse", "image_shape": (16, 16, 3), "field": 5, "stages": 1, "contrast": 4},
+            r"model\.contrast is 4; expected a value like 5",
+        ),
+    ],
+)
+def test_a_setting_that_no_layer_takes_is_named_with_its_value(settings, said):
+    with pytest.raises(UserError, match=f"model settings of family '{settings['family']}': .*{said}"):
+        models.build(settings)

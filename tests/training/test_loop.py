@@ -332,7 +332,7 @@ def test_settings_that_cannot_run_are_named(tiny_npz, tmp_path, train, message):
 
 
 def test_xla_over_replicas_and_uneven_batches_are_refused(tiny_npz, tmp_path):
-    with pytest.raises(UserError, match="jit works on one replica only"):
+    with pytest.raises(UserError, match="train.jit is True, but works on one replica only"):
         run(tiny_config(tiny_npz, jit=True), tmp_path / "a", "mirrored")
     with pytest.raises(UserError, match=r"batch_size is 15; expected a positive multiple of 2 replica"):
         run(tiny_config(tiny_npz, batch_size=15), tmp_path / "b", "mirrored")

@@ -15,6 +15,7 @@ import reverie
 import tensorflow as tf
 from reverie import cli, models
 from reverie.errors import NonFiniteError, StorageError, UserError
+from reverie.stored import read_object
 from reverie.training import checkpoints, loop, records, run_folder, signals, strategies, transfer
 
 from .. import experiment
@@ -81,7 +82,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     (tmp_path / "b").mkdir()
     with pytest.raises(StorageError, match="could not be written"):
         run_folder.write_json(tmp_path / "b" / "c" / "a.json", {})
-    assert run_folder.read_json(tmp_path / "a.json") == {"x": 1}
+    assert read_object(tmp_path / "a.json") == {"x": 1}
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.json", "b"]
 
 
