@@ -201,15 +201,17 @@ def _listens(host: str) -> bool:
 
 @functools.cache
 def _tpu() -> tf.distribute.Strategy:
+    name, advice = os.environ.get("TPU_NAME", ""), (
+        "it needs a TPU machine, the package tensorflow-tpu, and TPU_NAME where the TPU is not this machine's own"
+    )  # fmt: skip
+    if not name and not tf.config.list_physical_devices("TPU"):
+        raise UserError(f"strategy 'tpu' found no TPU; {advice}")
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", "local"))
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name or "local")
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"strategy 'tpu' found no TPU ({first_line(error)}); it needs a TPU machine, the package tensorflow-tpu, "
-            "and TPU_NAME where the TPU is not this machine's own"
-        ) from None
+        raise UserError(f"strategy 'tpu': {name or 'local'} is no TPU ({first_line(error)[:200]}); {advice}") from None
     return tf.distribute.TPUStrategy(resolver)
 
 

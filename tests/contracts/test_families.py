@@ -163,7 +163,7 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
 
 
-@_but("scan", "sparse")
+@_but("scan", "sparse", "xcov")
 @pytest.mark.contract("families", "compiled by XLA = as a graph")
 def test_compiled_steps_are_those_of_the_graph(case, tmp_path, monkeypatch):
     if CASES[case].drawn:

@@ -161,12 +161,18 @@ def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
 def test_strategies_by_name():
     assert strategies.make_strategy("auto").num_replicas_in_sync == 1
     assert strategies.make_strategy("mirrored").num_replicas_in_sync == 2
-    with pytest.raises(UserError, match="strategy is 'tpu'"):
-        strategies.make_strategy("tpu")
+    with pytest.raises(UserError, match="strategy is 'pods'"):
+        strategies.make_strategy("pods")
     with pytest.raises(UserError, match="one replica, not 2"):
         strategies.make_strategy("one", 2)
     with pytest.raises(UserError, match="already started with fewer"):
         strategies.make_strategy("mirrored", 5)
+    with pytest.raises(UserError, match="strategy 'tpu' found no TPU; it needs a TPU machine"):
+        strategies.make_strategy("tpu")
+    with pytest.raises(UserError, match="strategy 'multi_worker' needs TF_CONFIG in the environment of every worker"):
+        strategies.make_strategy("multi_worker")
+    with pytest.raises(UserError, match="replicas is 2, but strategy 'multi_worker' takes what its cluster has"):
+        strategies.make_strategy("multi_worker", 2)
 
 
 def test_weights_that_a_checkpoint_would_leave_out_are_found_before_training(tmp_path):
