@@ -35,7 +35,8 @@ def metadata(
 
     Returns:
       The content of metadata.json: that of `Provenance.to_dict`, and of every signature the inputs and outputs
-      (name -> shape, -1 where any, and type), the limits, the meaning, and how many times it enlarges rounding.
+      (name -> shape, -1 where any, and type), the limits (least and greatest value of an input; sizes of the parts of
+      a row that each sum to 1), the meaning, and how many times it enlarges rounding.
     """
     written = definitions(folder)
     variables = pathlib.Path(folder) / "variables" / "variables.data-00000-of-00001"
@@ -50,6 +51,7 @@ def metadata(
                 },
                 "outputs": _tensors(written[name].outputs),
                 "limits": {key: list(limits) for key, limits in signature.ranges.items()},
+                "sums": {key: list(sizes) for key, sizes in signature.sums.items()},
                 "amplification": signature.amplification,
             }
             for name, signature in signatures.items()
