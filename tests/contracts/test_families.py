@@ -9,18 +9,21 @@ import numpy as np
 import PIL.Image
 import pytest
 import reverie
+import tensorflow as tf
 from reverie import models
 from reverie.errors import UserError
 from reverie.evaluation import collapse, of_family
 from reverie.experiments import kinds
 from reverie.export import GraphModel, examples, serve_check
+from reverie.export.graph_loader import reason
 from reverie.layers import Noise
-from reverie.models import Capability, contract, settings
+from reverie.models import Capability, contract, limits, settings
 from reverie.training import loop
 from reverie.training.checkpoints import weights_digest
 
-from ..serving import serving
+from ..serving import Servable, serving
 from .family_cases import CASES
+from .request_cases import broken
 
 # Capability -> what a model that has it answers to.
 METHODS = {
@@ -162,8 +165,6 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
 
 
 def _constant(shape, value: float):
-    import tensorflow as tf
-
     return tf.fill(shape, tf.constant(value))
 
 
@@ -222,6 +223,52 @@ def test_warm_up_covers_every_signature_that_is_served(case, versions):
     served = set(GraphModel(folder).signatures)
     assert {"serving_default", "encode_bytes"} < served and set(examples.read(folder)) == served
     assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
+
+
+@cases
+@pytest.mark.contract("families", "a range for every input")
+def test_every_input_of_numbers_has_a_range(case, trained_runs):
+    for name, signature in trained_runs[case].model.signatures().items():
+        assert {*signature.inputs} - {"count", "seed"} == {*signature.ranges}, name
+        for key, (least, greatest) in signature.ranges.items():
+            assert np.all(np.isfinite(least)) and np.all(np.asarray(greatest) >= least), f"{name}: {key}"
+
+
+@exported
+@pytest.mark.contract("families", "every fault of a request refused")
+def test_a_request_with_one_fault_is_refused_by_the_graph_in_a_sentence(case, trained_runs, versions):
+    version = versions(case)
+    max_batch = json.loads((version.folder / "metadata.json").read_text())["max_batch"]
+    servable, requests = Servable(version.folder.parent, case), examples.read(version)
+    answered, told, tried = [], [], 0
+    for name, signature in trained_runs[case].model.signatures().items():
+        servable.run(name, requests[name])
+        for request, said in broken(signature, requests[name], max_batch):
+            tried += 1
+            try:
+                servable.run(name, request)
+            except tf.errors.InvalidArgumentError as error:
+                if reason(error) != said:
+                    told.append((name, said, error.message))
+            else:
+                answered.append((name, said))
+    servable.close()
+    assert (answered, told) == ([], []) and tried > 30
+
+
+@exported
+@pytest.mark.contract("families", "codes at the limits answered")
+def test_codes_at_their_limits_are_answered_with_finite_numbers(case, trained_runs, versions):
+    graph = GraphModel(versions(case))
+    for name, signature in trained_runs[case].model.signatures().items():
+        for key in [key for key, limit in signature.ranges.items() if limit == limits.CODES]:
+            request = examples.read(versions(case))[name]
+            for sign in (-1.0, 1.0):
+                ends = np.where(np.arange(request[key].size).reshape(request[key].shape) % 2, sign, -1.0) * 1e6
+                for code in (np.full_like(request[key], sign * 1e6), ends.astype(np.float32)):
+                    answer = graph.call(name, **{**request, key: code})
+                    assert all(np.isfinite(value).all() for value in answer.values()), name
+    graph.close()
 
 
 @exported
