@@ -352,7 +352,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
 
 def legend(settings) -> tuple[str, ...]:
     """Lines for the model card: what the entries of a symbol mean."""
-    lines = [f"- `{name}`: {', '.join(values)}" for name, values, _ in settings.attributes]
+    lines = [f"- {name}: {', '.join(values)}" for name, values, _ in settings.attributes]
     return ("Entries of a symbol, in this order, 1 where named:", "", *lines)
 
 

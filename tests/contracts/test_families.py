@@ -253,7 +253,7 @@ def test_a_request_with_one_fault_is_refused_by_the_graph_in_a_sentence(case, tr
             else:
                 answered.append((name, said))
     servable.close()
-    assert (answered, told) == ([], []) and tried > 30
+    assert (answered, told) == ([], []) and tried > 20
 
 
 @exported
