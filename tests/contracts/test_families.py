@@ -22,7 +22,7 @@ from reverie.training import loop
 from reverie.training.checkpoints import weights_digest
 
 from ..serving import Servable, serving
-from .family_cases import CASES
+from .family_cases import CASES, by_case
 from .request_cases import broken
 
 # Capability -> what a model that has it answers to.
@@ -39,17 +39,11 @@ METHODS = {
 families = pytest.mark.parametrize("name", models.families())
 
 
-def _but(*slow: str):
-    """Every case; those named are for the slow tests, beside the slow cases."""
-    marks = {name: [pytest.mark.slow] * (case.slow or name in slow) for name, case in CASES.items()}
-    return pytest.mark.parametrize("case", [pytest.param(name, marks=marks[name]) for name in CASES])
-
-
-cases = _but()
+cases = by_case()
 # What other fast tests show of these, in the same or in other words: tests/training/test_stages.py that stages resume,
 # tests/test_scan_cli.py, test_streams_cli.py and models/test_sparse_run.py what their exports answer.
-all_but_stages = _but("scan")
-exported = _but("scan", "replay-bir", "sparse")
+all_but_stages = by_case("scan")
+exported = by_case("scan", "replay-bir", "sparse")
 
 
 def test_every_registered_family_has_a_case_here():
@@ -188,19 +182,6 @@ def test_every_endpoint_takes_numpy_and_gives_numpy(case, trained_runs):
         run.encode(bytes_[:, :2])
     with pytest.raises(UserError, match="divide by 255"):
         run.encode(bytes_.astype(np.float32))
-
-
-@pytest.fixture(scope="session")
-def versions(trained_runs):
-    """case -> its published version, made once, with every artifact and warm-up."""
-    made: dict = {}
-
-    def version(case: str):
-        if case not in made:
-            made[case] = trained_runs[case].export(name=case)
-        return made[case]
-
-    return version
 
 
 @exported
