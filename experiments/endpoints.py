@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import pipelines
 from ..errors import UserError
+from ..models import limits
 from ..paths import composed
 from ..pipelines.image_set import as_bytes
 from ..pipelines.nearest import nearest
@@ -317,30 +318,12 @@ def _code_part(name: str, value: Any, shape: tuple) -> np.ndarray:
     return found
 
 
-def check_ranges(endpoint: str, inputs: Mapping[str, np.ndarray], ranges: Mapping[str, Sequence]) -> None:
-    """Refuses values beyond what a model's graph admits.
-
-    Args:
-      endpoint: for the message.
-      inputs: by name.
-      ranges: input -> (least, greatest), see `models.Signature`.
-
-    Raises:
-      UserError: the first value that is out of range.
-    """
-    for name in [name for name in inputs if name in ranges]:
-        value, (least, greatest) = inputs[name], ranges[name]
-        outside = (value < least) | (value > np.asarray(greatest))
-        if np.any(outside):
-            raise UserError(f"{endpoint}: {name} is {value[outside][0]}; expected values from {least} to {greatest}")
-
-
 def unit_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Images as models take them.
 
     Args:
       images: [n, height, width(, channels)], an array or nested lists: whole numbers 0..255, truth values, or floats
-        in [0, 1]; the rule of `pipelines.from_arrays`.
+        in [0, 1], what rounding may add to it included (`models.limits`).
       shape: (height, width, channels) wanted.
 
     Returns:
@@ -361,7 +344,8 @@ def unit_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
     if not np.issubdtype(pixels.dtype, np.floating):
         return as_bytes("images", pixels).astype(np.float32) / np.float32(255)
     low, high = float(np.min(pixels)), float(np.max(pixels))
-    if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
+    least, greatest = limits.admitted(limits.PIXELS, floating=True)
+    if not (low >= least and high <= greatest):  # NaN neither.
         raise UserError(
             f"images range over [{low:g}, {high:g}]; expected floats in [0, 1] (divide by 255, or use uint8)"
         )

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from ..errors import UserError
 from ..export import GraphModel, LiteModel
+from ..export.graph_loader import reason
+from ..models import limits
 from ..stored import read_object
 from . import arguments
-from .endpoints import Endpoints, check_ranges, names_of_heads
+from .endpoints import Endpoints, names_of_heads
 
 # What a run answers, and exported files do not.
 _OF_RUNS = ("config", "evaluate", "export", "family", "kind", "model", "outcome", "report", "step")
@@ -84,19 +86,16 @@ class Exported(_Files):
 
     def _call(self, endpoint: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self._inputs(endpoint)
-        check_ranges(endpoint, inputs, self._limits(endpoint))
+        # As the version's metadata says them; the graph holds them where it does not.
+        known = self.metadata.get("signatures", {}).get(endpoint, {})
+        limits.check(endpoint, inputs, known.get("limits", {}), known.get("sums", {}))
         try:
             return self._graph.call(endpoint, **inputs)
         except tf.errors.InvalidArgumentError as error:
-            reason = next((part for part in str(error).split("[") if "expected" in part), str(error))
-            reason = " ".join(reason.strip().rstrip("]").split())
-            name = re.split(r"\W", reason, maxsplit=1)[0]
+            said = reason(error)
+            name = re.split(r"\W", said, maxsplit=1)[0]
             given = f" ({name} is {arguments.shown(inputs[name].tolist())})" if name in inputs else ""
-            raise UserError(f"{endpoint}: the model refused: {reason.rstrip('.')}{given}") from None
-
-    def _limits(self, endpoint: str) -> Mapping[str, Sequence]:
-        """Input -> (least, greatest), as the version's metadata says; the graph holds them where it does not."""
-        return self.metadata.get("signatures", {}).get(endpoint, {}).get("limits", {})
+            raise UserError(f"{endpoint}: the model refused: {said.rstrip('.')}{given}") from None
 
     @property
     def _most(self) -> tuple[int, str]:

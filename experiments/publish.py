@@ -104,7 +104,7 @@ def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
     meanings = ", ".join(f"{label} is {meaning}" for label, meaning in enumerate(classes))
     order = (f"Labels are numbered in the order of learning: {meanings}.",) if classes else ()
     named = () if classes else tuple(
-        f"Classes of `{head}`: {', '.join(f'{number} {name}' for number, name in enumerate(names))}."
+        f"Classes of {head}: {', '.join(f'{number} {name}' for number, name in enumerate(names))}."
         for head, names in run.class_names.items()
         if names
     )  # fmt: skip

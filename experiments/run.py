@@ -14,12 +14,12 @@ from ..errors import UserError
 from ..evaluation import report
 from ..evaluation.symbols import imagined
 from ..export import Published
-from ..models import Capability
+from ..models import Capability, limits
 from ..stored import read_object
 from ..training import checkpoints, run_folder, stages
 from ..training.loop import Outcome
 from . import arguments
-from .endpoints import Endpoints, check_ranges, names_of_heads
+from .endpoints import Endpoints, names_of_heads
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, kind_of
 
@@ -214,9 +214,7 @@ def _check_request(endpoint: str, signature: models.Signature, inputs: dict[str,
         if value.ndim != spec.shape.rank or any(
             side not in (None, found) for side, found in zip(spec.shape, value.shape, strict=True)
         ):
-            raise UserError(f"{endpoint}: {name} has shape {value.shape}; expected {tuple(spec.shape)}")
+            raise UserError(f"{endpoint}: {name} has shape {value.shape}; expected {limits.shape_of(spec.shape)}")
         if count is not None and spec.shape.rank and spec.shape[0] is None and len(value) not in (1, count):
             raise UserError(f"{endpoint}: {name} has {len(value)} rows; expected 1 or count={count}")
-        if np.issubdtype(value.dtype, np.floating) and not np.all(np.isfinite(value)):
-            raise UserError(f"{endpoint}: {name}: every value must be a finite number")
-    check_ranges(endpoint, inputs, signature.ranges)
+    limits.check(endpoint, inputs, signature.ranges, signature.sums)

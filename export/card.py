@@ -3,6 +3,7 @@
 import hashlib
 import html
 import pathlib
+import re
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -35,7 +36,8 @@ def metadata(
 
     Returns:
       The content of metadata.json: that of `Provenance.to_dict`, and of every signature the inputs and outputs
-      (name -> shape, -1 where any, and type), the limits, the meaning, and how many times it enlarges rounding.
+      (name -> shape, -1 where any, and type), the limits (least and greatest value of an input; sizes of the parts of
+      a row that each sum to 1), the meaning, and how many times it enlarges rounding.
     """
     written = definitions(folder)
     variables = pathlib.Path(folder) / "variables" / "variables.data-00000-of-00001"
@@ -50,6 +52,7 @@ def metadata(
                 },
                 "outputs": _tensors(written[name].outputs),
                 "limits": {key: list(limits) for key, limits in signature.ranges.items()},
+                "sums": {key: list(sizes) for key, sizes in signature.sums.items()},
                 "amplification": signature.amplification,
             }
             for name, signature in signatures.items()
@@ -76,7 +79,7 @@ def model_card(name: str, content: dict) -> str:
         f"# {_plain(name)}",
         "",
         f"Family `{config['model']['family']}`, {content['parameters']:,} parameters, trained {content['step']:,} "
-        f"steps on `{_plain(config['data']['source'])}` (seed {config['seed']}). Written by reverie "
+        f"steps on {_plain(config['data']['source'])} (seed {config['seed']}). Written by reverie "
         f"{content['reverie']}.",
         "",
         "## Use",
@@ -101,7 +104,9 @@ def model_card(name: str, content: dict) -> str:
     ]
     if numbers:
         lines += ["| on test images | |", "|---|---|"]
-        lines += [f"| {key} | {value:.6g} |" for key, value in numbers.items() if isinstance(value, int | float)]
+        lines += [
+            f"| {_plain(key)} | {value:.6g} |" for key, value in numbers.items() if isinstance(value, int | float)
+        ]
     else:
         lines.append("Not evaluated: run `reverie evaluate` before `reverie export` to have numbers here.")
     lines += [
@@ -149,4 +154,9 @@ def _listed(tensors: dict[str, dict]) -> str:
 
 def _plain(text: str) -> str:
     """A line of text that came from outside (names of folders, words of a table), which no page takes for markup."""
-    return html.escape(" ".join(str(text).split()), quote=False)
+    line = html.escape(" ".join(str(text).split()), quote=False)
+    item, rest = ("- ", line[2:]) if line.startswith("- ") else ("", line)
+    # Markdown's own: emphasis, code, links and pictures, cells of a table, headings and lists where a line begins, and
+    # addresses that a page would make links of.
+    rest = re.sub(r"([\\`*_\[\]|~])", r"\\\1", rest).replace("://", "\\://")
+    return item + re.sub(r"^([#+=-])", r"\\\1", rest)

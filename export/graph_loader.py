@@ -98,8 +98,18 @@ def reason(error: Exception) -> str:
     """What a graph objected to, in a line: the first failed assertion, else the first line that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("Graph execution error", "Detected at"))] or lines
-    assertions = [line[line.index(_FAILED) :] for line in lines if _FAILED in line]
+    assertions = [_sentence(line[line.index(_FAILED) + len(_FAILED) :]) for line in lines if _FAILED in line]
     return (assertions or lines or [type(error).__name__])[0][:200]
+
+
+def _sentence(text: str) -> str:
+    """What stands in the first brackets of a failed assertion, brackets within it included."""
+    depth, start = 0, text.find("[") + 1
+    for place, character in enumerate(text):
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if character == "]" and depth == 0:
+            return text[start:place]
+    return text[start:].strip()
 
 
 def served(signature_defs) -> dict[str, meta_graph_pb2.SignatureDef]:

@@ -1,56 +1,105 @@
 """Limits that travel inside the graph, so that a server holds them without any code of ours.
 
-Without them a client can ask for ten billion images, and a wrong shape surfaces as a Reshape error deep in
-the model. Each failure is an InvalidArgument with one plain sentence.
+Without them a client can ask for ten billion images, a wrong shape surfaces as a Reshape error deep in the model, and
+pixels of 0 to 255 are answered with garbage. Each failure is an InvalidArgument with one plain sentence.
 """
 
 import tensorflow as tf
 
+from ..models import limits
+from ..models.signature import Signature
 
-def guarded(inputs: dict, specs: dict, ranges: dict, max_batch: int) -> dict:
+
+def guarded(inputs: dict, signature: Signature, max_batch: int) -> dict:
     """Returns the same tensors behind checks of shape, batch size, finiteness and range.
 
     Args:
       inputs: name -> tensor.
-      specs: name -> TensorSpec; dimension 0 None is the batch.
-      ranges: name -> (least, greatest), see `models.Signature`.
+      signature: says what each must be.
       max_batch: greatest number of rows, and greatest `count`.
     """
-    return {name: _checked(name, value, specs[name], ranges.get(name), max_batch) for name, value in inputs.items()}
+    return {name: _checked(name, value, signature, max_batch) for name, value in inputs.items()}
 
 
-def _checked(name: str, value, spec: tf.TensorSpec, limits, max_batch: int):
-    checks = []
-    if spec.shape.rank:
-        # The static shape is forgotten first: where a graph claims to know a shape, checks of it are folded
-        # away, while a server still feeds whatever it was sent.
-        value = tf.raw_ops.PlaceholderWithDefault(input=value, shape=tf.TensorShape([None] * spec.shape.rank))
-        found = tf.shape(value)
-        for axis, size in enumerate(spec.shape):
-            if size is not None:
-                message = f"{name}: axis {axis} must be {size}, shape must be {_shown(spec)}"
-                checks.append(tf.debugging.assert_equal(found[axis], size, message))
-            elif axis == 0:
-                message = f"{name}: 1 to {max_batch} rows a request"
-                checks.append(tf.debugging.assert_positive(found[0], message))
-                checks.append(tf.debugging.assert_less_equal(found[0], max_batch, message))
+def _checked(name: str, value, signature: Signature, max_batch: int):
+    spec = signature.inputs[name]
+    value = _of_any_shape(value, spec)
+    # One after the other: each takes for granted what those before it found, and what is said does not depend on which
+    # of several faults is seen first.
+    for checks in (_rank, _sides, _finite, _range, _sums):
+        with tf.control_dependencies(checks(name, value, spec, signature, max_batch)):
+            value = tf.identity(value)
+    # Not `tf.ensure_shape`: what it says of the shape reaches back to the checks, and folds them away.
+    sides = tf.shape(value)
+    return tf.reshape(value, [sides[axis] if size is None else size for axis, size in enumerate(spec.shape)])
+
+
+def _of_any_shape(value, spec: tf.TensorSpec):
+    """The same tensor, its static shape forgotten.
+
+    Where a graph claims to know a shape, checks of it are folded away, while a server still feeds whatever it was sent.
+    Of shapes without an open side (`count`, `seed`) folding sees through a placeholder.
+    """
+    if spec.shape.is_fully_defined():
+        return tf.io.parse_tensor(tf.io.serialize_tensor(value), spec.dtype)
+    return tf.raw_ops.PlaceholderWithDefault(input=value, shape=tf.TensorShape(None))
+
+
+def _rank(name, value, spec, signature, max_batch) -> list:
+    del signature, max_batch
+    # Not `tf.rank`, which is folded to what the signature says even where the shape is forgotten.
+    fits = tf.equal(tf.size(tf.shape(value)), spec.shape.rank)
+    return [_assert(fits, f"{name}: expected {limits.shape_of(spec.shape)}")]
+
+
+def _sides(name, value, spec, signature, max_batch) -> list:
+    """Rows of a request, and `count`, are bounded; all other sides are as the model was built."""
+    del signature
+    checks, found = [], tf.shape(value)
+    for axis, size in enumerate(spec.shape):
+        if size is not None:
+            message = f"{name}: axis {axis} must be {size}, expected {limits.shape_of(spec.shape)}"
+            checks.append(_assert(tf.equal(found[axis], size), message))
+        elif axis == 0:
+            fits = tf.logical_and(found[0] > 0, found[0] <= max_batch)
+            checks.append(_assert(fits, f"{name}: expected 1 to {max_batch} rows a request"))
     if name == "count":
-        message = f"count: expected 1 to {max_batch}"
-        checks.append(tf.debugging.assert_positive(value, message))
-        checks.append(tf.debugging.assert_less_equal(value, max_batch, message))
-    if spec.dtype.is_floating:
-        finite = tf.reduce_all(tf.math.is_finite(value))
-        checks.append(tf.debugging.Assert(finite, [f"{name}: every value must be a finite number"]))
-    if limits is not None:
-        message = f"{name}: expected values from {limits[0]} to {limits[1]}"
-        checks.append(tf.debugging.assert_greater_equal(value, tf.constant(limits[0], spec.dtype), message))
-        checks.append(tf.debugging.assert_less_equal(value, tf.constant(limits[1], spec.dtype), message))
-    with tf.control_dependencies([check for check in checks if check is not None]):
-        return tf.ensure_shape(tf.identity(value), spec.shape)
+        fits = tf.logical_and(value > 0, value <= max_batch)
+        checks.append(_assert(fits, f"count: expected 1 to {max_batch}"))
+    return checks
 
 
-def _shown(spec: tf.TensorSpec) -> str:
-    return "[" + ", ".join("n" if size is None else str(size) for size in spec.shape) + "]"
+def _finite(name, value, spec, signature, max_batch) -> list:
+    del signature, max_batch
+    if not spec.dtype.is_floating:
+        return []
+    return [_assert(tf.reduce_all(tf.math.is_finite(value)), f"{name}: {limits.FINITE}")]
+
+
+def _range(name, value, spec, signature, max_batch) -> list:
+    del max_batch
+    if name not in signature.ranges:
+        return []
+    least, greatest = limits.admitted(signature.ranges[name], spec.dtype.is_floating)
+    above = tf.reduce_all(value >= tf.constant(least, spec.dtype))
+    below = tf.reduce_all(value <= tf.constant(greatest, spec.dtype))
+    return [_assert(tf.logical_and(above, below), f"{name}: expected {limits.range_of(signature.ranges[name])}")]
+
+
+def _sums(name, value, spec, signature, max_batch) -> list:
+    del max_batch
+    if name not in signature.sums:
+        return []
+    sizes = signature.sums[name]
+    parts = tf.split(tf.reshape(value, [-1, sum(sizes)]), sizes, axis=-1)
+    totals = tf.stack([tf.reduce_sum(part, axis=-1) for part in parts])
+    fits = tf.reduce_all(tf.abs(totals - 1.0) <= limits.SUM_ROUNDING)
+    return [_assert(fits, f"{name}: expected {limits.sum_of(sizes)}")]
+
+
+def _assert(fits, sentence: str):
+    """Not one of `tf.debugging.assert_*`: those add the operation's names and numbers to the sentence."""
+    return tf.debugging.Assert(fits, [sentence])
 
 
 def same_count(count, columns) -> list:
@@ -64,5 +113,5 @@ def same_count(count, columns) -> list:
     for name, value in columns.items():
         rows = tf.shape(value)[0]
         fits = tf.logical_or(tf.equal(rows, 1), tf.equal(rows, count))
-        checks.append(tf.debugging.Assert(fits, [f"{name}: expected 1 or `count` rows, got", rows]))
+        checks.append(_assert(fits, f"{name}: expected 1 or `count` rows"))
     return checks

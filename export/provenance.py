@@ -16,7 +16,8 @@ class Provenance:
       environment: of the run: versions, device.
       classes: what label k stands for is the k-th; empty where labels stand for themselves.
       class_names: head -> names of its classes in label order; empty or left out where its classes have none.
-      legend: lines of the card, Markdown, that say what labels or symbols mean; made by whoever knows the family.
+      legend: lines of the card, plain text or items ("- ..."), that say what labels or symbols mean; made by whoever
+        knows the family.
 
     Example:
       >>> Provenance({"model": {"family": "xcov"}, "data": {"source": "mnist"}, "seed": 0}, 100, "1.0").classes

@@ -44,7 +44,7 @@ def _add(archive: ExportArchive, name: str, signature: Signature, max_batch: int
     specs = signature.inputs
 
     def endpoint(**inputs):
-        inputs = guarded(inputs, specs, signature.ranges, max_batch)
+        inputs = guarded(inputs, signature, max_batch)
         if "count" in inputs:
             columns = {
                 key: value for key, value in inputs.items() if specs[key].shape.rank and specs[key].shape[0] is None

@@ -1,8 +1,9 @@
 """Sends real requests to a TensorFlow Serving address, by gRPC and by REST, and checks the answers.
 
 Nothing here knows a family. With the folder of the version being served, requests are that version's own examples;
-without it they are made from the names, types and shapes that the server states. Two inputs mean the same in every
-family: `count`, how many rows to make, and `seed`.
+without it they are made from the names, types and shapes that the server states, and from what `encode` answered where
+an input has the name of one of its outputs: a code to decode. Two inputs mean the same in every family: `count`, how
+many rows to make, and `seed`.
 """
 
 import contextlib
@@ -102,22 +103,23 @@ class _Local:
 
 def _check_client(client, local: _Local | None, requests: int, answers: dict) -> list[Finding]:
     """All checks of one protocol; adds to `answers`: signature -> protocol -> outputs."""
-    findings, default = [_status(client)], None
-    for signature in sorted({*client.signatures, *(local.signatures if local else ())}):
+    findings, default, codes = [_status(client)], None, {}
+    names = {*client.signatures, *(local.signatures if local else ())}
+    for signature in sorted(names, key=lambda name: (name != DEFAULT_SIGNATURE, name)):
         check_name = f"{client.name}: {signature}" + (" equals the local SavedModel" if local else "")
         if signature not in client.signatures:
             findings.append(Finding(check_name, False, f"the server has {', '.join(sorted(client.signatures))}"))
             continue
         own = local.examples.get(signature) if local else None
         try:
-            inputs, answer = _ask(client, signature, [own] if own else _made(client.signatures, signature))
+            inputs, answer = _ask(client, signature, [own] if own else _made(client.signatures, signature, codes))
         except RequestError as error:
             findings.append(Finding(check_name, False, str(error)))
             continue
         answers.setdefault(signature, {})[client.name] = answer
         findings.append(_against(check_name, answer, local, signature, inputs))
         if signature == DEFAULT_SIGNATURE:
-            default = first_rows(inputs, 1)
+            default, codes = first_rows(inputs, 1), answer
     if default is None:
         return [*findings, Finding(f"{client.name}: latency of encode, 1 image", False, "encode gave no answer")]
     return [*findings, _refusal(client, default), _latency(client, default, requests)]
@@ -143,8 +145,8 @@ def _ask(client, signature: str, candidates) -> tuple[dict, dict]:
     raise refusal or RequestError("no request can be made from the metadata that the server gives")
 
 
-def _made(signatures: Mapping, signature: str) -> Iterator[dict[str, np.ndarray]]:
-    """Requests from names, types and shapes alone, the likeliest to be valid first.
+def _made(signatures: Mapping, signature: str, codes: Mapping) -> Iterator[dict[str, np.ndarray]]:
+    """Requests from names, types, shapes and the answer of `encode`, the likeliest to be valid first.
 
     Floats are drawn from [0, 1], whole numbers are 0, files are PNG images. What a server calls invalid is tried
     with -1 for whole numbers (where it stands for "draw any"), with floats of 0 (which name nothing), with one row.
@@ -155,7 +157,7 @@ def _made(signatures: Mapping, signature: str) -> Iterator[dict[str, np.ndarray]
             for whole in (0, -1):
                 try:
                     inputs = {
-                        name: _value(name, info, signatures, rows, whole, random)
+                        name: _value(name, info, signatures, codes, rows, whole, random)
                         for name, info in sorted(signatures[signature].inputs.items())
                     }
                 except (TypeError, ValueError, OverflowError):
@@ -165,7 +167,7 @@ def _made(signatures: Mapping, signature: str) -> Iterator[dict[str, np.ndarray]
                     yield inputs
 
 
-def _value(name: str, info, signatures: Mapping, rows: int, whole: int, random: bool) -> np.ndarray:
+def _value(name: str, info, signatures: Mapping, codes: Mapping, rows: int, whole: int, random: bool) -> np.ndarray:
     kind = tf.dtypes.as_dtype(info.dtype)
     shape = [rows if side.size < 0 else side.size for side in info.tensor_shape.dim]
     if name == "count":
@@ -174,6 +176,8 @@ def _value(name: str, info, signatures: Mapping, rows: int, whole: int, random: 
         return np.resize(np.array([1, 2], kind.as_numpy_dtype), shape)
     if kind == tf.string:
         return np.full(shape, png(_image(signatures)), object)
+    if name in codes and list(np.shape(codes[name][:rows])) == shape:
+        return np.asarray(codes[name][:rows], kind.as_numpy_dtype)
     if kind.is_floating:
         values = np.random.default_rng(0).random(shape) if random else np.zeros(shape)
         return values.astype(kind.as_numpy_dtype)

@@ -205,7 +205,8 @@ class Family:
       kinds: of run that it learns in, see `experiments.kinds`; the first is the usual one.
       capabilities: what its models do beside `Model`.
       stages: stage -> settings dataclass, for the kind `staged`.
-      legend: settings -> lines for the model card that say what the entries of a code or symbol mean.
+      legend: settings -> lines for the model card, plain text or items ("- ..."), that say what the entries of a code
+        or symbol mean.
 
     Example:
       >>> from reverie import models

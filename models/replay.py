@@ -41,6 +41,7 @@ from ..layers import (
     standard_gaussian,
 )
 from .contract import Family
+from .limits import PIXELS
 from .network import Network, takes_images
 from .settings import derived
 from .signature import Signature
@@ -501,7 +502,8 @@ def signatures(model) -> dict[str, Signature]:
     images = {"images": tf.TensorSpec([None, *config.image_shape], tf.float32, name="images")}
     # Where each task has units (or gates) of its own, the caller says which task the images belong to.
     with_task = config.blocks > 1 or config.task_gating > 0.0
-    asked, ranges = dict(images), {}
+    pixels = {"images": PIXELS}
+    asked, ranges = dict(images), dict(pixels)
     if with_task:
         asked["task"], ranges["task"] = tf.TensorSpec([], tf.int32, name="task"), (0, config.tasks - 1)
 
@@ -513,7 +515,12 @@ def signatures(model) -> dict[str, Signature]:
 
     result = {
         "encode": Signature(
-            model.encode, images, as_images, lite=True, meaning="images to the features that the classifier sees"
+            model.encode,
+            images,
+            as_images,
+            pixels,
+            lite=True,
+            meaning="images to the features that the classifier sees",
         ),
         "classify": Signature(
             model.classify,
@@ -548,7 +555,7 @@ def signatures(model) -> dict[str, Signature]:
         meaning="imagines images of classes, -1 draws one; the same seed gives the same images",
     )
     result["reconstruct"] = Signature(
-        model.reconstruct, images, as_images, meaning="images to the images decoded from their latents"
+        model.reconstruct, images, as_images, pixels, meaning="images to the images decoded from their latents"
     )
     return result
 

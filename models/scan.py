@@ -23,6 +23,7 @@ from ..layers import Noise
 from .beta_vae import ENLARGED, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
 from .denoising import Denoising, DenoisingConfig
+from .limits import CODES, PIXELS
 from .network import Network
 from .recombination import OPERATORS, Recombination, RecombinationConfig
 from .signature import Signature
@@ -266,6 +267,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
     shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
     enlarged = ENLARGED[model.config.vision.color_space]
     images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
+    pixels = {"images": PIXELS}
     code = {"mean": tf.TensorSpec([None, latents], tf.float32, name="mean")}
     request = {"count": tf.TensorSpec([], tf.int32, name="count"), "seed": tf.TensorSpec([2], tf.int32, name="seed")}
 
@@ -294,16 +296,22 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
 
     ends = {
         "encode": Signature(
-            model.encode, images, as_images, lite=True, meaning="images to mean and log variance of their latents"
+            model.encode,
+            images,
+            as_images,
+            pixels,
+            lite=True,
+            meaning="images to mean and log variance of their latents",
         ),
         "decode": Signature(
-            model.decode, code, as_code, amplification=enlarged, lite=True, meaning="latents to images"
+            model.decode, code, as_code, {"mean": CODES}, enlarged, lite=True, meaning="latents to images"
         ),
         "reconstruct": Signature(
             model.reconstruct,
             images,
             as_images,
-            amplification=enlarged,
+            pixels,
+            enlarged,
             meaning="images to the images decoded from their latents",
         ),
         "generate": Signature(
@@ -317,7 +325,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             model.symbols_to_images,
             {**symbols_as("symbols"), **request},
             lambda x: {**as_symbols(x), **as_request(x)},
-            {"symbols": (0, 1)},
+            {"symbols": (0.0, 1.0)},
             enlarged,
             meaning="imagines what symbols name; what they leave open varies",
         ),
@@ -326,6 +334,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             model.images_to_symbols,
             images,
             as_images,
+            pixels,
             meaning="images to the probability of every word and the likeliest value of every attribute",
         ),
     }
@@ -334,7 +343,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             compose,
             {**symbols_as("symbols_a"), **operator, **symbols_as("symbols_b"), **request},
             as_composition,
-            {"symbols_a": (0, 1), "symbols_b": (0, 1), "operator": (0, OPERATORS - 1)},
+            {"symbols_a": (0.0, 1.0), "symbols_b": (0.0, 1.0), "operator": (0, OPERATORS - 1)},
             enlarged,
             meaning="imagines two symbols composed by an operator, and says the composition in words",
         )
@@ -343,7 +352,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
 
 def legend(settings) -> tuple[str, ...]:
     """Lines for the model card: what the entries of a symbol mean."""
-    lines = [f"- `{name}`: {', '.join(values)}" for name, values, _ in settings.attributes]
+    lines = [f"- {name}: {', '.join(values)}" for name, values, _ in settings.attributes]
     return ("Entries of a symbol, in this order, 1 where named:", "", *lines)
 
 

@@ -21,13 +21,15 @@ class Signature:
       inputs: input name -> TensorSpec, without limits; the exporter adds shape, finite and count checks.
       examples: images float32 [n, height, width, channels] -> valid values for every input, as numpy; inputs whose
         first dimension is open have n rows.
-      ranges: input name -> (least, greatest) admitted value, integers only; the greatest of a vector input
-        may be a list with one bound per column.
+      ranges: input name -> (least, greatest) admitted value; `limits.PIXELS` of images, `limits.CODES` of what is
+        decoded; the greatest of a vector input may be a list with one bound per column. Every input of numbers has one
+        but for `count` and `seed`.
       amplification: how many times the function enlarges rounding errors of its input, 1 where it does not; the
         bounds of parity widen by it.
       not_as: LiteRT variants that do not answer for the model, and are not made.
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
       meaning: one line for the model card: what goes in and what comes out.
+      sums: input name of probabilities -> sizes of the parts of a row; the values of each part sum to 1.
 
     Example:
       >>> images = {"images": tf.TensorSpec([None, 8, 8, 1], tf.float32, name="images")}
@@ -44,6 +46,7 @@ class Signature:
     not_as: tuple[str, ...] = ()
     lite: bool = False
     meaning: str = ""
+    sums: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
 
 def first_rows(inputs: dict[str, np.ndarray], size: int) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from ..layers import (
     Whitening,
 )
 from .contract import Capability, Family
+from .limits import PIXELS
 from .network import Network, takes_images
 from .signature import Signature
 
@@ -353,7 +354,8 @@ class Sparse(Network):
                 self.encode,
                 {"images": image},
                 as_images,
-                amplification=amplification,
+                {"images": PIXELS},
+                amplification,
                 not_as=not_whole,
                 lite=True,
                 meaning="images to the responses of all neurons, and of those chosen for a concept",
@@ -362,7 +364,7 @@ class Sparse(Network):
                 self.neuron,
                 {"images": image, "index": index},
                 as_neurons,
-                {"index": (0, self.units - 1)},
+                {"images": PIXELS, "index": (0, self.units - 1)},
                 amplification,
                 meaning="images to the responses of the neurons asked for",
             ),
@@ -370,6 +372,7 @@ class Sparse(Network):
                 self.reconstruct,
                 {"images": image},
                 as_images,
+                {"images": PIXELS},
                 meaning="images to whitened images as the first stage sees them",
             ),
         }

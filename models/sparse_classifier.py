@@ -113,7 +113,8 @@ class SparseClassifier(Network):
                 self.classify,
                 encode.inputs,
                 encode.examples,
-                amplification=encode.amplification,
+                encode.ranges,
+                encode.amplification,
                 meaning="images to the likeliest label and the probability of each, which do not sum to one",
             ),
         }

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from ..layers import Centering, CrossCovariance, FittedGaussian, Noise
 from .contract import Capability, Family
+from .limits import CODES, PIXELS
 from .network import Network, takes_images
 from .signature import Signature
 
@@ -167,7 +168,8 @@ class XCov(Network):
         return {"features": style, "probabilities": tf.concat([tf.nn.softmax(v) for v in logits.values()], axis=-1)}
 
     def decode(self, features, probabilities):
-        """Images from a code; y may be any vector, also beyond one-hot (extrapolated expressions).
+        """Images from a code; y may be any vector, also beyond one-hot (extrapolated expressions). The endpoint of an
+        export, which answers whoever asks, takes probabilities only.
 
         Args:
           features: float32 [n, latents].
@@ -239,6 +241,7 @@ class XCov(Network):
         """Endpoints for export; see `Signature`."""
         shape, heads = self.config.image_shape, list(self.config.heads.values())
         images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
+        pixels = {"images": PIXELS}
         code = {
             "features": tf.TensorSpec([None, self.config.latents], tf.float32, name="features"),
             "probabilities": tf.TensorSpec([None, sum(heads)], tf.float32, name="probabilities"),
@@ -263,16 +266,27 @@ class XCov(Network):
 
         return {
             "encode": Signature(
-                self.encode, images, as_images, lite=True, meaning="images to style (features) and class probabilities"
+                self.encode,
+                images,
+                as_images,
+                pixels,
+                lite=True,
+                meaning="images to style (features) and class probabilities",
             ),
             "reconstruct": Signature(
-                self.reconstruct, images, as_images, meaning="images to the images decoded from their codes"
+                self.reconstruct, images, as_images, pixels, meaning="images to the images decoded from their codes"
             ),
             "classify": Signature(
-                self.classify, images, as_images, meaning="images to the likeliest label and all probabilities"
+                self.classify, images, as_images, pixels, meaning="images to the likeliest label and all probabilities"
             ),
             "decode": Signature(
-                lambda **c: {"images": self.decode(**c)}, code, as_code, lite=True, meaning="codes to images"
+                lambda **c: {"images": self.decode(**c)},
+                code,
+                as_code,
+                {"features": CODES, "probabilities": (0.0, 1.0)},
+                sums={"probabilities": tuple(heads)},
+                lite=True,
+                meaning="codes to images",
             ),
             "generate": Signature(
                 self.generate,

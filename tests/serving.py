@@ -70,6 +70,10 @@ def _invalid(message: str) -> tf.errors.InvalidArgumentError:
     return tf.errors.InvalidArgumentError(None, None, message)
 
 
+def _in_a_line(message: str) -> str:
+    return " ".join(message.split())[:500]
+
+
 def parsed(servable: Servable, content: bytes) -> tuple[str, dict]:
     """(signature, inputs) of a REST body.
 
@@ -78,7 +82,7 @@ def parsed(servable: Servable, content: bytes) -> tuple[str, dict]:
     """
     try:
         body = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _invalid(f"JSON Parse error: {error}") from None
     if not isinstance(body, dict) or not isinstance(body.get("inputs"), dict):
         raise _invalid("Missing 'inputs' key")
@@ -96,7 +100,7 @@ def parsed(servable: Servable, content: bytes) -> tuple[str, dict]:
                 inputs[key] = np.array([base64.b64decode(item["b64"], validate=True) for item in value], object)
             else:
                 inputs[key] = np.array(value, kind.as_numpy_dtype)
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise _invalid(f"{key}: {error}") from None
     return signature, inputs
 
@@ -121,9 +125,9 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
             inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
             outputs = self._servable.run(request.model_spec.signature_name, inputs)
         except tf.errors.InvalidArgumentError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message[:500])
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, _in_a_line(error.message))
         except (TypeError, ValueError) as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no tensor: {error}"[:500])
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, _in_a_line(f"no tensor: {error}"))
         response = predict_pb2.PredictResponse()
         for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
@@ -148,6 +152,9 @@ class _Models(model_service_pb2_grpc.ModelServiceServicer):
 
 def _rest_handler(servable):
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # A connection serves many requests.
+        disable_nagle_algorithm = True  # Or the body waits 40 ms for the headers to be acknowledged.
+
         def log_message(self, *arguments):
             pass
 
@@ -156,6 +163,8 @@ def _rest_handler(servable):
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(content)
 
@@ -171,13 +180,17 @@ def _rest_handler(servable):
             return self._answer(200, {"metadata": {"signature_def": content}})
 
         def do_POST(self):
-            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = self.headers.get("Content-Length") or "0"
+            if not (length.isascii() and length.isdigit()):
+                self.close_connection = True  # Nobody knows where the next request would begin.
+                return self._answer(400, {"error": f"Content-Length is {length}, expected a number of bytes"})
+            content = self.rfile.read(int(length))
             if self.path != f"/v1/models/{servable.name}:predict":
                 return self._answer(404, {"error": "Malformed request"})
             try:
                 outputs = servable.run(*parsed(servable, content))
             except tf.errors.InvalidArgumentError as error:
-                return self._answer(400, {"error": error.message[:500]})
+                return self._answer(400, {"error": _in_a_line(error.message)})
             values = {key: value.tolist() for key, value in outputs.items()}
             # As the real server: a single output comes without its name.
             return self._answer(200, {"outputs": values if len(values) > 1 else next(iter(values.values()))})

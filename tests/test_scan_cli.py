@@ -132,7 +132,7 @@ def test_the_export_answers_in_words_and_pictures_as_keras_does(scan_run, scan_v
     files = {path.stem for path in (scan_version / "lite").glob("*.tflite")}
     assert {"encode_float32", "encode_int8", "decode_float32"} <= files
     card = (scan_version / "MODEL_CARD.md").read_text()
-    assert "- `colour`: blue, green, red, white" in card and "Operators: 0 AND" in card
+    assert "- colour: blue, green, red, white" in card and "Operators: 0 AND" in card
     graph.close()
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from reverie import Family, Picture, Signature, register_family
+from reverie.models.limits import CODES, PIXELS
 from toy_layer import ToyScale
 
 
@@ -63,9 +64,15 @@ class Toy(keras.Model):
             "seed": tf.TensorSpec([2], tf.int32, name="seed"),
         }
         return {
-            "encode": Signature(self.encode, images, lambda x: {"images": x}, lite=True),
-            "decode": Signature(self.decode, code, lambda x: {"features": np.ones([len(x), 3], np.float32)}, lite=True),
-            "reconstruct": Signature(self.reconstruct, images, lambda x: {"images": x}),
+            "encode": Signature(self.encode, images, lambda x: {"images": x}, {"images": PIXELS}, lite=True),
+            "decode": Signature(
+                self.decode,
+                code,
+                lambda x: {"features": np.ones([len(x), 3], np.float32)},
+                {"features": CODES},
+                lite=True,
+            ),
+            "reconstruct": Signature(self.reconstruct, images, lambda x: {"images": x}, {"images": PIXELS}),
             "generate": Signature(
                 self.generate, request, lambda x: {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32)}
             ),

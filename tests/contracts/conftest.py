@@ -44,3 +44,16 @@ class TrainedRuns:
 @pytest.fixture(scope="session")
 def trained_runs(tmp_path_factory):
     return TrainedRuns(tmp_path_factory.mktemp("families"))
+
+
+@pytest.fixture(scope="session")
+def versions(trained_runs):
+    """case -> its published version, made once, with every artifact and warm-up."""
+    made: dict = {}
+
+    def version(case: str):
+        if case not in made:
+            made[case] = trained_runs[case].export(name=case)
+        return made[case]
+
+    return version

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from reverie import pipelines
 from reverie.configs import sparse_fine_tune, sparse_small
 
@@ -104,3 +105,9 @@ CASES = {
     "sparse": Case("sparse", _sparse),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),
 }
+
+
+def by_case(*slow: str):
+    """A test of every case; those named are for the slow tests, beside the slow cases."""
+    marks = {name: [pytest.mark.slow] * (case.slow or name in slow) for name, case in CASES.items()}
+    return pytest.mark.parametrize("case", [pytest.param(name, marks=marks[name]) for name in CASES])

@@ -9,18 +9,21 @@ import numpy as np
 import PIL.Image
 import pytest
 import reverie
+import tensorflow as tf
 from reverie import models
 from reverie.errors import UserError
 from reverie.evaluation import collapse, of_family
 from reverie.experiments import kinds
 from reverie.export import GraphModel, examples, serve_check
+from reverie.export.graph_loader import reason
 from reverie.layers import Noise
-from reverie.models import Capability, contract, settings
+from reverie.models import Capability, contract, limits, settings
 from reverie.training import loop
 from reverie.training.checkpoints import weights_digest
 
-from ..serving import serving
-from .family_cases import CASES
+from ..serving import Servable, serving
+from .family_cases import CASES, by_case
+from .request_cases import broken
 
 # Capability -> what a model that has it answers to.
 METHODS = {
@@ -36,19 +39,13 @@ METHODS = {
 families = pytest.mark.parametrize("name", models.families())
 
 
-def _but(*slow: str):
-    """Every case; those named are for the slow tests, beside the slow cases."""
-    marks = {name: [pytest.mark.slow] * (case.slow or name in slow) for name, case in CASES.items()}
-    return pytest.mark.parametrize("case", [pytest.param(name, marks=marks[name]) for name in CASES])
-
-
-cases = _but()
+cases = by_case()
 # What other fast tests show of these, in the same or in other words: tests/training/test_stages.py that stages resume,
 # tests/test_scan_cli.py, test_streams_cli.py and models/test_sparse_run.py what their exports answer.
-all_but_stages = _but("scan")
-exported = _but("scan", "replay-bir", "sparse")
+all_but_stages = by_case("scan")
+exported = by_case("scan", "replay-bir", "sparse")
 # And tests/export/test_serve_check.py, which is of xcov.
-served = _but("scan", "replay-bir", "sparse", "xcov")
+served = by_case("scan", "replay-bir", "sparse", "xcov")
 
 
 def test_every_registered_family_has_a_case_here():
@@ -163,7 +160,7 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
 
 
-@_but("scan", "sparse", "xcov")
+@by_case("scan", "sparse", "xcov")
 @pytest.mark.contract("families", "compiled by XLA = as a graph")
 def test_compiled_steps_are_those_of_the_graph(case, tmp_path, monkeypatch):
     if CASES[case].drawn:
@@ -192,8 +189,6 @@ def test_a_step_that_draws_is_compiled_too(case, tmp_path):
 
 
 def _constant(shape, value: float):
-    import tensorflow as tf
-
     return tf.fill(shape, tf.constant(value))
 
 
@@ -219,19 +214,6 @@ def test_every_endpoint_takes_numpy_and_gives_numpy(case, trained_runs):
         run.encode(bytes_.astype(np.float32))
 
 
-@pytest.fixture(scope="session")
-def versions(trained_runs):
-    """case -> its published version, made once, with every artifact and warm-up."""
-    made: dict = {}
-
-    def version(case: str):
-        if case not in made:
-            made[case] = trained_runs[case].export(name=case)
-        return made[case]
-
-    return version
-
-
 @exported
 @pytest.mark.contract("families", "parity of every artifact")
 def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, versions):
@@ -252,6 +234,52 @@ def test_warm_up_covers_every_signature_that_is_served(case, versions):
     served = set(GraphModel(folder).signatures)
     assert {"serving_default", "encode_bytes"} < served and set(examples.read(folder)) == served
     assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
+
+
+@cases
+@pytest.mark.contract("families", "a range for every input")
+def test_every_input_of_numbers_has_a_range(case, trained_runs):
+    for name, signature in trained_runs[case].model.signatures().items():
+        assert {*signature.inputs} - {"count", "seed"} == {*signature.ranges}, name
+        for key, (least, greatest) in signature.ranges.items():
+            assert np.all(np.isfinite(least)) and np.all(np.asarray(greatest) >= least), f"{name}: {key}"
+
+
+@exported
+@pytest.mark.contract("families", "every fault of a request refused")
+def test_a_request_with_one_fault_is_refused_by_the_graph_in_a_sentence(case, trained_runs, versions):
+    version = versions(case)
+    max_batch = json.loads((version.folder / "metadata.json").read_text())["max_batch"]
+    servable, requests = Servable(version.folder.parent, case), examples.read(version)
+    answered, told, tried = [], [], 0
+    for name, signature in trained_runs[case].model.signatures().items():
+        servable.run(name, requests[name])
+        for request, said in broken(signature, requests[name], max_batch):
+            tried += 1
+            try:
+                servable.run(name, request)
+            except tf.errors.InvalidArgumentError as error:
+                if reason(error) != said:
+                    told.append((name, said, error.message))
+            else:
+                answered.append((name, said))
+    servable.close()
+    assert (answered, told) == ([], []) and tried > 20
+
+
+@exported
+@pytest.mark.contract("families", "codes at the limits answered")
+def test_codes_at_their_limits_are_answered_with_finite_numbers(case, trained_runs, versions):
+    graph = GraphModel(versions(case))
+    for name, signature in trained_runs[case].model.signatures().items():
+        for key in [key for key, limit in signature.ranges.items() if limit == limits.CODES]:
+            request = examples.read(versions(case))[name]
+            for sign in (-1.0, 1.0):
+                ends = np.where(np.arange(request[key].size).reshape(request[key].shape) % 2, sign, -1.0) * 1e6
+                for code in (np.full_like(request[key], sign * 1e6), ends.astype(np.float32)):
+                    answer = graph.call(name, **{**request, key: code})
+                    assert all(np.isfinite(value).all() for value in answer.values()), name
+    graph.close()
 
 
 @served

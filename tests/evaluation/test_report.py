@@ -75,6 +75,47 @@ def test_a_headline_that_is_no_number_is_shown_as_it_stands(folder, value):
     assert ("0.1250" in page and "75.00 %" not in page and "<b>1" not in page and "&lt;b&gt;" in page) or value != "<b>"
 
 
+PIXEL = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU\x00\x00\x00\nIDAT"
+    b"x\x9cc`\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
+)
+
+
+def test_a_page_shows_pictures_of_its_run_only_whatever_captions_say(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for path in (elsewhere / "x.png", folder / "x.png", folder / "pictures" / "own.png"):
+        path.write_bytes(PIXEL)
+    (folder / "pictures" / "deeper").mkdir()
+    (folder / "pictures" / "deeper" / "x.png").write_bytes(PIXEL)
+    (folder / "pictures" / "linked.png").symlink_to(elsewhere / "x.png")
+    (folder / "pictures" / "a folder.png").mkdir()
+    names = (
+        "own", "linked", "../x", f"../../{elsewhere.name}/x", str(elsewhere / "x"), "deeper/x", "./own", "a folder",
+        "none", "", "..", "\0", "own\0", "x" * 5000,
+    )  # fmt: skip
+    captions = {name: f"caption of {number}" for number, name in enumerate(names)}
+    (folder / "pictures" / "captions.json").write_text(json.dumps(captions))
+    page = report.write(folder).read_text()
+    assert [caption for caption in captions.values() if f"{caption}<" in page] == ["caption of 0"]
+
+
+def test_names_of_folders_and_classes_are_no_markup_in_the_page(folder):
+    said = "<script>alert(1)</script>\"'&"
+    config = json.loads((folder / "config.json").read_text())
+    config["data"]["source"] = f"folder:{said}"
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "data.json").write_text(json.dumps({"name": said, "classes": {said: [said]}, said: 1}))
+    (folder / "evaluation.json").write_text(json.dumps({**NUMBERS, f"accuracy_{said}": 0.5}))
+    (folder / "pictures" / "captions.json").write_text(json.dumps({"<b>": said, "own": said}))
+    for name in ("own", "<b>"):
+        (folder / "pictures" / f"{name}.png").write_bytes(PIXEL)
+    renamed = folder.with_name("a <b> & c")
+    folder.rename(renamed)
+    page = report.write(renamed).read_text()
+    assert "<script>" not in page and "<b>" not in page.replace("<b>This network has not learned</b>", "")
+    assert page.count("&lt;script&gt;") >= 7
+
+
 @pytest.mark.parametrize("name", ["started", "step", "seconds", "examples_per_second"])
 @pytest.mark.parametrize("value", ["x", None, [], {}, float("inf"), 10**400, 1e300])
 def test_an_entry_of_run_json_that_says_nothing_is_left_out(folder, name, value):

@@ -26,7 +26,7 @@ def test_every_verb_works_in_a_folder_of_any_name(name, tmp_path, capsys):
     encoder = f"{version}/lite/encode_float32.tflite"
     assert main(["reverie", "encode", f"--model={encoder}", f"--source={source}", f"--out={folder}/lite.npz"]) == 0
     card = (folder / "run" / "export" / "xcov" / "1" / "MODEL_CARD.md").read_text()
-    assert "Classes of `label`: 0 cat, 1 dog." in card
+    assert "Classes of label: 0 cat, 1 dog." in card
     codes, lite = np.load(folder / "codes.npz"), np.load(folder / "lite.npz")
     np.testing.assert_allclose(codes["features"], lite["features"], atol=1e-4)
     assert codes["class_names"].tolist() == ["cat", "dog"]

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -77,9 +78,33 @@ def test_damaged_files_of_a_version_are_told_in_one_line(published, tmp_path):
 
 def test_the_card_says_what_labels_mean_and_takes_no_name_for_markup(published):
     content = json.loads((published / "metadata.json").read_text())
-    content["legend"] = ["Labels:", "", "- 0 is <img src=x>", "- 1 is R&B"]
+    content["legend"] = ["Labels:", "", "- 0 is <img src=x>", "- 1 is R&B", "- 2 is [a](http://b.c) `d` *e* _f_ | ~g~"]
     lines = card.model_card("m", content).splitlines()
-    assert lines[lines.index("Labels:") + 1 :][:3] == ["", "- 0 is &lt;img src=x&gt;", "- 1 is R&amp;B"]
+    assert lines[lines.index("Labels:") + 1 :][:4] == [
+        "",
+        "- 0 is &lt;img src=x&gt;",
+        "- 1 is R&amp;B",
+        r"- 2 is \[a\](http\://b.c) \`d\` \*e\* \_f\_ \| \~g\~",
+    ]
+
+
+HOSTILE = "<script>alert(1)</script>\n# h\n| a | `b` ![c](http://d.e/f.png) <img src=x onerror=y> [g]: h"
+
+
+def test_no_name_from_outside_is_markup_in_the_card_as_a_page_shows_it(published):
+    """Read by a Markdown reader of its own: whatever names hold, the page has the elements that it has without them."""
+    markdown = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
+    content = json.loads((published / "metadata.json").read_text())
+
+    def elements(said: str) -> list[str]:
+        content["config"]["data"]["source"] = f"folder:{said}"
+        content["evaluation"] = {f"accuracy_{said}": 0.5}
+        content["legend"] = [f"Classes of {said}: 0 {said}.", "", f"- {said}: {said}", "- b: c"]
+        content["left_out"] = [{"artifact": "encode_int8.tflite", "signature": "encode", "reason": said}]
+        page = markdown.MarkdownIt("gfm-like", {"linkify": False}).render(card.model_card("m", content))
+        return re.findall(r"<[^>]*>", page)
+
+    assert elements(HOSTILE) == elements("plain")
 
 
 def test_warm_up_requests_replay(published):

@@ -1,8 +1,10 @@
 import contextlib
+import http.client
 import json
 import socketserver
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -130,6 +132,10 @@ def test_a_signature_that_the_server_cannot_run_is_a_finding(addresses, publishe
         (b'{"signature_name": "encode", "inputs": {}}', "expected inputs"),
         (b'{"signature_name": "encode_bytes", "inputs": {"image_bytes": [{"b64": "?"}]}}', "image_bytes: "),
         (b'{"signature_name": "encode_bytes", "inputs": {"image_bytes": ["x"]}}', "image_bytes: "),
+        (b"\xff\x00", "JSON Parse error"),
+        (b"[" * 100_000, "JSON Parse error"),
+        (b'{"signature_name": "encode", "inputs": {"images": 1e999}}', "expected shape [n, 8, 8, 1]"),
+        (b'{"signature_name": "encode", "inputs": {"images": null}}', "expected shape [n, 8, 8, 1]"),
     ],
 )
 def test_the_stand_in_refuses_what_is_no_request_in_one_line_and_goes_on(addresses, published, body, reason):
@@ -141,3 +147,19 @@ def test_the_stand_in_refuses_what_is_no_request_in_one_line_and_goes_on(address
     client = serving_clients.RestClient(addresses[1], "xcov", 10.0)
     assert set(client.signatures["encode"].inputs) == {"images"}
     assert client.predict("encode", examples.read(published)["encode"])["features"].shape == (3, 2)
+
+
+def test_the_stand_in_answers_a_length_that_is_none_and_one_connection_many_times(addresses):
+    place = urllib.parse.urlsplit(addresses[1]).netloc
+    connection = http.client.HTTPConnection(place, timeout=10)
+    for _ in range(3):
+        connection.request("POST", "/v1/models/xcov:predict", b"{")
+        answer = connection.getresponse()
+        assert answer.status == 400 and b"JSON Parse error" in answer.read()
+    for length in ("-1", "many"):
+        connection.putrequest("POST", "/v1/models/xcov:predict")
+        connection.putheader("Content-Length", length)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 400 and f"Content-Length is {length}".encode() in answer.read()
+    connection.close()
