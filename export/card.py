@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from ..models import limits
 from ..models.signature import Signature
 from .graph_loader import definitions
 from .parity import Agreement, LeftOut
@@ -51,7 +52,7 @@ def metadata(
                     for key, spec in signature.inputs.items()
                 },
                 "outputs": _tensors(written[name].outputs),
-                "limits": {key: list(limits) for key, limits in signature.ranges.items()},
+                "limits": {key: list(limit) for key, limit in signature.ranges.items()},
                 "sums": {key: list(sizes) for key, sizes in signature.sums.items()},
                 "amplification": signature.amplification,
             }
@@ -92,7 +93,7 @@ def model_card(name: str, content: dict) -> str:
     for signature, detail in content["signatures"].items():
         inputs, outputs = _listed(detail["inputs"]), _listed(detail["outputs"])
         lines.append(f"| `{signature}` | {inputs} | {outputs} | {detail['meaning']} |")
-    lines.append("")
+    lines += ["", f"Admitted, everything else is refused: {_admitted(content)}.", ""]
     if content["legend"]:
         lines += [*(_plain(line) for line in content["legend"]), ""]
     lines += [
@@ -139,6 +140,18 @@ def model_card(name: str, content: dict) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _admitted(content: dict) -> str:
+    """The limits of all signatures, each input once: they mean the same everywhere."""
+    said = {"`count`": f"values from 1 to {content['max_batch']}"}
+    for detail in content["signatures"].values():
+        said |= {f"`{key}`": limits.range_of(limit) for key, limit in detail["limits"].items()}
+        for key, sizes in detail["sums"].items():
+            said[f"`{key}`"] += f", {limits.sum_of(sizes)}"
+    if not any("count" in detail["inputs"] for detail in content["signatures"].values()):
+        del said["`count`"]
+    return "; ".join(f"{key} {expected}" for key, expected in said.items())
 
 
 def _tensors(infos) -> dict[str, dict]:

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from ..errors import UserError, first_line
+from ..models import limits
 from ..paths import without_patterns
 
 _FAILED = "assertion failed:"
@@ -54,7 +55,7 @@ class GraphModel:
           numpy arrays by output name.
 
         Raises:
-          UserError: unknown signature or input name.
+          UserError: unknown signature or input name, a shape that the signature does not take.
           tf.errors.InvalidArgumentError: a guard in the graph refused the inputs.
         """
         if signature not in self.signatures:
@@ -67,6 +68,10 @@ class GraphModel:
             tensor = self._graph.get_tensor_by_name(definition.inputs[name].name)
             dtype = tensor.dtype.as_numpy_dtype if tensor.dtype != tf.string else object
             feeds[tensor] = np.asarray(value, dtype)
+            # A server leaves this to the graph; a session in Python refuses it in words of its own.
+            if not tensor.shape.is_compatible_with(feeds[tensor].shape):
+                expected = limits.shape_of(tensor.shape.as_list())
+                raise UserError(f"{signature}: {name} has shape {feeds[tensor].shape}; expected {expected}")
         fetches = {name: info.name for name, info in definition.outputs.items()}
         return self._session.run(fetches, feeds)
 

@@ -42,12 +42,13 @@ def check(
     Example:
       >>> check("encode", {"images": np.ones([1, 8, 8, 1], np.float32)}, {"images": PIXELS}, {})
     """
+    floating = {name: np.issubdtype(value.dtype, np.floating) for name, value in inputs.items()}
     for name, value in inputs.items():
-        floating = np.issubdtype(value.dtype, np.floating)
-        if floating and not np.all(np.isfinite(value)):
+        if floating[name] and not np.all(np.isfinite(value)):
             raise UserError(f"{endpoint}: {name}: {FINITE}")
+    for name, value in inputs.items():
         if name in ranges:
-            least, greatest = admitted(ranges[name], floating)
+            least, greatest = admitted(ranges[name], floating[name])
             outside = (value < np.asarray(least)) | (value > np.asarray(greatest))
             if np.any(outside):
                 raise UserError(f"{endpoint}: {name} is {value[outside][0]}; expected {range_of(ranges[name])}")

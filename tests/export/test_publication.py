@@ -88,6 +88,15 @@ def test_the_card_says_what_labels_mean_and_takes_no_name_for_markup(published):
     ]
 
 
+def test_the_card_says_what_is_admitted(published):
+    line = next(line for line in (published / "MODEL_CARD.md").read_text().splitlines() if line.startswith("Admitted"))
+    assert line == (
+        "Admitted, everything else is refused: `count` values from 1 to 32; `images` values from 0 to 1; `features` "
+        "values from -1e+06 to 1e+06; `probabilities` values from 0 to 1, rows that sum to 1; "
+        "`label` values from -1 to 2."
+    )
+
+
 HOSTILE = "<script>alert(1)</script>\n# h\n| a | `b` ![c](http://d.e/f.png) <img src=x onerror=y> [g]: h"
 
 

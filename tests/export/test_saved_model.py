@@ -177,6 +177,10 @@ def test_names_that_do_not_exist_are_told(graph, tmp_path):
         graph.call("dream", images=np.zeros([1, 8, 8, 1]))
     with pytest.raises(UserError, match=r"encode takes \['images'\], not \['x'\]"):
         graph.call("encode", x=1)
+    with pytest.raises(UserError, match=r"encode: images has shape \(8, 8, 1\); expected shape \[n, 8, 8, 1\]"):
+        graph.call("encode", images=np.zeros([8, 8, 1]))
+    with pytest.raises(UserError, match=r"generate: count has shape \(1,\); expected a single number"):
+        graph.call("generate", count=[1], seed=[1, 2], label=[0])
     with pytest.raises(UserError, match="no SavedModel there"):
         GraphModel(tmp_path)
 
