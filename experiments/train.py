@@ -85,11 +85,11 @@ def run_training(
     kind = kind_of(config)
     run_folder.inherit(workdir, config)
     read = kind.settle(config)
-    check_test_images(config)
     # Of an asynchronous run this is the chief; workers and parameter servers do not come here.
     with run_folder.held(workdir):
         folder = run_folder.open_run(workdir, config, kind.fixed)
         prepared = kind.prepare(config, chosen, folder, read)
+        check_test_images(config)
         data = run_folder.check_data(folder, prepared.data, accept_changed_data)
         description = run_folder.describe(folder, command, deterministic, chosen)
         run_folder.write_json(folder / "run.json", description)
