@@ -103,7 +103,7 @@ def _numbered(counts: dict[str, int], names: Sequence[str]) -> str:
     return _listed(numbered)
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     most = collections.Counter(counts).most_common()
     items = list(counts.items()) if len(counts) <= _LISTED else most[:_LISTED]
     rest = len(counts) - len(items)

@@ -87,7 +87,6 @@ def run_training(
     kind = kind_of(config)
     run_folder.inherit(workdir, config)
     read = kind.settle(config)
-    check_test_images(config)
     # Of an asynchronous run this is the chief; workers and parameter servers do not come here.
     with cluster.lost_processes(chosen):
         agreement = Agreement(chosen)
@@ -98,6 +97,7 @@ def run_training(
         with cluster.lost_processes(chosen):
             agreement.meet()  # The others read what is in the folder from here on.
             prepared = kind.prepare(config, chosen, folder, read)
+        check_test_images(config)
         data = run_folder.check_data(folder, prepared.data, accept_changed_data)
         description = run_folder.describe(folder, command, deterministic, chosen, changed)
         run_folder.write_json(folder / "run.json", description)

@@ -93,6 +93,9 @@ class SparseConfig:
             raise ValueError(f"between_stages is '{self.between_stages}'; expected one of {', '.join(_BETWEEN)}")
         if self.memory_saving and self.between_stages != "none":
             raise ValueError("memory_saving needs between_stages='none': stages must not depend on each other")
+        for name in ("field", "stride", "pool"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.{name} is {getattr(self, name)}; expected 1 or more")
         if self.stages < 1 or self.maps < 1 or self.sparsity < 0.0:
             raise ValueError(
                 f"stages={self.stages}, maps={self.maps}, sparsity={self.sparsity}; "

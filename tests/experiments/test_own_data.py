@@ -214,7 +214,7 @@ def test_test_images_of_another_size_are_refused_before_the_first_step_and_told_
     source, workdir = _of_other_sizes(kind, tmp_path / "set"), tmp_path / "run"
     with pytest.raises(UserError, match=r"(are 10x10x3, but the model takes 8x8x3|not of size 8x8).*resize"):
         reverie.train("xcov_mnist", workdir, data=source, overrides=settings())
-    assert not workdir.exists()
+    assert not list(workdir.rglob("ckpt*")) and not (workdir / "metrics.jsonl").exists()
     assert main(["reverie", "data", "check", source]) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if "of another size than the training images" in line]
     assert len(said) == 1 and said[0].startswith("  test: ") and "10x10" in said[0] and "data.resize" in said[0]

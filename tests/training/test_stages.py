@@ -105,7 +105,7 @@ def test_a_parted_stage_sees_the_same_pictures_as_a_whole_one():
 def test_steps_of_unmixing_that_make_no_sense_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"unmix_at is \[20, 10\]; expected rising steps from 1 on"):
         run(tiny_scan(stages__vision__unmix_at=(20, 10)), tmp_path / "a")
-    with pytest.raises(UserError, match=r"set train.ema_decay to 0, or unmix_at to \(\)"):
+    with pytest.raises(UserError, match=r"train.ema_decay is 0.9, but .* expected 0, or stages.vision.unmix_at=\(\)"):
         run(tiny_scan(train__ema_decay=0.9), tmp_path / "b")
 
 
