@@ -27,9 +27,7 @@ def _define(values, argv):
 def _run(values, _):
     needed(values, "workdir")
     from .. import experiments
-    from ..training import signals
 
-    signals.stop_with_parent()
     config = configured(values)
     if values.data_dir:
         config.data.data_dir = values.data_dir

@@ -1,10 +1,11 @@
 """Training a run: from a config to a run folder."""
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import ml_collections
 import tensorflow as tf
 
 from .. import models, pipelines
-from ..training import cluster, loop, run_folder, strategies
+from ..training import cluster, loop, run_folder, signals, strategies
 from ..training.agreement import Agreement
 from . import arguments
 from .configs import config as make_config
@@ -78,6 +79,7 @@ def run_training(
     accept_changed_data: bool = False,
 ) -> Run:
     """`train` of settings that are complete; `command` is what run.json says started it."""
+    signals.stop_with_parent()
     settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
     if strategy == "ps":
         strategies.serve_if_told()
@@ -96,7 +98,8 @@ def run_training(
         folder, changed = run_folder.open_run(workdir, config, kind.fixed)
         with cluster.lost_processes(chosen):
             agreement.meet()  # The others read what is in the folder from here on.
-            prepared = kind.prepare(config, chosen, folder, read)
+            with computing_in(settings.precision):
+                prepared = kind.prepare(config, chosen, folder, read)
         check_test_images(config)
         data = run_folder.check_data(folder, prepared.data, accept_changed_data)
         description = run_folder.describe(folder, command, deterministic, chosen, changed)
@@ -121,11 +124,31 @@ def _follow(
     kind = kind_of(config)
     with tempfile.TemporaryDirectory(prefix="reverie-worker-") as own, cluster.lost_processes(strategy):
         agreement.meet()
-        prepared = kind.prepare(config, strategy, pathlib.Path(own), read)
+        with computing_in(settings.precision):
+            prepared = kind.prepare(config, strategy, pathlib.Path(own), read)
         context = loop.Context(prepared.model, settings, strategy, workdir, prepared.state)
         with naming_damage(config.data.source):
             outcome = loop.train(context, prepared.phases, prepared.watch)
     return Run(workdir, outcome=outcome)
+
+
+@contextlib.contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Inside the block layers are made to compute in a type; those made outside, and weights, stay as they are.
+
+    Args:
+      precision: of `training.phases.PRECISIONS`.
+
+    Example:
+      with computing_in("mixed_bfloat16"):
+          model = models.build(config.model)
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def loop_settings(config: ml_collections.ConfigDict) -> loop.LoopSettings:

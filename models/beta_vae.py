@@ -40,7 +40,7 @@ from ..layers import (
     to_hsv,
     to_rgb,
 )
-from .network import Network, takes_images
+from .network import Network, in_float32, takes_images
 from .settings import derived, renamed
 
 tfd = tfp.distributions
@@ -126,7 +126,7 @@ class BetaVAE(Network):
         super().__init__(**kwargs)
         self.config = config
         self.encoder = StridedConvolutions(config.channels, config.hidden, config.activation)
-        self.heads = GaussianPosterior(config.latents, *LOG_VARIANCES, name="latent")
+        self.heads = GaussianPosterior(config.latents, *LOG_VARIANCES, name="latent", dtype="float32")
         self.decoder = StridedDeconvolutions(config.image_shape, config.channels, config.hidden, config.activation)
         self.encoder.build((None, *config.image_shape))
         self.heads.build((None, config.hidden))
@@ -149,7 +149,7 @@ class BetaVAE(Network):
 
     def paint(self, latents):
         """What a latent stands for in the model's color space: float32 [n, h, w, c]."""
-        return tf.sigmoid(self.decoder(latents))
+        return tf.sigmoid(in_float32(self.decoder(latents)))
 
     def decode(self, latents):
         """The picture that a latent stands for: float32 [n, h, w, c] in [0, 1]."""
@@ -193,7 +193,9 @@ class BetaVAE(Network):
     def surprise(self, images, latents, features: Any = None):
         """-log p(x | z), float32 [b], without the constant of a Gaussian's density."""
         if self.config.likelihood == "bernoulli":
-            return -tfd.Independent(tfd.Bernoulli(logits=self.decoder(latents)), 3).log_prob(self.seen(images))
+            return -tfd.Independent(tfd.Bernoulli(logits=in_float32(self.decoder(latents))), 3).log_prob(
+                self.seen(images)
+            )
         scale = 1.0 / math.sqrt(self.config.precision)
         if self.config.likelihood == "features":
             target, center = tf.stop_gradient(features(images)), features(self.decode(latents))

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from ..layers import Noise, StridedConvolutions, StridedDeconvolutions, without_rectangle
-from .network import Network, takes_images
+from .network import Network, in_float32, takes_images
 from .settings import derived
 
 
@@ -53,11 +53,11 @@ class Denoising(Network):
     @takes_images
     def features(self, images):
         """J(x): float32 [n, bottleneck] in (-1, 1)."""
-        return self.encoder(images)
+        return in_float32(self.encoder(images))
 
     def reconstruct(self, images):
         """The whole picture, float32 like images."""
-        return tf.sigmoid(self.decoder(self.features(images)))
+        return tf.sigmoid(in_float32(self.decoder(self.features(images))))
 
     def call(self, images):
         return self.reconstruct(images)

@@ -18,7 +18,7 @@ from ..layers import GaussianPosterior, Noise, diagonal_gaussian
 from . import scan
 from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
-from .network import Network
+from .network import Network, in_float32
 from .symbol_vae import SymbolVAE, SymbolVAEConfig, khot, some
 
 tfd = tfp.distributions
@@ -69,7 +69,9 @@ class JMVAE(Network):
         self.vision = BetaVAE(config.vision, name="vision")
         self.symbols = SymbolVAE(config.symbols, self.sizes, config.vision.latents, name="symbols")
         self.joint = keras.layers.Dense(config.vision.hidden, "relu", name="joint")
-        self.joint_heads = GaussianPosterior(config.vision.latents, *LOG_VARIANCES, name="joint_latent")
+        self.joint_heads = GaussianPosterior(
+            config.vision.latents, *LOG_VARIANCES, name="joint_latent", dtype="float32"
+        )
         self.joint.build((None, config.vision.hidden + sum(self.sizes)))
         self.joint_heads.build((None, config.vision.hidden))
         self.built = True
@@ -99,7 +101,7 @@ class JMVAE(Network):
         """
         del training
         labels = batch["label"]
-        features = self.vision.encoder(batch["image"])
+        features = in_float32(self.vision.encoder(batch["image"]))
         seen = diagonal_gaussian(*self.vision.heads(features))
         symbols = khot(labels, self.sizes, some(labels, noise))
         both = diagonal_gaussian(*self.joint_heads(self.joint(tf.concat([features, symbols], axis=-1))))

@@ -73,6 +73,16 @@ class Network(keras.Model):
         )
 
 
+def in_float32(values: Any) -> Any:
+    """What a network computed in a narrower type, for sums and distributions; float32 tensors as they are.
+
+    Example:
+      >>> in_float32(tf.ones([2], tf.bfloat16)).dtype
+      tf.float32
+    """
+    return tf.cast(values, tf.float32)
+
+
 def takes_images(method: Callable) -> Callable:
     """Makes a method that sees images take them as people have them; see `in_unit_range`.
 

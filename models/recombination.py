@@ -58,7 +58,7 @@ class Recombination(Network):
     def __init__(self, config: RecombinationConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.operator = LatentOperator(OPERATORS, config.hidden, *LOG_VARIANCES, name="operator")
+        self.operator = LatentOperator(OPERATORS, config.hidden, *LOG_VARIANCES, name="operator", dtype="float32")
         self.operator.build()
         self.built = True
 

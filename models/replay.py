@@ -42,7 +42,7 @@ from ..layers import (
 )
 from .contract import Family
 from .limits import PIXELS
-from .network import Network, takes_images
+from .network import Network, in_float32, takes_images
 from .settings import derived
 from .signature import Signature
 
@@ -147,7 +147,9 @@ class Replay(Network):
         self.classifier = _dense(config.hidden[-1], config.classes, "classifier")
         if config.task_gating:
             self._attach(
-                ContextGate(config.tasks, width, config.task_gating, exact=True, name=f"task_gate_{number + 1}")
+                ContextGate(
+                    config.tasks, width, config.task_gating, exact=True, name=f"task_gate_{number + 1}", dtype="float32"
+                )
                 for number, width in enumerate(config.hidden)
             )
         if config.generator:
@@ -167,16 +169,20 @@ class Replay(Network):
                 self.encoder_features = ConvolutionalFeatures(config.convolutions, name="encoder_features")
                 self.encoder_features.build((None, *config.image_shape))
         start: dict[str, Any] = dict.fromkeys(("kernel_initializer", "bias_initializer"), _bound(config.hidden[-1]))
-        self.posterior = GaussianPosterior(config.latents, log_variance_bias=False, name="posterior", **start)
+        self.posterior = GaussianPosterior(
+            config.latents, log_variance_bias=False, name="posterior", dtype="float32", **start
+        )
         self.posterior.build((None, config.hidden[-1]))
         if config.conditional:
-            self.prior = ClassConditionalPrior(config.classes, config.latents, config.modes, name="prior")
+            self.prior = ClassConditionalPrior(
+                config.classes, config.latents, config.modes, name="prior", dtype="float32"
+            )
         self._attach(_stack(config.latents, backwards, "decoder"))
         self.output_layer = _dense(backwards[-1], units, "output")
         contexts = config.classes if config.gate_by == "class" else config.tasks
         if config.gating:
             self._attach(
-                ContextGate(contexts, width, config.gating, name=f"gate_{number + 1}")
+                ContextGate(contexts, width, config.gating, name=f"gate_{number + 1}", dtype="float32")
                 for number, width in enumerate(backwards)
             )
         self.transposed = None
@@ -212,7 +218,7 @@ class Replay(Network):
         if self.config.mean:
             images = (images - tf.constant(self.config.mean)) / tf.constant(self.config.deviation)
         if self.config.internal:
-            images = self.features(images)
+            images = in_float32(self.features(images))
         return tf.reshape(images, [-1, math.prod(self.represented_shape)])
 
     def activations(self, inputs, task=None, training: bool = False) -> tuple:
@@ -230,7 +236,7 @@ class Replay(Network):
         hidden, records = self._convolved(self.features, inputs, training), []
         gates = self.task_gates
         for number, layer in enumerate(self.trunk):
-            product = tf.matmul(hidden, layer.kernel)
+            product = _product(hidden, layer)
             before = (gates[number](product, task) if gates else product) + layer.bias
             records.append((hidden, product, before))
             hidden = tf.nn.relu(before)
@@ -240,7 +246,7 @@ class Replay(Network):
         """Pixels through a convolutional stack, where there is one and it was not passed by `represent`."""
         if features is None or self.config.internal:
             return inputs
-        maps = features(tf.reshape(inputs, [-1, *self.config.image_shape]), training=training)
+        maps = in_float32(features(tf.reshape(inputs, [-1, *self.config.image_shape]), training=training))
         return tf.reshape(maps, [-1, math.prod(self.feature_shape)])
 
     @property
@@ -251,7 +257,7 @@ class Replay(Network):
 
     def logits(self, hidden):
         """float32 [n, classes], from the trunk's last hidden layer."""
-        return tf.matmul(hidden, self.classifier.kernel) + self.classifier.bias
+        return _product(hidden, self.classifier) + self.classifier.bias
 
     def log_probabilities(self, logits, active, temperature: float = 1.0):
         """Log-softmax over the active classes, block by block.
@@ -276,7 +282,7 @@ class Replay(Network):
         if not self.config.feedback:
             hidden = self._convolved(getattr(self, "encoder_features", None), inputs, training)
             for layer in self.encoder:
-                hidden = tf.nn.relu(tf.matmul(hidden, layer.kernel) + layer.bias)
+                hidden = tf.nn.relu(_product(hidden, layer) + layer.bias)
         return self.posterior(hidden)
 
     def decode_logits(self, z, context=None, training: bool = False):
@@ -292,12 +298,12 @@ class Replay(Network):
         """
         hidden = z
         for number, layer in enumerate(self.decoder):
-            hidden = tf.matmul(hidden, layer.kernel) + layer.bias
+            hidden = _product(hidden, layer) + layer.bias
             hidden = tf.nn.relu(self.gates[number](hidden, context) if self.gates else hidden)
-        decoded = tf.matmul(hidden, self.output_layer.kernel) + self.output_layer.bias
+        decoded = _product(hidden, self.output_layer) + self.output_layer.bias
         if self.transposed is None:
             return decoded
-        images = self.transposed(tf.reshape(decoded, [-1, *self.feature_shape]), training=training)
+        images = in_float32(self.transposed(tf.reshape(decoded, [-1, *self.feature_shape]), training=training))
         return tf.reshape(images, [-1, math.prod(self.config.image_shape)])
 
     def imagine(self, z, context=None):
@@ -483,6 +489,12 @@ def _bound(inputs: int):
     """Uniform in +-1/sqrt(inputs), for weights and biases alike: what the paper's networks start from."""
     limit = 1.0 / math.sqrt(inputs)
     return keras.initializers.RandomUniform(-limit, limit)
+
+
+def _product(hidden, layer: keras.layers.Dense):
+    """Of activations and a layer's kernel, in the type that the layer computes in; float32."""
+    kind = layer.compute_dtype
+    return in_float32(tf.matmul(tf.cast(hidden, kind), tf.cast(layer.kernel, kind)))
 
 
 def _dense(inputs: int, units: int, name: str) -> keras.layers.Dense:

@@ -33,7 +33,7 @@ from ..layers import (
 )
 from .contract import Capability, Family
 from .limits import PIXELS
-from .network import Network, takes_images
+from .network import Network, in_float32, takes_images
 from .signature import Signature
 
 _BETWEEN = ("none", "stop_targets", "full")
@@ -167,9 +167,9 @@ class Stage(keras.layers.Layer):
     def losses_of(self, inputs, targets) -> tuple:
         """(reconstruction, sparsity, output): float [batch] twice, and what the next stage sees."""
         simple, pooled, output = self(inputs)
-        error = self.decoder(simple) - targets
+        error = in_float32(self.decoder(simple)) - in_float32(targets)
         reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
-        return reconstruction, tf.reduce_sum(pooled, axis=[1, 2, 3]), output
+        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]), output
 
     def compute_output_shape(self, input_shape):
         simple = self.filters.compute_output_shape(input_shape)
@@ -192,7 +192,7 @@ class Sparse(Network):
     def __init__(self, config: SparseConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.whitening = Whitening(config.whitening, name="whitening")
+        self.whitening = Whitening(config.whitening, name="whitening", dtype="float32")
         self.whitening.build((None, *config.image_shape))
         shape = (None, *config.image_shape)
         for number in range(1, config.stages + 1):
@@ -300,7 +300,7 @@ class Sparse(Network):
           {"features": float32 [n, units], ordered row, column, map; and if any were chosen "neurons": [n, chosen],
           each turned so that it is above 0 for what it detects}.
         """
-        features = tf.reshape(self.outputs(images)[-1], [-1, self.units])
+        features = tf.reshape(in_float32(self.outputs(images)[-1]), [-1, self.units])
         if not self.chosen:
             return {"features": features}
         columns = [(features[:, n["index"]] - n["threshold"]) * n["polarity"] for n in self.chosen.values()]
@@ -322,7 +322,7 @@ class Sparse(Network):
     def reconstruct(self, images) -> dict:
         """{"images": float32 [n, h, w, c]}: whitened images, seen through the first stage."""
         stage = self.stages[0]
-        return {"images": stage.decoder(stage.filters(self.whitening(images)))}
+        return {"images": in_float32(stage.decoder(stage.filters(self.whitening(images))))}
 
     def choose(self, numbers: dict) -> None:
         """Makes `encode` give the neurons that an evaluation found by themselves; see `found_neurons`."""

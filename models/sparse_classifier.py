@@ -58,7 +58,9 @@ class SparseClassifier(Network):
         self.network = Sparse(config, name="network")
         # Nothing is known yet: each class starts as unlikely as one of so many is.
         rare = keras.initializers.Constant(-math.log(max(classes - 1, 1)))
-        self.logistic = keras.layers.Dense(classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic")
+        self.logistic = keras.layers.Dense(
+            classes, kernel_initializer="zeros", bias_initializer=rare, name="logistic", dtype="float32"
+        )
         self.logistic.build((None, self.network.units))
         self.built = True
 

@@ -25,7 +25,7 @@ import tensorflow as tf
 from ..layers import Centering, CrossCovariance, FittedGaussian, Noise
 from .contract import Capability, Family
 from .limits import CODES, PIXELS
-from .network import Network, takes_images
+from .network import Network, in_float32, takes_images
 from .signature import Signature
 
 _MOST_CLASSES = 100_000
@@ -104,10 +104,10 @@ class XCov(Network):
             setattr(self, part, keras.layers.Dense(size, name=part))
         self.style = keras.layers.Dense(config.latents, name="style")
         self.decoder = _decoder(config, shape, code)
-        self.penalty = CrossCovariance(name="cross_covariance")
-        self.style_prior = FittedGaussian(config.latents, name="style_prior")
+        self.penalty = CrossCovariance(name="cross_covariance", dtype="float32")
+        self.style_prior = FittedGaussian(config.latents, name="style_prior", dtype="float32")
         if config.centered:
-            self.centering = Centering(name="centering")
+            self.centering = Centering(name="centering", dtype="float32")
             self.centering.build((None, *config.image_shape))
         width = self.encoder.output_shape[-1]
         for head in (*self.heads.values(), self.style):
@@ -304,10 +304,10 @@ class XCov(Network):
     def _codes(self, images):
         """({head: logits [n, classes]}, z [n, latents])."""
         hidden = self.encoder(self.centering(images) if self.config.centered else images)
-        return {name: head(hidden) for name, head in self.heads.items()}, self.style(hidden)
+        return {name: in_float32(head(hidden)) for name, head in self.heads.items()}, in_float32(self.style(hidden))
 
     def _decode(self, observed: list, style):
-        decoded = self.decoder(tf.concat([*observed, style], axis=-1))
+        decoded = in_float32(self.decoder(tf.concat([*observed, style], axis=-1)))
         return self.centering.restored(decoded) if self.config.centered else decoded
 
     def _label_columns(self, labels) -> list:

@@ -15,6 +15,7 @@ _LEAST = {
     "steps": 0, "batch_size": 1, "steps_per_call": 1, "log_every": 0, "checkpoint_every": 0, "evaluate_every": 0,
     "picture_every": 0, "keep_checkpoints": 1, "max_skipped": 0,
 }  # fmt: skip
+PRECISIONS = ("float32", "mixed_bfloat16")
 _MOST = 2**31 - 1  # What TensorFlow counts with 32 bits.
 
 
@@ -38,6 +39,8 @@ class TrainSettings:
       jit: XLA-compile the gradient function (one replica only).
       on_nonfinite: "stop" at the first loss or gradient that is not finite, or "skip" such steps.
       max_skipped: with "skip", how many skipped steps in a row are tolerated.
+      precision: "float32", or "mixed_bfloat16": products of activations and weights in 16 bits; weights, sums and
+        what a network gives stay in 32.
       cluster_timeout: seconds that training over several processes waits for one of them.
 
     Raises:
@@ -61,6 +64,7 @@ class TrainSettings:
     jit: bool = False
     on_nonfinite: str = "stop"
     max_skipped: int = 10
+    precision: str = "float32"
     cluster_timeout: float = 300.0
 
     def __post_init__(self):
@@ -74,6 +78,8 @@ class TrainSettings:
             raise UserError(f"train.ema_decay is {self.ema_decay:g}; expected at least 0 and below 1")
         if not 1.0 <= self.cluster_timeout <= _MOST:
             raise UserError(f"train.cluster_timeout is {self.cluster_timeout:g}; expected 1 to {_MOST} seconds")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"train.precision is '{self.precision}'; expected one of {', '.join(PRECISIONS)}")
         if self.on_nonfinite not in ("stop", "skip"):
             raise UserError(f"train.on_nonfinite is '{self.on_nonfinite}'; expected 'stop' or 'skip'")
 

@@ -20,6 +20,7 @@ from reverie.layers import Noise
 from reverie.models import Capability, contract, limits, settings
 from reverie.training import loop
 from reverie.training.checkpoints import weights_digest
+from reverie.training.records import read_metrics
 
 from ..serving import Servable, serving
 from .family_cases import CASES, by_case
@@ -176,6 +177,23 @@ def test_compiled_steps_are_those_of_the_graph(case, tmp_path, monkeypatch):
         weights.append(reverie.train(config, tmp_path / f"{jit}").model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
+@by_case(*CASES)
+@pytest.mark.contract("families", "mixed_bfloat16 learns alike")
+def test_products_in_sixteen_bits_teach_nearly_the_same(case, tmp_path):
+    totals, runs = [], []
+    for precision in ("float32", "mixed_bfloat16"):
+        config = CASES[case].config(tmp_path)
+        config.train.log_every, config.train.precision = 1, precision
+        runs.append(reverie.train(config, tmp_path / precision))
+        totals.append([line["total"] for line in read_metrics(tmp_path / precision) if "total" in line])
+    whole, mixed = map(np.asarray, totals)
+    assert (whole != mixed).any()  # Something was computed in sixteen bits.
+    np.testing.assert_allclose(mixed, whole, rtol=0.05, atol=0.02 * np.abs(whole).max())
+    assert {variable.dtype for variable in runs[1].model.variables} <= {"float32", "int32", "int64"}
+    for one, other in zip(*(run.model.get_weights() for run in runs), strict=True):
+        assert np.isfinite(other).all() and one.shape == other.shape
 
 
 @pytest.mark.slow
