@@ -6,6 +6,7 @@ Each verb parses its flags, calls `experiments`, and prints. Exit codes are thos
 import errno
 import importlib
 import io
+import itertools
 import os
 import re
 import sys
@@ -121,7 +122,7 @@ def command_of(name: str) -> Command:
 def _given(arguments: list[str], flag: str) -> list[str]:
     """The values of a list flag, before flags can be parsed; as with any flag the last one counts."""
     found: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in itertools.pairwise([*arguments, ""]):
         if argument == "--":
             break
         if match := re.fullmatch(rf"--?{flag}(?:=(.*))?", argument, re.DOTALL):

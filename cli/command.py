@@ -1,6 +1,7 @@
 """What a verb of the command line is, and the flags that verbs define."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -137,7 +138,7 @@ def last_lists(argv: list[str], found: Any) -> list[str]:
 def _overrides(argv: list[str]) -> dict[str, str]:
     """Key -> value, as text, of the arguments `--config.KEY=VALUE` and `--config.KEY VALUE`."""
     found = {}
-    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+    for argument, following in itertools.pairwise([*argv, ""]):
         if argument == "--":
             break
         if match := re.fullmatch(r"--?config\.([^=]+)(?:=(.*))?", argument, re.DOTALL):

@@ -261,7 +261,7 @@ def test_of_two_heads_the_named_one_takes_names_and_the_other_numbers(named, lab
     asked = f"--label={':'.join(map(str, wanted))}"
     assert main(["reverie", "generate", f"--model={version.folder}", asked, f"--out={tmp_path}/a.png"]) == 0
     card = (version.folder / "MODEL_CARD.md").read_text()
-    assert f"Classes of `{named}`: 0 " in card and card.count("Classes of `") == 1
+    assert f"Classes of {named}: 0 " in card and card.count("Classes of ") == 1
     assert run.evaluate() and (tmp_path / "run" / "report.html").is_file()
 
 

@@ -137,7 +137,7 @@ def test_a_missing_earlier_stage_is_named(tmp_path):
     nothing = {f"stages__{stage}__steps": 0 for stage in STAGES}
     with pytest.raises(UserError, match="no stage has steps"):
         run(tiny_scan(**nothing), tmp_path / "d")
-    with pytest.raises(UserError, match=r"set stages.<stage>.steps"):
+    with pytest.raises(UserError, match=r"train.steps is 10 and .* takes stages.<stage>.steps"):
         run(tiny_scan(train__steps=10), tmp_path / "e")
 
 
