@@ -35,9 +35,14 @@ def test_codes_that_do_not_fit_on_the_disk_leave_what_was_there(tmp_path, monkey
 def test_a_file_whose_writing_is_broken_off_is_the_old_one(tmp_path):
     path = tmp_path / "run.json"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_file(path) as place:
-        place.write_text("half")
-        raise KeyboardInterrupt
+
+    def broken_off():
+        with whole_file(path) as place:
+            place.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
     assert path.read_text() == "old" and [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
     with whole_file(path) as place:
         place.write_text("new")

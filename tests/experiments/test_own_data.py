@@ -243,7 +243,10 @@ def _named_and_nameless(heads: tuple[str, str], named: str):
     return pipelines.give((images, labels), class_names={named: names})
 
 
-@pytest.mark.parametrize(("named", "label", "number"), [("angle", "on", [1, 2]), ("light", "mid", [0, 1])])
+@pytest.mark.parametrize(
+    ("named", "label", "number"),
+    [("angle", "on", [1, 2]), pytest.param("light", "mid", [0, 1], marks=pytest.mark.thorough)],
+)
 def test_of_two_heads_the_named_one_takes_names_and_the_other_numbers(named, label, number, tmp_path, capsys):
     source, heads = _named_and_nameless(("angle", "light"), named), {"angle": 2, "light": 3}
     sizes = {"model.heads": heads}

@@ -54,6 +54,7 @@ def test_nothing_is_held_back_where_tensorflow_is_told_to_show_everything(capfd,
     assert "INFO: from C++" in capfd.readouterr().err
 
 
+@pytest.mark.thorough
 def test_an_export_prints_where_it_is_and_nothing_else(trained_run, tmp_path, capfd):
     assert main(["reverie", "export", f"--workdir={trained_run}", f"--to={tmp_path}/to"]) == 0
     out, err = capfd.readouterr()
