@@ -20,7 +20,12 @@ cases = pytest.mark.parametrize(
     "case",
     [pytest.param(name, marks=pytest.mark.thorough if name in THOROUGH else pytest.mark.slow) for name in CASES],
 )
-killed = pytest.mark.parametrize("case", ["xcov", "replay-bir+si", "scan", "sparse"])
+# One of them on every change, all of them with the slow tests of `make test-slow`.
+KILLED = [
+    pytest.param(case, count, marks=pytest.mark.thorough if (case, count) == ("xcov", 2) else pytest.mark.slow)
+    for count in (2, 3)
+    for case in ("xcov", "replay-bir+si", "scan", "sparse")
+]
 LIMIT = {"train.cluster_timeout": 20.0}
 
 
@@ -64,9 +69,7 @@ def _whole(case: str, workdir, count: int) -> str:
     "one line",
     6,
 )
-@pytest.mark.slow
-@killed
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("case", "count"), KILLED)
 def test_a_lost_worker_ends_the_run_in_time_and_the_same_command_goes_on(case, count, tmp_path):
     unbroken = _whole(case, tmp_path / "whole", count)
     chance = random.Random(f"{case}{count}")
