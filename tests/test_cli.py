@@ -58,6 +58,7 @@ def test_the_module_is_the_same_command():
     assert result.stdout.startswith("reverie 0.")
 
 
+@pytest.mark.thorough
 def test_train_evaluate_export_encode_generate_report(tmp_path, capsys):
     run = tmp_path / "run"
     assert reverie("train", *TINY, "--config.train.steps=60", f"--workdir={run}") == 0

@@ -4,11 +4,13 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 import reverie
 
 GUIDE = pathlib.Path(reverie.__file__).parent / "docs" / "python.md"
 
 
+@pytest.mark.thorough
 def test_the_first_run_of_the_guide_runs_as_printed(tmp_path, monkeypatch):
     code = re.search(r"## A notebook\n.*?```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line.strip()]) <= 15

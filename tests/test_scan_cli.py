@@ -57,6 +57,7 @@ def test_one_command_trains_all_stages_and_keeps_the_vocabulary(scan_run):
     assert {line["phase"] for line in metrics} == {"denoising", "vision", "symbols", "operators"}
 
 
+@pytest.mark.thorough
 def test_evaluation_has_every_number_and_picture(scan_run, monkeypatch):
     monkeypatch.setattr(evaluation, "_CASES", 20)
     assert reverie("evaluate", f"--workdir={scan_run}") == 0

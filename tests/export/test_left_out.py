@@ -145,6 +145,7 @@ def test_garbage_of_every_kind_is_left_out_and_in_float32_stops_everything(model
             parity.check_lite(model, files, requests, requests)
 
 
+@pytest.mark.thorough
 def test_what_the_converter_cannot_make_is_left_out_and_in_float32_stops_everything(
     model, real_images, tmp_path, monkeypatch
 ):

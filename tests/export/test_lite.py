@@ -29,6 +29,7 @@ def test_int8_files_take_and_give_integers(published):
     assert {detail["dtype"] for detail in model.outputs.values()} == {np.int8}
 
 
+@pytest.mark.thorough
 def test_weights_shrink_with_the_variant(trained_model, real_images, tmp_path):
     from reverie.models.xcov import XCov, XCovConfig
 

@@ -84,6 +84,7 @@ def test_every_signature_of_every_family_answers_on_both_protocols(name, tmp_pat
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_server_that_admits_one_row_is_checked_with_one(tmp_path):
     with served("xcov", tmp_path, max_batch=1) as (grpc, _, version, _):
         for folder in ("", str(version)):

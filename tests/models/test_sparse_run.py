@@ -81,6 +81,7 @@ def test_the_evaluation_has_the_papers_rows_and_pictures(run):
     assert "discs_neuron" in (run / "report.html").read_text()
 
 
+@pytest.mark.thorough
 def test_the_export_serves_features_and_the_chosen_neuron(run, capsys):
     assert cli.main(["reverie", "export", f"--workdir={run}"]) == 0
     version = run / "export" / "sparse" / "1"
@@ -132,6 +133,7 @@ def test_mistakes_are_one_clear_line(run, capsys, tmp_path):
     fails("train", *other, source, "--config.data.resize=stretch", message="does not fit")
 
 
+@pytest.mark.thorough
 def test_memory_saving_takes_the_same_steps(run, tmp_path):
     weights = []
     for saving in ("False", "True"):

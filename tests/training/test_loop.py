@@ -72,7 +72,7 @@ def test_steps_per_call_change_nothing(tiny_npz, tmp_path):
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adadelta", "Nadam"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("adadelta", marks=pytest.mark.thorough), "Nadam"])
 def test_two_replicas_take_the_steps_of_one_device(tiny_npz, tmp_path, optimizer):
     weights = []
     for strategy in ("one", "mirrored"):
@@ -211,7 +211,7 @@ def _two_phases(config, workdir, log=None):
     return model, lambda: loop.train(loop.Context(model, experiment.loop_settings(config), strategy, workdir), phases)
 
 
-@pytest.mark.parametrize("stop_at", [8, 12, 20])
+@pytest.mark.parametrize("stop_at", [12, *(pytest.param(step, marks=pytest.mark.thorough) for step in (8, 20))])
 def test_phases_run_in_order_and_resume_in_the_middle_of_any(tiny_npz, tmp_path, monkeypatch, stop_at):
     config = tiny_config(tiny_npz, checkpoint_every=4, log_every=4)
     for name in ("unbroken", "broken"):

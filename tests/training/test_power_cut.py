@@ -73,7 +73,7 @@ def test_without_flushing_the_same_disk_loses_checkpoints(tmp_path, monkeypatch)
     assert lost
 
 
-@pytest.mark.parametrize("cut_at", [12, 33, 50])
+@pytest.mark.parametrize("cut_at", [33, *(pytest.param(number, marks=pytest.mark.thorough) for number in (12, 50))])
 def test_a_run_goes_on_after_a_cut_to_the_bits_of_an_unbroken_one(tmp_path, monkeypatch, cut_at):
     config = tiny_config(write_tiny_npz(tmp_path / "tiny.npz"), steps=30, checkpoint_every=5, log_every=5)
     whole = reverie.train(config, tmp_path / "whole", overrides={"train.evaluate_every": 0})

@@ -109,6 +109,7 @@ def test_steps_of_unmixing_that_make_no_sense_are_refused(tmp_path):
         run(tiny_scan(train__ema_decay=0.9), tmp_path / "b")
 
 
+@pytest.mark.thorough
 def test_a_stage_may_start_from_an_earlier_run(tmp_path):
     first, _ = run(tiny_scan(stages__symbols__steps=0, stages__operators__steps=0), tmp_path / "vision")
     later = tiny_scan("reverse", stages__start_from=str(tmp_path / "vision"), stages__vision__steps=0)

@@ -152,7 +152,9 @@ def test_a_length_that_no_memory_holds_is_refused_before_it_is_believed(folder, 
     "one line that names the shard",
     2,
 )
-@pytest.mark.parametrize("fault", ["flipped", "cut", "gone"])
+@pytest.mark.parametrize(
+    "fault", ["flipped", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("cut", "gone"))]
+)
 def test_training_on_a_damaged_shard_names_it(folder, tmp_path, fault):
     (tmp_path / "frames").mkdir()
     victim = _copy(folder, tmp_path / "frames")
