@@ -195,10 +195,11 @@ def latest(folder) -> str | None:
     """Path of the newest whole checkpoint in a folder, or None where there has never been one.
 
     Whole is one whose files are all there and of which every value could be read, which is tried once; the checksums
-    that TensorFlow keeps of each value tell. Newer ones that are not whole are named in a warning.
+    that TensorFlow keeps of each value tell. Newer ones that are not whole are named in a warning. One that the state
+    file does not name was never finished: a process was killed while it wrote it.
 
     Raises:
-      UserError: there are checkpoints, but none can be read.
+      UserError: there are finished checkpoints, but none can be read.
     """
     folder, found = pathlib.Path(folder), _files(folder)
     wrong: dict[int, str] = {}
@@ -211,13 +212,23 @@ def latest(folder) -> str | None:
         # What is written beside us, or removed because it is old, is neither.
         if _files(folder).get(step) == found[step]:
             wrong[step] = reason
-    if any(_is_complete(found[step]) for step in wrong):
-        step = max(step for step in wrong if _is_complete(found[step]))
+    finished = [step for step in wrong if _is_complete(found[step]) and step in _finished(folder)]
+    if finished:
+        step = max(finished)
         raise UserError(
             f"{folder}: checkpoint ckpt-{step} is damaged ({wrong[step]}), and there is no older one; restore its "
             "files, or use a new --workdir"
         )
     return None
+
+
+def _finished(folder: pathlib.Path) -> set[int]:
+    """The steps that the state file names, which is written once a checkpoint is on the disk."""
+    try:
+        content = (folder / "checkpoint").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    return {int(step) for step in re.findall(r'checkpoint_paths?: ".*?ckpt-([0-9]+)"', content)}
 
 
 def _warn(folder: pathlib.Path, wrong: dict[int, str], instead: int) -> None:

@@ -215,15 +215,15 @@ def _check_ours(folder: pathlib.Path) -> None:
 def _check_checkpoints(folder: pathlib.Path) -> None:
     """Refuses to start again from nothing where a run has been, and to go on from a damaged checkpoint."""
     place = folder / "checkpoints"
-    if checkpoints.latest(place):
+    # A start that failed before its first checkpoint has written no step.
+    reached = _number(read_object(folder / "run.json").get("step"))
+    whole = checkpoints.latest(place)
+    if whole or not reached:
         checkpoints.saved_step(place)
         moved = checkpoints.set_aside(place)
         if moved:
             logging.warning("%s: %s moved to its folder damaged", place, ", ".join(moved))
-        return
-    # A start that failed before its first checkpoint has written no step.
-    reached = _number(read_object(folder / "run.json").get("step"))
-    if reached:
+    else:
         raise UserError(
             f"workdir {folder} was trained to step {reached:.0f}, but holds no checkpoint; restore checkpoints/, or "
             "use a new --workdir"

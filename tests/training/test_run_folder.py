@@ -377,6 +377,26 @@ def test_an_evaluation_beside_training_reads_a_checkpoint_that_is_whole(copied, 
 
 
 @pytest.mark.fault(
+    "killed while the first checkpoint is written",
+    "nothing had been finished: training starts again; the torn files go to checkpoints/damaged",
+    "a warning",
+    0,
+)
+def test_a_first_checkpoint_that_was_never_finished_is_no_damage(tiny_npz, copied, tmp_path):
+    unbroken = weights_digest_of(copied)
+    killed = tmp_path / "killed"
+    (killed / "checkpoints" / "ckpt-15_temp").mkdir(parents=True)
+    shutil.copy(copied / "config.json", killed)
+    for name in ("ckpt-15.data-00000-of-00001", "ckpt-15.index"):
+        shutil.copy(copied / "checkpoints" / name, killed / "checkpoints")
+    _cut(killed / "checkpoints" / "ckpt-15.index", 0.6)
+    assert checkpoints.latest(killed / "checkpoints") is None
+    assert _again(killed).outcome.step == 30
+    assert weights_digest_of(killed) == unbroken
+    assert not list((killed / "checkpoints").glob("*_temp"))
+
+
+@pytest.mark.fault(
     "all checkpoints of a run gone",
     "its record",
     "one line with the step that it had reached",
