@@ -22,6 +22,7 @@ from . import arguments
 from .endpoints import Endpoints, names_of_heads
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, kind_of
+from .reading import naming_damage
 
 
 class Run(Endpoints):
@@ -94,7 +95,8 @@ class Run(Endpoints):
         """
         from .evaluate import evaluate
 
-        return evaluate(self, **options)
+        with naming_damage(self.config.data.source):
+            return evaluate(self, **options)
 
     def report(self) -> pathlib.Path:
         """Writes the report page and returns its path."""
@@ -113,7 +115,8 @@ class Run(Endpoints):
         """
         from .publish import publish
 
-        return publish(self, name, to, **options)
+        with naming_damage(self.config.data.source):
+            return publish(self, name, to, **options)
 
     # ---- what it can do
 

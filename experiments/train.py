@@ -96,7 +96,7 @@ def run_training(
         return _follow(config, settings, chosen, agreement, pathlib.Path(workdir), read)
     with run_folder.held(workdir):
         folder, changed = run_folder.open_run(workdir, config, kind.fixed)
-        with cluster.lost_processes(chosen):
+        with cluster.lost_processes(chosen), naming_damage(config.data.source):
             agreement.meet()  # The others read what is in the folder from here on.
             with computing_in(settings.precision):
                 prepared = kind.prepare(config, chosen, folder, read)
@@ -122,13 +122,13 @@ def _follow(
 ) -> Run:
     """The part of a worker that does not lead: it takes every step, and writes nothing into the run."""
     kind = kind_of(config)
-    with tempfile.TemporaryDirectory(prefix="reverie-worker-") as own, cluster.lost_processes(strategy):
+    own = tempfile.TemporaryDirectory(prefix="reverie-worker-")
+    with own as folder, cluster.lost_processes(strategy), naming_damage(config.data.source):
         agreement.meet()
         with computing_in(settings.precision):
-            prepared = kind.prepare(config, strategy, pathlib.Path(own), read)
+            prepared = kind.prepare(config, strategy, pathlib.Path(folder), read)
         context = loop.Context(prepared.model, settings, strategy, workdir, prepared.state)
-        with naming_damage(config.data.source):
-            outcome = loop.train(context, prepared.phases, prepared.watch)
+        outcome = loop.train(context, prepared.phases, prepared.watch)
     return Run(workdir, outcome=outcome)
 
 

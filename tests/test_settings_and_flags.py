@@ -178,7 +178,8 @@ def test_a_config_is_found_whatever_its_path_holds_and_keeps_its_argument(place,
 @pytest.mark.parametrize(
     "content",
     [
-        "[1]", "3", "null x", '{"cluster": []}', '{"cluster": {"chief": ["a:1"], "worker": [], "ps": ["c:1"]}}',
+        "[1]", "3", "null x", '{"cluster": []}', '{"cluster": 5}', '{"cluster": {"worker": 3}}',
+        '{"cluster": {"chief": ["a:1"], "worker": [], "ps": ["c:1"]}}',
         '{"cluster": {"chief": ["a:1"], "worker": ["b:1"], "ps": ["c:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"chief": ["a:1"], "worker": ["b:1"], "ps": ["c:1"]}, "task": [1]}',
         '{"cluster": {"chief": ["a:1"], "worker": ["b:1"], "ps": [7]}, "task": {"type": "worker", "index": 0}}',
@@ -188,6 +189,7 @@ def test_a_config_is_found_whatever_its_path_holds_and_keeps_its_argument(place,
 def test_a_tf_config_that_says_nothing_usable_is_one_line(train, capsys, monkeypatch, content):
     monkeypatch.setenv("TF_CONFIG", content)
     assert "TF_CONFIG" in refusal(capsys, *train, "--strategy=ps")
+    assert "TF_CONFIG" in refusal(capsys, *train, "--strategy=multi_worker")
     with pytest.raises(UserError, match="TF_CONFIG"):
         strategies.serve_if_told()
 

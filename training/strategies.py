@@ -108,7 +108,7 @@ def _cluster(strategy: str) -> dict:
     needed, admitted = _JOBS[strategy]
     if not needed <= set(jobs) <= needed | admitted:
         raise UserError(
-            f"TF_CONFIG's cluster has the jobs {', '.join(sorted(given or {})) or 'none'}; strategy '{strategy}' needs "
+            f"TF_CONFIG's cluster is {json.dumps(given)}; strategy '{strategy}' needs "
             f"{', '.join(sorted(needed))}, each a list of host:port"
         )
     task = said.get("task", {})

@@ -108,12 +108,13 @@ class _Decoder:
         try:
             worker.send(self._process.stdin, {"path": path})
             if not self._answers_within(seconds):
-                return self._replaced(Answer(path, reason="timed out"))
+                self._replace()
+                return Answer(path, reason="timed out")
             answer = worker.receive(self._process.stdout)
         except BrokenPipeError:
             answer = None
         if answer is None:
-            self._replaced(Answer(path))
+            self._replace()
             # A process that was ended from outside says nothing of the file; a file that ends two does.
             if not self._closed and not again:
                 return self.ask(path, seconds, again=True)
@@ -130,11 +131,10 @@ class _Decoder:
     def _answers_within(self, seconds: float) -> bool:
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
-    def _replaced(self, answer: Answer) -> Answer:
+    def _replace(self) -> None:
         if not self._closed:
             self._stop()
             self._start()
-        return answer
 
     def _stop(self) -> None:
         self._process.kill()

@@ -1,6 +1,7 @@
 """Frames as a stream: every frame once an epoch, resumable at any step, and never a silently shorter epoch."""
 
 import json
+import pathlib
 import re
 import types
 
@@ -171,6 +172,28 @@ def test_training_on_a_damaged_shard_names_it(folder, tmp_path, fault):
     said = "missing" if fault == "gone" else "not the file that the manifest describes"
     with pytest.raises(UserError, match=f"frames-00003-of-00006.tfrecord: {said}"):
         reverie.train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "export"])
+def test_a_shard_damaged_after_training_is_named_by_what_reads_it_then(folder, tmp_path, verb):
+    (tmp_path / "frames").mkdir()
+    _copy(folder, tmp_path / "frames")
+    config = reverie.config("sparse_demo")
+    config.data.update({"source": f"frames:{tmp_path}/frames", "image_shape": (8, 8, 3), "test_fraction": 0.2})
+    config.data.validation_fraction = 0.0
+    config.model.update({"image_shape": (8, 8, 3), "field": 3, "pool": 2, "contrast": 3, "stages": 1})
+    config.model.whitening = "standardize"
+    config.train.update({"steps": 2, "batch_size": 4, "evaluate_every": 0, "picture_every": 0})
+    run = reverie.train(config, tmp_path / "run")
+    victims = pipelines.read(
+        config.data.source, "test" if verb == "evaluate" else "train", test_fraction=0.2
+    ).shards.files
+    for victim in map(pathlib.Path, victims):
+        content = bytearray(victim.read_bytes())
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+    with pytest.raises(UserError, match="tfrecord: not the file that the manifest describes"):
+        getattr(run, verb)()
 
 
 @pytest.mark.fault(
