@@ -48,12 +48,12 @@ def trained_runs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def versions(trained_runs):
-    """case -> its published version, made once, with every artifact and warm-up; a server takes no "+" in a name."""
+    """case -> its published version, made once, with every artifact and warm-up."""
     made: dict = {}
 
     def version(case: str):
         if case not in made:
-            made[case] = trained_runs[case].export(name=case.replace("+", "-"))
+            made[case] = trained_runs[case].export(name=case)
         return made[case]
 
     return version

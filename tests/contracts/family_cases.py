@@ -97,7 +97,7 @@ _ROWS = "each replica draws rehearsed rows of its own"
 CASES = {
     "xcov": Case("xcov", _xcov),
     "replay-bir": Case("replay", _stream("bir"), drawn=_ROWS),
-    "replay-bir+si": Case("replay", _stream("bir+si"), drawn=_ROWS, slow=True),
+    "replay-bir-si": Case("replay", _stream("bir+si"), drawn=_ROWS, slow=True),
     "replay-ewc": Case("replay", _stream("ewc"), slow=True),
     "replay-task": Case("replay", _stream("bir", "task"), drawn=_ROWS, slow=True),
     "scan": Case("scan", _staged("")),

@@ -24,7 +24,7 @@ cases = pytest.mark.parametrize(
 KILLED = [
     pytest.param(case, count, marks=pytest.mark.thorough if (case, count) == ("xcov", 2) else pytest.mark.slow)
     for count in (2, 3)
-    for case in ("xcov", "replay-bir+si", "scan", "sparse")
+    for case in ("xcov", "replay-bir-si", "scan", "sparse")
 ]
 LIMIT = {"train.cluster_timeout": 20.0}
 
