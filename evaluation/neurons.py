@@ -1,17 +1,15 @@
-"""Finding the neuron that best detects a concept, among more than fit in memory (Le et al. 2012, section 4).
-
-The paper takes every neuron's least and greatest response to the test images, tries 20 equally spaced thresholds
-between them, and reports the accuracy of the best neuron at its best threshold, chosen on the very images that it is
-reported on. Of a hundred thousand neurons some fit by chance, so here neuron, threshold and polarity are chosen on
-one half of the images and reported on the other.
+"""Neurons as the search for a concept sees them: at which place, looking through which window, answering what.
 
 Untied filters are different at every place: an image says something about a neuron only where that neuron looks. So
-test images are resized to the window of a neuron and shown to its cone, the part of the network below it.
+test images are brought to the window of a neuron and shown to its cone, the part of the network below it, which is
+moved about (`Cone`). Where all filters are shared (tile 1) a place is like any other: test images are brought to the
+window of a neuron of the last stage, and one pass gives what all neurons of all stages answer that look into it
+(`Shared`).
 """
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
+import functools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -19,111 +17,162 @@ from tqdm.auto import tqdm
 
 from .. import models
 from ..errors import UserError
+from ..models.sparse_stage import WindowStage
 from . import sweep
 
-THRESHOLDS = 20
+_PLACES = 150  # About how many positions are looked at, unless it is said how many.
+_BATCH = 250
+# Numbers of answers held at a time; of more, every second position and so on.
+_MOST = 2**28
 
 
 @dataclasses.dataclass(frozen=True)
-class Detector:
-    """A unit with a threshold.
+class Neuron:
+    """One neuron, in a network as large as its window.
 
     Attributes:
-      unit: number of the unit.
-      threshold: between "is" and "is not".
-      polarity: 1 if responses above it mean "is", -1 if those below it do.
-      selection: accuracy on the images it was chosen on; optimistic.
-      reporting: accuracy on the others.
+      net: a `models.sparse.Sparse` on images of that size.
+      stage: that it belongs to, from 1.
+      row, column, map: where it is in the stage's output.
     """
 
-    unit: int
-    threshold: float
-    polarity: int
-    selection: float
-    reporting: float
+    net: models.Sparse
+    stage: int
+    row: int
+    column: int
+    map: int
+
+    @property
+    def image_shape(self) -> tuple:
+        """(window, window, channels)."""
+        return tuple(self.net.config.image_shape)
+
+    def responses(self, images) -> np.ndarray:
+        """float32 [n], for float32 [n, window, window, channels] in [0, 1]."""
+        return _in_batches(self._call, images)
+
+    def of_whitened(self, values):
+        """Likewise for images that are whitened already; differentiable."""
+        for stage in self.net.stages[: self.stage]:
+            values = stage(values)[2]
+        return values[:, self.row, self.column, self.map]
+
+    @functools.cached_property
+    def _call(self):
+        return tf.function(lambda images: self.of_whitened(self.net.whitening(images)), autograph=False)
 
 
-class NeuronSearch:
-    """Best unit of many in two passes over the images; its memory does not depend on how many images there are.
-
-    First every batch goes through `see_range`, then every batch again through `see`. Ranges and choices are made on
-    rows marked as selection; the others are only counted.
+class Shared:
+    """Neurons of a stage whose filters, and those below, are the same everywhere.
 
     Arguments:
-      units: how many are searched at a time.
+      model: a `models.sparse.Sparse` with tile 1.
+      stage: of the neurons looked at, from 1; the last by default.
+
+    Attributes:
+      window: side of the images wanted: that of a neuron of the last stage.
     """
 
-    def __init__(self, units: int):
-        self.low, self.high = np.full(units, np.inf), np.full(units, -np.inf)
-        # [selection or reporting, unit, thresholds below the response, label]
-        self._counts = np.zeros([2, units, THRESHOLDS + 1, 2], np.int64)
+    def __init__(self, model, stage: int | None = None):
+        self.model, self.stage = model, stage or model.config.stages
+        self.window = model.config.window
+        self.net = _network(model, model.config.stages, self.window, tile=1)
+        for number, mine in enumerate(self.net.stages):
+            kernel = model.stages[number].filters.compact_kernel()
+            mine.filters.set_compact_kernel(kernel[: mine.filters.geometry.compact_shape[0]])
+        self._call = tf.function(self._answers, autograph=False)
 
-    def see_range(self, responses, selection) -> None:
-        """float [n, units], bool [n]."""
-        if np.any(selection):
-            chosen = np.asarray(responses)[selection]
-            self.low = np.minimum(self.low, chosen.min(axis=0))
-            self.high = np.maximum(self.high, chosen.max(axis=0))
+    @property
+    def shape(self) -> tuple:
+        """(rows, columns, maps) of the stage, for one window."""
+        return _output_shapes(self.net)[self.stage - 1]
 
-    def see(self, responses, labels, selection) -> None:
-        """float [n, units], 0 or 1 [n], bool [n]."""
-        units = len(self.low)
-        width = np.maximum(self.high - self.low, 1e-30)
-        place = (np.asarray(responses, np.float64) - self.low) / width * (THRESHOLDS + 1)
-        below = np.clip(np.ceil(place) - 1, 0, THRESHOLDS).astype(np.int64)
-        for part, rows in enumerate((selection, ~selection)):
-            index = (np.arange(units) * (THRESHOLDS + 1) + below[rows]) * 2 + np.asarray(labels)[rows, None]
-            counts = np.bincount(index.ravel(), minlength=self._counts[part].size)
-            self._counts[part] += counts.reshape(self._counts[part].shape)
+    def blocks(self, images, every: int = 0, title: str = "neurons") -> Iterator[tuple]:
+        """What all neurons answer.
 
-    def accuracies(self) -> np.ndarray:
-        """float [selection or reporting, unit, threshold, polarity 1 or -1]."""
-        above = self._counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
-        total = self._counts.sum(axis=2, keepdims=True)
-        hits = above[..., 1] + (total[..., 0] - above[..., 0])
-        share = hits / np.maximum(total.sum(axis=-1), 1)
-        return np.stack([share, 1.0 - share], axis=-1)
+        Args:
+          images: float32 [n, window, window, channels] in [0, 1].
+          every: looks at every N-th row and column of positions only; 0 is all of them.
+          title: unused, it takes no time.
 
-    def best(self) -> Detector:
-        """The unit, threshold and polarity of the greatest accuracy on the selection."""
-        accuracies = self.accuracies()
-        place = np.unravel_index(np.argmax(accuracies[0]), accuracies[0].shape)
-        unit, threshold, polarity = (int(number) for number in place)
-        value = self.low[unit] + (threshold + 1) * (self.high[unit] - self.low[unit]) / (THRESHOLDS + 1)
-        scores = (float(accuracies[part][place]) for part in (0, 1))
-        return Detector(unit, float(value), 1 - 2 * polarity, *scores)
+        Returns:
+          ((row, column) of the first neuron, float32 [n, neurons]), once; see `place`.
+        """
+        del title
+        answers = _in_batches(self._call, images)
+        step = every or 1
+        while not every and answers[:, ::step, ::step].size > _MOST:
+            step += 1
+        yield step, answers[:, ::step, ::step].reshape(len(answers), -1)
+
+    def place(self, block, unit: int) -> tuple:
+        """(row, column, map) of a neuron of a block."""
+        rows, columns, maps = self.shape
+        shape = (-(-rows // block), -(-columns // block), maps)
+        row, column, number = (int(part) for part in np.unravel_index(unit, shape))
+        return row * block, column * block, number
+
+    def index(self, place: tuple) -> int:
+        """The number of a neuron of the last stage among those of the whole network: the one in its middle."""
+        rows, columns, maps = self.model.output_shape_
+        row, column = (
+            offset + (whole - own) // 2
+            for offset, whole, own in zip(place, (rows, columns), self.shape, strict=False)
+        )
+        return (row * columns + column) * maps + place[2]
+
+    def from_index(self, index: int) -> tuple:
+        """The inverse of `index`."""
+        rows, columns, _ = self.model.output_shape_
+        row, column, number = self.model.place(index)
+        return row - (rows - self.shape[0]) // 2, column - (columns - self.shape[1]) // 2, number
+
+    def neuron(self, place: tuple) -> Neuron:
+        """The neuron at (row, column, map)."""
+        return Neuron(self.net, self.stage, *place)
+
+    def _answers(self, images):
+        values = self.net.whitening(images)
+        for stage in self.net.stages[: self.stage]:
+            values = stage(values)[2]
+        return tf.cast(values, tf.float32)
 
 
-def halves(labels, seed: int) -> np.ndarray:
-    """A random half of the positives and of the negatives: bool [n]."""
-    generator, selection = np.random.default_rng(seed), np.zeros(len(labels), bool)
-    for label in (0, 1):
-        rows = generator.permutation(np.flatnonzero(np.asarray(labels) == label))
-        selection[rows[: len(rows) // 2]] = True
-    return selection
+class Look:
+    """How a stage's simple cells look at its input, as local filters of the input's own numbers.
 
+    Arguments:
+      stage: of a `models.sparse.Sparse`.
 
-def search(batches: Iterable, labels, selections: list) -> list:
-    """The best of streamed units, for several halvings of the same images at once.
-
-    Args:
-      batches: iterable, gone through twice, of (first row, float responses [b, units]).
-      labels: 0 or 1 [n].
-      selections: bool [n] each; see `halves`.
-
-    Returns:
-      A `Detector` for each.
+    Attributes:
+      kernel: (height, width) of the field.
+      strides: (rows, columns).
+      channels: of the input.
+      filters: float32 [rows, columns, field (row, column, channel), maps], at all positions that have filters of
+        their own.
+      biases: float32 [rows, columns, maps], added to what the filters answer, or None.
     """
-    labels, searches = np.asarray(labels), []
-    for first, responses in batches:
-        searches = searches or [NeuronSearch(responses.shape[1]) for _ in selections]
-        for one, selection in zip(searches, selections, strict=True):
-            one.see_range(responses, selection[first : first + len(responses)])
-    for first, responses in batches:
-        rows = slice(first, first + len(responses))
-        for one, selection in zip(searches, selections, strict=True):
-            one.see(responses, labels[rows], selection[rows])
-    return [one.best() for one in searches]
+
+    def __init__(self, stage):
+        config, geometry = stage.config, stage.filters.geometry
+        self.kernel, self.strides = (config.field,) * 2, (config.stride,) * 2
+        compact = stage.filters.compact_kernel()
+        if isinstance(stage, WindowStage):
+            offset = stage.whitening.offset[None]
+            if config.natural_filters:
+                offset = stage.whitening.natural(offset)
+            self.channels = stage.whitening.kernel.shape[2]
+            # Filters of components as filters of the input, all positions at once.
+            mixed = stage.whitening.window_filters(
+                compact.transpose(1, 0, 2).reshape(compact.shape[1], -1), natural=config.natural_filters
+            )
+            mixed = mixed.reshape(-1, compact.shape[0], compact.shape[2]).transpose(1, 0, 2)
+            self.filters = mixed.reshape(*geometry.distinct, -1, config.maps)
+            biases = -np.asarray(offset, np.float32) @ compact
+            self.biases = biases.reshape(*geometry.distinct, config.maps)
+        else:
+            self.channels, self.biases = geometry.image[2], None
+            self.filters = compact.reshape(*geometry.distinct, geometry.field, config.maps)
 
 
 class Cone:
@@ -131,130 +180,143 @@ class Cone:
 
     Arguments:
       model: a `models.sparse.Sparse`.
-      stages: of the neurons looked at; the last by default.
+      stage: of the neurons looked at, from 1; the last by default.
+
+    Attributes:
+      window: side of the images wanted: that of the neurons.
+      positions: (row, column) of the neurons whose whole window lies in the image.
     """
 
-    def __init__(self, model, stages: int | None = None):
-        stages = stages or model.config.stages
-        shallow = dataclasses.replace(
-            model.config, stages=stages, tile=0, shards=1, decoder="tied", memory_saving=False
-        )
-        side = shallow.window
-        channels = model.config.image_shape[2]
-        self.window, self.maps = side, model.config.maps
-        self.net = models.sparse.Sparse(
-            dataclasses.replace(shallow, image_shape=(side, side, channels), unit_norm=False)
-        )
-        for mine, theirs in zip(self.net.whitening.weights, model.whitening.weights, strict=True):
-            mine.assign(theirs)
-        self._kernels = []
-        for stage in model.stages[:stages]:
-            geometry = stage.filters.geometry
-            self._kernels.append(stage.filters.compact_kernel().reshape(*geometry.distinct, geometry.field, -1))
-        self._strides = [model.config.stride ** (stages - 1 - number) for number in range(stages)]
-        rows = _output_side(model, stages)
-        self.center, top = self.net.output_shape_[0] // 2, self.net.output_shape_[0]
-        # Positions whose whole window lies in the image; (row, column) of the neurons at the given stage.
+    def __init__(self, model, stage: int | None = None):
+        self.model, self.stage = model, stage or model.config.stages
+        config = model.config.shallow(self.stage)
+        self.window = config.window
+        self.net = _network(model, self.stage, self.window, tile=0)
+        lower = model.stages[: self.stage]
+        self.looks = [Look(one) for one in lower]
+        self._kernels = [
+            one.filters.compact_kernel().reshape(*one.filters.geometry.distinct, -1, one.config.maps) for one in lower
+        ]
+        strides = [one.config.stride for one in lower]
+        self._strides = [int(np.prod(strides[number + 1 :])) for number in range(self.stage)]
+        whole, own = _output_shapes(model)[self.stage - 1], self.net.output_shape_
+        self.center, top = own[0] // 2, own[0]
         self.positions = [
             (row + self.center, column + self.center)
-            for row in range(rows[0] - top + 1)
-            for column in range(rows[1] - top + 1)
+            for row in range(whole[0] - top + 1)
+            for column in range(whole[1] - top + 1)
         ]
         self._call = tf.function(self._center_responses, autograph=False)
 
     def move(self, row: int, column: int) -> None:
         """Takes the filters that the neurons at a position look through."""
         for number, stage in enumerate(self.net.stages):
-            part = self.filters(number, row, column)
+            part = self.cut(self._kernels[number], number, row, column)
             stage.filters.set_compact_kernel(part.reshape(-1, *part.shape[2:]))
+
+    def cut(self, values: np.ndarray, number: int, row: int, column: int) -> np.ndarray:
+        """Of [rows, columns, ...] at the positions of a stage (from 0) those below a position of the neurons."""
+        stride, sides = self._strides[number], self.net.stages[number].filters.geometry.positions
+        rows = ((row - self.center) * stride + np.arange(sides[0])) % values.shape[0]
+        columns = ((column - self.center) * stride + np.arange(sides[1])) % values.shape[1]
+        return values[rows[:, None], columns[None, :]]
 
     def filters(self, number: int, row: int, column: int) -> np.ndarray:
         """Those of a stage (from 0) below a position: float32 [rows, columns, field (row, column, channel), maps]."""
-        kernel, stride = self._kernels[number], self._strides[number]
-        sides = self.net.stages[number].filters.geometry.positions
-        rows = ((row - self.center) * stride + np.arange(sides[0])) % kernel.shape[0]
-        columns = ((column - self.center) * stride + np.arange(sides[1])) % kernel.shape[1]
-        return kernel[rows[:, None], columns[None, :]]
+        return self.cut(self.looks[number].filters, number, row, column)
 
-    def whitened(self, images, batch: int = 500) -> np.ndarray:
+    def biases(self, number: int, row: int, column: int) -> np.ndarray | None:
+        """What is added to their answers: float32 [rows, columns, maps]."""
+        biases = self.looks[number].biases
+        return None if biases is None else self.cut(biases, number, row, column)
+
+    def whitened(self, images) -> np.ndarray:
         """float32 like images, [n, window, window, channels] in [0, 1]."""
-        parts = [self.net.whitening(tf.constant(images[k : k + batch])) for k in range(0, len(images), batch)]
-        return np.concatenate([part.numpy() for part in parts])
+        return _in_batches(self.net.whitening, images)
 
     def responses(self, images) -> np.ndarray:
         """float32 [n, maps] of the neurons at the position, for float32 [n, window, window, channels] in [0, 1]."""
-        return self._call(tf.convert_to_tensor(images)).numpy()
+        return _in_batches(self._call, images)
 
-    def of_whitened(self, values):
-        """Likewise for images that are whitened already; differentiable."""
-        for stage in self.net.stages:
-            values = stage(values)[2]
-        return values[:, self.center, self.center]
+    def blocks(self, images, every: int = 0, title: str = "neurons") -> Iterator[tuple]:
+        """What the neurons at many positions answer.
+
+        Args:
+          images: float32 [n, window, window, channels] in [0, 1].
+          every: looks at every N-th row and column of positions only; 0 is about 150 positions.
+          title: of the progress bar.
+
+        Returns:
+          ((row, column), float32 [n, maps]) of every position.
+
+        Raises:
+          UserError: no neuron whose whole window lies in the image.
+        """
+        if not self.positions:
+            raise UserError(f"no neuron sees {self.window} pixels of the image; concepts need a larger image_shape")
+        step = every or max(1, round((len(self.positions) / _PLACES) ** 0.5))
+        top, left = self.positions[0]
+        places = [place for place in self.positions if not ((place[0] - top) % step or (place[1] - left) % step)]
+        found = sweep.responses(self, self.whitened(images), places)
+        yield from tqdm(found, title, len(places), unit="place", disable=None)
+
+    def place(self, block, unit: int) -> tuple:
+        """(row, column, map) of a neuron of a block."""
+        return (*block, unit)
+
+    def index(self, place: tuple) -> int:
+        """The number of a neuron of the last stage among those of the whole network."""
+        _, columns, maps = _output_shapes(self.model)[self.stage - 1]
+        return (place[0] * columns + place[1]) * maps + place[2]
+
+    def from_index(self, index: int) -> tuple:
+        """The inverse of `index`."""
+        return tuple(int(part) for part in np.unravel_index(index, _output_shapes(self.model)[self.stage - 1]))
+
+    def neuron(self, place: tuple) -> Neuron:
+        """The neuron at (row, column, map), as long as the cone is not moved."""
+        self.move(*place[:2])
+        return Neuron(self.net, self.stage, self.center, self.center, place[2])
 
     def _center_responses(self, images):
         return self.net.outputs(images)[-1][:, self.center, self.center]
 
 
-def best_neurons(cone: Cone, images, labels, selections: list, every: int = 1, title: str = "neurons") -> list:
-    """The best neurons of a network for a concept, one for each halving of the test images.
-
-    Args:
-      cone: of the network and stage.
-      images: float32 [n, window, window, channels] in [0, 1].
-      labels: 0 or 1 [n].
-      selections: see `halves`.
-      every: looks only at every N-th row and column of positions.
-      title: of the progress bar.
-
-    Returns:
-      [(Detector, (row, column, map))].
-
-    Raises:
-      UserError: no neuron whose whole window lies in the image.
-    """
-    if not cone.positions:
-        raise UserError(f"no neuron sees {cone.window} pixels of the image; concepts need a larger image_shape")
-    best: list = [None] * len(selections)
-    top, left = cone.positions[0]
-    places = [place for place in cone.positions if not ((place[0] - top) % every or (place[1] - left) % every)]
-    found = sweep.responses(cone, cone.whitened(images), places)
-    for (row, column), responses in tqdm(found, title, len(places), unit="place", disable=None):
-        for number, detector in enumerate(search([(0, responses)], labels, selections)):
-            if best[number] is None or detector.selection > best[number][0].selection:
-                best[number] = (detector, (row, column, detector.unit))
-    return best
+def look_at(model, stage: int | None = None) -> Shared | Cone:
+    """The neurons of a stage, from 1; by default of the last."""
+    shared = all(one.config.tile == 1 for one in model.stages)
+    return (Shared if shared else Cone)(model, stage)
 
 
-def best_filters(
-    whitened_patches, whitened_images, labels, selections: list, group: int = 200, title: str = "linear filters"
-) -> list:
-    """The best linear filters: training patches by their cosine similarity with test images, searched likewise.
-
-    Args:
-      whitened_patches: float [p, ...], each as large as an image.
-      whitened_images: float [n, ...].
-      labels, selections: as in `best_neurons`.
-      group: patches at a time; few, so that the search stays near the processor.
-      title: of the progress bar.
-
-    Returns:
-      A `Detector` for each halving; its unit is the number of the patch.
-    """
-
-    def unit(rows):
-        rows = np.reshape(rows, [len(rows), -1])
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-    images = unit(np.asarray(whitened_images))
-    best: list[Any] = [None] * len(selections)
-    for first in tqdm(range(0, len(whitened_patches), group), title, unit="group", disable=None):
-        similar = images @ unit(np.asarray(whitened_patches[first : first + group])).T
-        for number, found in enumerate(search([(0, similar)], labels, selections)):
-            if best[number] is None or found.selection > best[number].selection:
-                best[number] = dataclasses.replace(found, unit=first + found.unit)
-    return best
+def _network(model, stages: int, side: int, tile: int) -> models.Sparse:
+    """The first stages on images of another size, with the model's whitenings and filters still to be set."""
+    config = dataclasses.replace(
+        model.config.shallow(stages),
+        tile=tile,
+        block=0,
+        shards=1,
+        decoder="tied",
+        unit_norm=False,
+        memory_saving=False,
+        image_shape=(side, side, model.config.image_shape[2]),
+    )
+    net = models.Sparse(config)
+    pairs = [(net.whitening, model.whitening), *zip(net.stages, model.stages, strict=False)]
+    for mine, theirs in pairs:
+        for own, given in zip(mine.non_trainable_weights, theirs.non_trainable_weights, strict=True):
+            own.assign(given)
+    return net
 
 
-def _output_side(model, stages: int) -> tuple:
-    positions = model.stages[stages - 1].filters.geometry.positions
-    return tuple(side - model.config.pool + 1 for side in positions)
+def _output_shapes(model) -> list[tuple]:
+    """(rows, columns, maps) of every stage."""
+    shape, shapes = (None, *model.config.image_shape), []
+    for stage in model.stages:
+        shape = stage.compute_output_shape(shape)[2]
+        shapes.append(tuple(shape[1:]))
+    return shapes
+
+
+def _in_batches(function, images: Sequence) -> np.ndarray:
+    parts = [function(tf.constant(images[k : k + _BATCH])) for k in range(0, len(images), _BATCH)]
+    return np.concatenate([np.asarray(part) for part in parts])

@@ -18,13 +18,14 @@ import threadpoolctl
 _IMAGES, _PLACES, _BYTES = 96, 8, 2**29
 # Columns of a later stage in one product: more of them fill the product with zeros, fewer make it too small.
 _COLUMNS = 3
+_LEAST = 1e-4  # Of a mean deviation, as in the layer.
 
 
 def responses(cone, whitened: np.ndarray, places: Sequence[tuple]) -> Iterator[tuple[tuple, np.ndarray]]:
     """What the neurons at each place answer.
 
     Args:
-      cone: a `neurons.Cone` of the network and stage.
+      cone: a `neurons.Cone`.
       whitened: float32 [n, window, window, channels], whitened images.
       places: (row, column) each.
 
@@ -51,13 +52,15 @@ class _Weights:
 
     Arguments:
       filters: float32 [rows, columns, field (row, column, channel), filters].
-      geometry: of the stage.
+      biases: float32 [rows, columns, filters], added to the products, or None.
+      look: of the stage, a `neurons.Look`.
       together: columns in one product.
     """
 
-    def __init__(self, filters: np.ndarray, geometry, together: int):
-        self.geometry, self.count = geometry, filters.shape[-1]
-        (kh, kw), stride, channels = geometry.kernel, geometry.strides[1], geometry.image[2]
+    def __init__(self, filters: np.ndarray, biases: np.ndarray | None, look, together: int):
+        self.look, self.count = look, filters.shape[-1]
+        self.biases = None if biases is None else biases.swapaxes(0, 1)[..., None]
+        (kh, kw), stride, channels = look.kernel, look.strides[1], look.channels
         rows, columns = filters.shape[:2]
         self.shape, self.blocks = (rows, columns), []
         for start in range(0, columns, together):
@@ -75,7 +78,7 @@ class _Weights:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 [height, width, channels, n] to [rows, columns, filters, n], columns outermost in memory."""
-        (kh, kw), (down, across), channels, count = self.geometry.kernel, self.geometry.strides, *images.shape[2:]
+        (kh, kw), (down, across), channels, count = self.look.kernel, self.look.strides, *images.shape[2:]
         (rows, columns), size = self.shape, images.itemsize
         result = np.empty([columns, rows, self.count, count], np.float32)
         for start, wide, block in self.blocks:
@@ -89,22 +92,29 @@ class _Weights:
             else:
                 product = np.matmul(block, windows).reshape(rows, wide, self.count, count)
                 result[start : start + wide] = product.swapaxes(0, 1)
+        if self.biases is not None:
+            result += self.biases
         return result.swapaxes(0, 1)
 
 
 def _weights(cone, group: Sequence[tuple]) -> tuple[_Weights, list[list[_Weights]]]:
     """The first stage's filters of all places side by side, and of each place those of the stages above it."""
-    stages = cone.net.stages
-    crops = [_region(cone, number) for number in range(len(stages))]
+    count = len(cone.net.stages)
+    crops = [_region(cone, number) for number in range(count)]
 
-    def cut(number: int, place: tuple) -> np.ndarray:
+    def cut(find, number: int, place: tuple):
         (top, bottom), (left, right) = crops[number]
-        return cone.filters(number, *place)[top:bottom, left:right]
+        found = find(number, *place)
+        return None if found is None else found[top:bottom, left:right]
 
-    beside = np.concatenate([cut(0, place) for place in group], axis=-1)
-    first = _Weights(beside, stages[0].filters.geometry, 1)
+    beside = np.concatenate([cut(cone.filters, 0, place) for place in group], axis=-1)
+    biases = [cut(cone.biases, 0, place) for place in group]
+    first = _Weights(beside, None if biases[0] is None else np.concatenate(biases, axis=-1), cone.looks[0], 1)
     later = [
-        [_Weights(cut(number, place), stages[number].filters.geometry, _COLUMNS) for number in range(1, len(stages))]
+        [
+            _Weights(cut(cone.filters, number, place), cut(cone.biases, number, place), cone.looks[number], _COLUMNS)
+            for number in range(1, count)
+        ]
         for place in group
     ]
     return first, later
@@ -112,8 +122,10 @@ def _weights(cone, group: Sequence[tuple]) -> tuple[_Weights, list[list[_Weights
 
 def _region(cone, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """(first, end) of rows and of columns of a stage's simple cells that bear on the neuron: all but in the last."""
-    sides, config = cone.net.stages[number].filters.geometry.positions, cone.net.config
-    if number < len(cone.net.stages) - 1:
+    stage = cone.net.stages[number]
+    sides, config = stage.filters.geometry.positions, stage.config
+    # The mean deviation of an image is one of all of it.
+    if number < len(cone.net.stages) - 1 or (stage.contrast and isinstance(stage.contrast.floor, str)):
         return (0, sides[0]), (0, sides[1])
     # The normalization looks at neighbors twice.
     reach = 2 * (config.contrast // 2)
@@ -123,29 +135,36 @@ def _region(cone, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _answers(cone, batch: np.ndarray, first: _Weights, later: list[list[_Weights]]) -> list[np.ndarray]:
     """float32 [maps, n] of the neuron at each place."""
-    config, stages = cone.net.config, cone.net.stages
+    stages = cone.net.stages
     (top, bottom), (left, right) = _region(cone, 0)
-    geometry = stages[0].filters.geometry
-    seen = _window(batch, geometry, (top, bottom), (left, right))
-    beside = first(seen)
+    seen = _window(batch, cone.looks[0], (top, bottom), (left, right))
+    beside, maps = first(seen), stages[0].config.maps
     answers = []
     for number, weights in enumerate(later):
-        values = beside[:, :, number * config.maps : (number + 1) * config.maps]
-        for stage, above in enumerate([*weights, None]):
-            complex_cells = _pooled(values, config.pool, config.epsilon)
-            output = _normalized(complex_cells, stages[stage].contrast) if stages[stage].contrast else complex_cells
+        values = beside[:, :, number * maps : (number + 1) * maps]
+        for above_number, (stage, above) in enumerate(zip(stages, [*weights, None], strict=True), start=1):
+            output = _complex(values, stage.config)
+            output = _normalized(output, stage.contrast) if stage.contrast else output
             if above is None:
-                (top, _), (left, _) = _region(cone, stage)
+                (top, _), (left, _) = _region(cone, len(stages) - 1)
                 answers.append(output[cone.center - top, cone.center - left])
             else:
-                rows, columns = _region(cone, stage + 1)
-                values = above(_window(output, above.geometry, rows, columns))
+                rows, columns = _region(cone, above_number)
+                values = above(_window(output, above.look, rows, columns))
     return answers
 
 
-def _window(images: np.ndarray, geometry, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+def _complex(simple: np.ndarray, config) -> np.ndarray:
+    """Complex cells; with signed pooling those of positive answers, and then those of negative ones."""
+    if not config.signed_pooling:
+        return _pooled(simple, config.pool, config.epsilon)
+    parts = [_pooled(np.maximum(sign * simple, 0), config.pool, config.epsilon) for sign in (1, -1)]
+    return np.concatenate(parts, axis=2)
+
+
+def _window(images: np.ndarray, look, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
     """What simple cells of these rows and columns see."""
-    (down, across), (kh, kw) = geometry.strides, geometry.kernel
+    (down, across), (kh, kw) = look.strides, look.kernel
     vertical = slice(rows[0] * down, (rows[1] - 1) * down + kh)
     return images[vertical, columns[0] * across : (columns[1] - 1) * across + kw]
 
@@ -178,7 +197,11 @@ def _normalized(values: np.ndarray, layer) -> np.ndarray:
     maps = np.float32(values.shape[2])
     values -= _smoothed(values.sum(axis=2) / maps, profile)[:, :, None]
     power = _smoothed(np.einsum("hwmn,hwmn->hwn", values, values) / maps, profile)
-    values *= (1.0 / np.sqrt(np.maximum(power, np.float32(layer.floor**2))))[:, :, None]
+    if isinstance(layer.floor, str):  # Each image's own mean deviation.
+        deviation = np.sqrt(np.maximum(power, np.float32(_LEAST**2)))
+        values *= (1.0 / np.maximum(deviation, deviation.mean(axis=(0, 1))))[:, :, None]
+    else:
+        values *= (1.0 / np.sqrt(np.maximum(power, np.float32(layer.floor**2))))[:, :, None]
     return values
 
 

@@ -1,4 +1,4 @@
-"""The search for the best neuron against trying everything, and cones against the whole network."""
+"""Neurons at many places against the formulas of their layers, and cones against the whole network."""
 
 import functools
 import itertools
@@ -10,70 +10,15 @@ from reverie import models
 from reverie.evaluation import neurons, sweep
 
 
-def _brute(responses, labels, selection):
-    """Best (accuracy on the selection, the same detector's accuracy on the rest)."""
-    best = (-1.0, None)
-    for unit in range(responses.shape[1]):
-        chosen = responses[selection, unit].astype(np.float64)
-        low, high = chosen.min(), chosen.max()
-        for k in range(1, neurons.THRESHOLDS + 1):
-            threshold = low + k * (high - low) / (neurons.THRESHOLDS + 1)
-            for polarity in (1, -1):
-                says = (responses[:, unit] > threshold) == (polarity == 1)
-                right = says == (labels == 1)
-                score = right[selection].mean()
-                if score > best[0] + 1e-12:
-                    best = (score, right[~selection].mean(), unit)
-    return best
+_WINDOWS = {"reconstruction": "window", "decoder": "tied", "contrast_floor": "mean", "components": 7}
 
 
-def _streamed(responses, size):
-    return [(first, responses[first : first + size]) for first in range(0, len(responses), size)]
-
-
-@pytest.mark.parametrize("planted", [1.5, -1.5, 0.0])
-def test_streaming_finds_what_trying_everything_finds(planted):
-    rng = np.random.default_rng(2)
-    labels = rng.integers(0, 2, 300)
-    responses = rng.normal(size=(300, 12)).astype(np.float32)
-    responses[:, 5] += planted * labels
-    selection = neurons.halves(labels, 0)
-    score, reported, unit = _brute(responses, labels, selection)
-    for size in (300, 64):
-        (found,) = neurons.search(_streamed(responses, size), labels, [selection])
-        assert found.selection == pytest.approx(score) and found.reporting == pytest.approx(reported)
-        assert found.unit == unit
-    if planted:
-        assert unit == 5 and found.polarity == np.sign(planted)
-        says = (responses[:, 5] > found.threshold) == (found.polarity == 1)
-        assert (says == (labels == 1))[~selection].mean() == pytest.approx(reported)
-
-
-def test_of_many_units_of_noise_the_best_flatters_on_its_selection_only():
-    rng = np.random.default_rng(3)
-    labels, responses = np.arange(100) % 2, rng.normal(size=(100, 5000))
-    selections = [neurons.halves(labels, seed) for seed in range(5)]
-    found = neurons.search(_streamed(responses, 40), labels, selections)
-    assert np.mean([one.selection for one in found]) > 0.7
-    assert abs(np.mean([one.reporting for one in found]) - 0.5) < 0.12
-
-
-def test_halves_are_balanced():
-    labels = np.array([1] * 30 + [0] * 70)
-    selection = neurons.halves(labels, 1)
-    assert selection[:30].sum() == 15 and selection[30:].sum() == 35
-    assert not np.array_equal(selection, neurons.halves(labels, 2))
-
-
-def test_memory_does_not_depend_on_the_number_of_images():
-    search = neurons.NeuronSearch(100)
-    sizes = []
-    for count in (10, 1000):
-        responses, labels = np.random.default_rng(0).normal(size=(count, 100)), np.arange(count) % 2
-        search.see_range(responses, labels == labels)
-        search.see(responses, labels, labels == labels)
-        sizes.append(sum(value.nbytes for value in vars(search).values()))
-    assert sizes[0] == sizes[1]
+def _model(seed=1, prepare=False, **settings):
+    base = {"family": "sparse", "image_shape": (26, 26, 1), "stages": 2, "field": 4, "maps": 2, "pool": 3}
+    model = models.build({**base, "whitening": "none", **settings}, seed=seed)
+    if prepare:
+        model.prepare(np.random.default_rng(9).random((40, *model.config.image_shape)).astype(np.float32))
+    return model
 
 
 @pytest.mark.parametrize(
@@ -84,16 +29,19 @@ def test_memory_does_not_depend_on_the_number_of_images():
         {"contrast": 0, "stride": 2, "image_shape": (41, 41, 1)},
         {"contrast": 3, "tile": 3},
         {"contrast": 3, "shards": 3},
+        {"contrast": 0, "field": (5, 3), "maps": (3, 2), "stride": (2, 1), "pool": (2, 3), "image_shape": (30, 30, 1)},
+        {"contrast": 0, "signed_pooling": True, "maps": (3, 2)},
+        {"contrast": 0, "signed_pooling": True, "prepare": True, **_WINDOWS},
+        {"contrast": 0, "natural_filters": (True, False), "tile": (3, 0), "prepare": True, **_WINDOWS},
     ],
 )
 def test_a_cone_answers_as_the_whole_network_where_it_looks(settings):
-    base = {"family": "sparse", "image_shape": (26, 26, 1), "stages": 2, "field": 4, "maps": 2, "pool": 3}
-    model = models.build({**base, "whitening": "none", **settings}, seed=1)
+    model = _model(**settings)
     images = np.random.default_rng(4).random((3, *model.config.image_shape)).astype(np.float32)
     for stages in (1, 2):
         whole = model.outputs(images)[stages - 1].numpy()
         cone = neurons.Cone(model, stages)
-        step = model.config.stride**stages
+        step = model.config.shallow(stages).step
         assert len(cone.positions) > 3
         for row, column in (cone.positions[0], cone.positions[len(cone.positions) // 2], cone.positions[-1]):
             cone.move(row, column)
@@ -107,29 +55,37 @@ def test_a_cone_answers_as_the_whole_network_where_it_looks(settings):
 
 def _plainly(model, cone, images, row, column, stages: int) -> np.ndarray:
     """float64 [n, maps]: what the neurons at a position answer, from the formulas of the layers alone."""
-    config, values = model.config, images.astype(np.float64)
-    kernels = [stage.filters.compact_kernel().astype(np.float64) for stage in model.stages[:stages]]
-    for number, kernel in enumerate(kernels):
-        geometry = model.stages[number].filters.geometry
-        kernel = kernel.reshape(*geometry.distinct, config.field, config.field, values.shape[-1], config.maps)
-        shift = config.stride ** (stages - 1 - number)
+    values = images.astype(np.float64)
+    for number, stage in enumerate(model.stages[:stages]):
+        config, geometry = stage.config, stage.filters.geometry
+        kernel = stage.filters.compact_kernel().astype(np.float64).reshape(*geometry.distinct, -1, config.maps)
+        shift = int(np.prod([above.config.stride for above in model.stages[number + 1 : stages]]))
         side = (values.shape[1] - config.field) // config.stride + 1
         simple = np.empty([len(values), side, side, config.maps])
         for y, x in np.ndindex(side, side):
             top, left = y * config.stride, x * config.stride
-            window = values[:, top : top + config.field, left : left + config.field]
+            window = values[:, top : top + config.field, left : left + config.field].reshape(len(values), -1)
+            if config.reconstruction == "window":
+                mixing = stage.whitening.kernel.numpy().reshape(window.shape[1], -1)
+                window = window @ mixing - stage.whitening.offset.numpy()
+                if config.natural_filters:
+                    squares = 1.0 / np.square(mixing).sum(axis=0)
+                    window = window * squares / squares.mean()
             at_y, at_x = (row - cone.center) * shift + y, (column - cone.center) * shift + x
-            own = kernel[at_y % kernel.shape[0], at_x % kernel.shape[1]]
-            simple[:, y, x] = np.einsum("nijc,ijcm->nm", window, own)
+            simple[:, y, x] = window @ kernel[at_y % kernel.shape[0], at_x % kernel.shape[1]]
+        if config.signed_pooling:
+            simple = np.concatenate([np.maximum(simple, 0), np.maximum(-simple, 0)], axis=-1)
         side -= config.pool - 1
-        pooled = np.empty([len(values), side, side, config.maps])
+        pooled = np.empty([len(values), side, side, simple.shape[-1]])
         for y, x in np.ndindex(side, side):
             energy = np.square(simple[:, y : y + config.pool, x : x + config.pool]).sum(axis=(1, 2))
             pooled[:, y, x] = np.sqrt(energy + config.epsilon)
         values = pooled
         if config.contrast:
             values = pooled - _around(pooled, config.contrast)
-            values = values / np.maximum(0.01, np.sqrt(_around(np.square(values), config.contrast)))
+            deviation = np.sqrt(_around(np.square(values), config.contrast))
+            floor = 0.01 if config.contrast_floor == "constant" else deviation.mean(axis=(1, 2, 3), keepdims=True)
+            values = values / np.maximum(floor, deviation)
     return values[:, cone.center, cone.center]
 
 
@@ -154,39 +110,29 @@ def _around(values: np.ndarray, window: int) -> np.ndarray:
         ({"contrast": 5, "maps": 3}, 1, 5),
         ({"contrast": 0, "stride": 2, "image_shape": (41, 41, 1)}, 2, 2),
         ({"contrast": 3, "tile": 3, "image_shape": (24, 24, 3)}, 2, 4),
+        ({"contrast": 3, "field": (5, 3), "maps": (3, 2), "stride": (2, 1), "image_shape": (38, 38, 1)}, 2, 3),
+        ({"contrast": 3, "signed_pooling": True, "natural_filters": True, "prepare": True, **_WINDOWS}, 2, 3),
     ],
 )
-def test_the_search_over_places_finds_what_trying_everything_in_64_bits_finds(settings, stages, every):
-    base = {"family": "sparse", "image_shape": (26, 26, 1), "stages": 2, "field": 4, "maps": 2, "pool": 3}
-    model = models.build({**base, "whitening": "none", **settings}, seed=1)
+def test_neurons_at_many_places_answer_what_the_formulas_say(settings, stages, every):
+    model = _model(**settings)
     cone = neurons.Cone(model, stages)
     rng, count = np.random.default_rng(6), 101  # Two batches of unequal size.
-    labels = np.arange(count) % 2
     images = rng.random((count, cone.window, cone.window, model.config.image_shape[2])).astype(np.float32)
-    images[labels == 1, : cone.window // 2] *= 0.7
-    selections = [neurons.halves(labels, 0), neurons.halves(labels, 1), np.ones(count, bool)]
-    found = neurons.best_neurons(cone, images, labels, selections, every)
+    blocks = list(cone.blocks(images, every))
     top, left = cone.positions[0]
     places = [p for p in cone.positions if (p[0] - top) % every == 0 and (p[1] - left) % every == 0]
-    assert 3 < len(places) < len(cone.positions)
-    answers = {place: _plainly(model, cone, images, *place, stages) for place in places}
-    for (detector, place), selection in zip(found, selections[:2], strict=False):
-        expected = [_brute(answers[other], labels, selection) for other in places]
-        score, reported, unit = max(expected, key=lambda one: one[0])
-        assert detector.selection == pytest.approx(score) and detector.reporting == pytest.approx(reported)
-        best = places[next(k for k, one in enumerate(expected) if one[0] == score)]
-        assert place == (*best, unit)
-        responses = answers[best][:, unit]
-        says = (responses > detector.threshold) == (detector.polarity == 1)
-        assert (says == (labels == 1))[selection].mean() == pytest.approx(score)
-    assert found[2][0].selection >= 0.5 and found[2][0].reporting in (0.0, 1.0)
+    assert [place for place, _ in blocks] == places and 3 < len(places) < len(cone.positions)
+    for place, answers in blocks[:: max(1, len(blocks) // 4)]:
+        expected = _plainly(model, cone, images, *place, stages)
+        assert answers.shape == expected.shape
+        # Contrast divides small differences by small deviations.
+        np.testing.assert_allclose(answers, expected, atol=2e-3 * np.abs(expected).max())
 
 
 def test_what_many_places_answer_together_each_answers_alone():
-    base = {"family": "sparse", "image_shape": (30, 30, 3), "stages": 2, "field": 5, "maps": 3, "pool": 3}
-    model = models.build({**base, "contrast": 3, "whitening": "zca"}, seed=2)
+    model = _model(2, True, image_shape=(30, 30, 3), field=5, maps=3, contrast=3, whitening="zca")
     images = np.random.default_rng(7).random((130, 30, 30, 3)).astype(np.float32)
-    model.prepare(images)
     cone = neurons.Cone(model)
     images = images[:, : cone.window, : cone.window]
     answers = dict(sweep.responses(cone, cone.whitened(images), cone.positions[:20]))
@@ -194,27 +140,57 @@ def test_what_many_places_answer_together_each_answers_alone():
     for place in cone.positions[:20:4]:
         cone.move(*place)
         np.testing.assert_allclose(answers[place], cone.responses(images), atol=1e-3)
+        neuron = cone.neuron((*place, 1))
+        np.testing.assert_allclose(neuron.responses(images), answers[place][:, 1], atol=1e-3)
+        assert cone.from_index(cone.index((*place, 1))) == (*place, 1)
+        assert model.place(cone.index((*place, 1))) == (*place, 1)
+
+
+@pytest.mark.parametrize("side", [20, 33])
+def test_of_shared_filters_one_pass_gives_what_the_network_answers_to_a_window(side):
+    settings = {**_WINDOWS, "image_shape": (side, side, 1), "tile": 1, "stride": (2, 1), "maps": (3, 2)}
+    model = _model(3, True, contrast=3, signed_pooling=True, **settings)
+    images = np.random.default_rng(8).random((5, side, side, 1)).astype(np.float32)
+    for stage in (1, 2):
+        eye = neurons.look_at(model, stage)
+        assert isinstance(eye, neurons.Shared) and eye.window == model.config.window <= side
+        seen = images[:, : eye.window, : eye.window]
+        ((block, answers),) = eye.blocks(seen)
+        small = models.build({"family": "sparse", **vars(eye.net.config)})
+        for mine, theirs in zip(small.weights, eye.net.weights, strict=True):
+            mine.assign(theirs)
+        whole = small.outputs(seen)[stage - 1].numpy()
+        assert whole.shape[1:] == eye.shape and answers.shape == (5, whole[0].size)
+        np.testing.assert_allclose(answers.reshape(whole.shape), whole, atol=1e-5)
+        if eye.window == side:
+            np.testing.assert_allclose(whole, model.outputs(images)[stage - 1].numpy(), atol=1e-4)
+        for unit in (0, answers.shape[1] // 2, answers.shape[1] - 1):
+            place = eye.place(block, unit)
+            np.testing.assert_allclose(eye.neuron(place).responses(seen), answers[:, unit], atol=1e-5)
+        (sparse, few) = next(iter(eye.blocks(seen, every=2)))
+        place = eye.place(sparse, few.shape[1] - 1)
+        np.testing.assert_allclose(eye.neuron(place).responses(seen), few[:, -1], atol=1e-5)
+
+
+def test_the_served_neuron_of_shared_filters_answers_as_the_found_one():
+    model = _model(4, True, contrast=0, tile=1, image_shape=(31, 31, 1), maps=(3, 2), **_WINDOWS)
+    eye = neurons.look_at(model)
+    place = (0, 0, 1)
+    index = eye.index(place)
+    assert eye.from_index(index) == place
+    row, column, _ = model.place(index)
+    step = model.config.step
+    images = np.random.default_rng(10).random((4, 31, 31, 1)).astype(np.float32)
+    seen = images[:, row * step : row * step + eye.window, column * step : column * step + eye.window]
+    whole = model.encode(images)["features"].numpy()[:, index]
+    np.testing.assert_allclose(eye.neuron(place).responses(seen), whole, rtol=1e-4)
 
 
 def test_a_search_says_how_far_it_is_and_how_long_it_takes(monkeypatch, capsys):
-    model = models.build(
-        {"family": "sparse", "image_shape": (20, 20, 1), "stages": 1, "field": 4, "maps": 2, "pool": 3, "contrast": 0}
-    )
-    cone = neurons.Cone(model)
+    cone = neurons.Cone(_model(image_shape=(20, 20, 1), stages=1, contrast=0))
     images = np.random.default_rng(8).random((8, cone.window, cone.window, 1)).astype(np.float32)
     monkeypatch.setattr(neurons, "tqdm", functools.partial(tqdm.std.tqdm, mininterval=0.0, miniters=1))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    neurons.best_neurons(cone, images, np.arange(8) % 2, [np.ones(8, bool)], 5, "faces: neuron")
+    list(cone.blocks(images, 5, "faces: neuron"))
     said = capsys.readouterr().err
     assert "faces: neuron" in said and "<" in said and "place/s" in said
-
-
-def test_the_best_linear_filter_is_the_one_that_looks_like_the_concept():
-    rng = np.random.default_rng(5)
-    concept = rng.normal(size=(6, 6, 1))
-    labels = np.arange(80) % 2
-    images = rng.normal(size=(80, 6, 6, 1)) + labels[:, None, None, None] * concept
-    patches = rng.normal(size=(50, 6, 6, 1))
-    patches[33] = concept
-    (found,) = neurons.best_filters(patches, images, labels, [neurons.halves(labels, 0)], group=20)
-    assert found.unit == 33 and found.polarity == 1 and found.reporting > 0.9
