@@ -51,7 +51,12 @@ class Whitening(keras.layers.Layer):
         self.kind, self.window, self.epsilon = kind, window, epsilon
 
     def build(self, input_shape):
-        channels = input_shape[-1]
+        height, width, channels = input_shape[1:]
+        if self.kind == "zca" and None not in (height, width) and min(height, width) < self.window:
+            raise ValueError(
+                f"images are {height}x{width}, and whitening looks at windows of {self.window} pixels; expected larger "
+                "images, or the kind 'standardize'"
+            )
         options = {"trainable": False, "initializer": "zeros", "aggregation": "only_first_replica"}
         self.fitted = self.add_weight(name="fitted", shape=(), **options)
         if self.kind == "zca":
@@ -73,15 +78,7 @@ class Whitening(keras.layers.Layer):
         self.fitted.assign(1.0)
 
     def _transform(self, images: np.ndarray, windows: int, seed: int) -> np.ndarray:
-        generator, (count, height, width, channels) = np.random.default_rng(seed), images.shape
-        each = -(-windows // count)
-        drawn = []
-        for image in images:
-            tops = generator.integers(0, height - self.window + 1, each)
-            lefts = generator.integers(0, width - self.window + 1, each)
-            views = np.lib.stride_tricks.sliding_window_view(image, (self.window, self.window), (0, 1))
-            drawn.append(views[tops, lefts].transpose(0, 2, 3, 1).reshape(each, -1))
-        samples = np.concatenate(drawn).astype(np.float64)
+        channels, samples = images.shape[3], drawn_windows(images, self.window, windows, seed).astype(np.float64)
         values, vectors = np.linalg.eigh(np.cov(samples, rowvar=False))
         values = np.maximum(values, 0.0)
         transform = (vectors / np.sqrt(values + self.epsilon * values.mean())) @ vectors.T
@@ -105,6 +102,26 @@ class Whitening(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "kind": self.kind, "window": self.window, "epsilon": self.epsilon}
+
+
+def drawn_windows(images: np.ndarray, side: int, count: int, seed: int) -> np.ndarray:
+    """Random windows of images, as many of each: float [count or a few more, side * side * channels].
+
+    Args:
+      images: float [n, height, width, channels].
+      side: of the windows.
+      count: how many.
+      seed: keys their places.
+    """
+    generator, (images_there, height, width, _) = np.random.default_rng(seed), images.shape
+    each = -(-count // images_there)
+    drawn = []
+    for image in images:
+        tops = generator.integers(0, height - side + 1, each)
+        lefts = generator.integers(0, width - side + 1, each)
+        views = np.lib.stride_tricks.sliding_window_view(image, (side, side), (0, 1))
+        drawn.append(views[tops, lefts].transpose(0, 2, 3, 1).reshape(each, -1))
+    return np.concatenate(drawn)
 
 
 def _standardized(images):
