@@ -6,7 +6,7 @@ from keras import ops
 
 from .registry import CallInput, register_layer
 
-_LEAST = 1e-6  # Of a deviation, where the floor is the image's own: an image of one value becomes zeros.
+_LEAST = 1e-4  # Of a deviation, where the floor is the image's own: an image of one value becomes zeros.
 
 @register_layer(arguments={"window": 3, "floor": 0.1}, inputs=[CallInput((8, 7, 2))], backends=True)
 class LocalContrastNormalization(keras.layers.Layer):
