@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..errors import UserError
 from .registry import CallInput, register_layer
 
 KINDS = ("none", "standardize", "zca")
@@ -51,12 +52,7 @@ class Whitening(keras.layers.Layer):
         self.kind, self.window, self.epsilon = kind, window, epsilon
 
     def build(self, input_shape):
-        height, width, channels = input_shape[1:]
-        if self.kind == "zca" and None not in (height, width) and min(height, width) < self.window:
-            raise ValueError(
-                f"images are {height}x{width}, and whitening looks at windows of {self.window} pixels; expected larger "
-                "images, or the kind 'standardize'"
-            )
+        channels = input_shape[-1]
         options = {"trainable": False, "initializer": "zeros", "aggregation": "only_first_replica"}
         self.fitted = self.add_weight(name="fitted", shape=(), **options)
         if self.kind == "zca":
@@ -70,10 +66,19 @@ class Whitening(keras.layers.Layer):
           images: float [n, height, width, channels].
           windows: how many are drawn.
           seed: keys their places.
+
+        Raises:
+          UserError: images smaller than the windows of "zca".
         """
         if float(ops.convert_to_numpy(self.fitted)):
             return
         if self.kind == "zca":
+            height, width = images.shape[1:3]
+            if min(height, width) < self.window:
+                raise UserError(
+                    f"images are {height}x{width}, and whitening 'zca' learns from windows of {self.window} pixels; "
+                    "expected larger images, or whitening 'standardize'"
+                )
             self.kernel.assign(self._transform(ops.convert_to_numpy(_standardized(images)), windows, seed))
         self.fitted.assign(1.0)
 

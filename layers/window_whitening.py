@@ -74,8 +74,6 @@ class WindowWhitening(keras.layers.Layer):
         self.fitted = self.add_weight(name="fitted", shape=(), initializer="zeros", **options)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=_identity, **options)
         self.offset = self.add_weight(name="offset", shape=(self.kept,), initializer="zeros", **options)
-        # What each component was divided by, as a share of their root mean square.
-        self.spread = self.add_weight(name="spread", shape=(self.kept,), initializer="ones", **options)
 
     def fit(self, images, windows: int = 100_000, seed: int = 0) -> None:
         """Fits components and spreads to random windows of some images; done once, a second call changes nothing.
@@ -101,28 +99,38 @@ class WindowWhitening(keras.layers.Layer):
         kernel = vectors / (level * spread)
         self.kernel.assign(kernel.reshape(self.kernel.shape).astype(np.float32))
         self.offset.assign((mean @ kernel).astype(np.float32))
-        self.spread.assign((spread / np.sqrt(np.mean(np.square(spread)))).astype(np.float32))
         self.fitted.assign(1.0)
 
     def call(self, images):
         kernel, offset = (ops.cast(weight, images.dtype) for weight in (self.kernel, self.offset))
         return ops.conv(images, kernel, self.strides, data_format="channels_last") - offset
 
-    def window_filters(self, weights, natural: bool = False):
+    def natural(self, components):
+        """Components with their natural weights again: each times the square of what it was divided by.
+
+        Filters that answer to them are those of the components as they look in pixels (columns of the mixing matrix),
+        up to a factor that all have in common.
+        """
+        squares = 1.0 / ops.sum(ops.square(self.kernel), axis=(0, 1, 2))
+        return components * ops.cast(squares / ops.mean(squares), components.dtype)
+
+    def mixing(self):
+        """What one of each component looks like: float [field, field, channels, components]."""
+        return self.kernel / ops.sum(ops.square(self.kernel), axis=(0, 1, 2))
+
+    def window_filters(self, weights, natural: bool = False) -> np.ndarray:
         """Filters of components as filters of pixels, for looking at them and for layers without whitening.
 
         Args:
           weights: float [components, filters].
-          natural: the windows that excite filters most once components have their natural weights (columns of the
-            decoder's mixing matrix); otherwise the filters that answer to pixels as `weights` do to components.
+          natural: whether the components have their natural weights when filters answer; see `natural`.
 
         Returns:
           float32 [field, field, channels, filters].
         """
-        flat = ops.convert_to_numpy(self.kernel).reshape(-1, self.kept)
-        scale = np.square(ops.convert_to_numpy(self.spread)) if natural else 1.0
-        filters = (flat * scale) @ np.asarray(weights, np.float32)
-        return filters.reshape(*self.kernel.shape[:3], -1).astype(np.float32)
+        weights = ops.convert_to_tensor(np.asarray(weights, np.float32))
+        weights = ops.transpose(self.natural(ops.transpose(weights)) if natural else ops.transpose(weights))
+        return ops.convert_to_numpy(ops.matmul(self.kernel, weights))
 
     def compute_output_shape(self, input_shape) -> tuple:
         rows, columns = ((side - self.field) // self.strides + 1 for side in input_shape[1:3])

@@ -60,6 +60,7 @@ def test_filters_of_components_answer_to_pixels_as_they_do_to_components():
     mixing = np.linalg.pinv(layer.window_filters(np.eye(9)).reshape(-1, 9)).T
     cosine = (natural * mixing).sum(0) / np.linalg.norm(natural, axis=0) / np.linalg.norm(mixing, axis=0)
     np.testing.assert_allclose(cosine, 1.0, atol=1e-4)
+    np.testing.assert_allclose(layer.mixing().numpy().reshape(-1, 9), mixing, atol=1e-3)
     ratio = np.linalg.norm(natural, axis=0) / np.linalg.norm(mixing, axis=0)
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
 
