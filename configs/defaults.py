@@ -4,6 +4,7 @@ A config says what differs. Where a setting's default and meaning stand: `data` 
 in `training.phases.TrainSettings`, `schedule` in `training.schedules.ScheduleSettings`, `optimizer` in
 `training.optimizers`, `model` in the settings of its family (`models.family(NAME).settings`), `words` in
 `training.stages.WordsSettings`, `stages` in the family's `stages`, `transfer` in `training.transfer.TransferSettings`,
+`greedy` in `training.greedy.GreedySettings`,
 `stream` and `continual` in `recipes.py`.
 """
 
@@ -11,6 +12,7 @@ import ml_collections
 from reverie import models
 from reverie.models import settings
 from reverie.pipelines import data_settings
+from reverie.training.greedy import GreedySettings
 from reverie.training.phases import TrainSettings
 from reverie.training.schedules import ScheduleSettings
 from reverie.training.stages import WordsSettings
@@ -32,8 +34,19 @@ def get_config(family: str = "") -> ml_collections.ConfigDict:
     config.optimizer = ml_collections.ConfigDict({"name": "adam"})
     config.schedule = ml_collections.ConfigDict(settings.section(ScheduleSettings))
     if family:
-        config.model = ml_collections.ConfigDict(models.family(family).section())
+        config.model = model_section(family)
     return config
+
+
+def model_section(family: str) -> ml_collections.ConfigDict:
+    """The `model` section of a family; what may be one number or one a stage takes either."""
+    content = ml_collections.ConfigDict(models.family(family).section())
+    for name in settings.of_each_stage(models.family(family).settings):
+        default = content[name]
+        del content[name]
+        content[name] = ml_collections.config_dict.placeholder(object)
+        content[name] = default
+    return content
 
 
 def in_stages(family: str) -> ml_collections.ConfigDict:
@@ -50,4 +63,11 @@ def on_pretrained(family: str) -> ml_collections.ConfigDict:
     """The sections of a run on top of a pretrained network: those that every run has, and `transfer`."""
     config = get_config(family)
     config.transfer = ml_collections.ConfigDict(settings.section(TransferSettings))
+    return config
+
+
+def layer_by_layer(family: str) -> ml_collections.ConfigDict:
+    """The sections of a run that learns layer after layer: those that every run has, and `greedy`."""
+    config = get_config(family)
+    config.greedy = ml_collections.ConfigDict(settings.section(GreedySettings))
     return config

@@ -18,10 +18,14 @@ from reverie.configs import defaults, sparse_small
 def get_config() -> ml_collections.ConfigDict:
     config = defaults.on_pretrained("sparse_classifier")
     network = sparse_small.get_config()
-    for name in ("data", "train", "schedule", "optimizer"):
+    for name in ("data", "schedule", "optimizer"):
         config[name].update(network[name])
     config.model.update({**network.model, "family": config.model.family})
     config.data.source = "folder:pictures"
-    config.data.resize = "crop"
     config.data.test_fraction = 0.5
+    config.train.steps = 2000
+    config.train.steps_per_call = 10
+    config.train.log_every = 50
+    config.train.checkpoint_every = 500
+    config.schedule.rate = 1e-3
     return config

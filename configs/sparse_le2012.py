@@ -17,11 +17,11 @@ computes and applies one stage after the other and so needs the gradients of one
 """
 
 import ml_collections
-from reverie.configs import sparse_small
+from reverie.configs import sparse_joint
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = sparse_small.get_config()
+    config = sparse_joint.get_config()
     config.data.image_shape = (200, 200, 3)
     config.model.image_shape = (200, 200, 3)
     config.model.field = 18

@@ -1,13 +1,15 @@
-"""The sparse autoencoder of Le et al. 2012 on frames of 64 pixels: all three stages, 24 million encoder weights.
+"""The sparse autoencoder where it learns: edges, then parts, then whole things, from windows of frames or photographs.
 
-As in the paper: untied filters at every position (stride 1), 8 maps, L2 pooling and contrast normalization over 5 x 5,
-lambda 0.1, three stages trained together, minibatches of 100. Smaller than the paper: field 10 instead of 18, so that
-a neuron sees 40 of 64 pixels. Different: Adam on one machine instead of asynchronous SGD on a thousand (for that,
-`--strategy=ps`), ZCA whitening (the paper whitens, but does not say how), decoder filters of length one.
+The form is that of Le et al. 2012: three stages of filters, L2 pooling and contrast normalization, each learning to
+rebuild what it sees while its pooled answers are kept silent. Different, and why: filters are shared by all positions
+(tile 1), so that a few thousand pictures hold the millions of windows that it takes; every position rebuilds its own
+window, because single pixels are a trivial answer to windows that overlap; components of windows are whitened, fully in
+the first stage and hardly above it; positive and negative answers are pooled apart; stages learn one after the other.
+`sparse_untied` starts from such a run and trains filters of each position's own.
 
-    reverie data frames --videos='videos/**' --out=frames --size=64
+    reverie data frames --videos='videos/**' --out=frames --size=128
     reverie train --config=sparse_small --config.data.source=frames:frames --workdir=runs/sparse
-    reverie evaluate --workdir=runs/sparse
+    reverie evaluate --workdir=runs/sparse --concept=face=folder:faces_and_others
 """
 
 import ml_collections
@@ -15,14 +17,31 @@ from reverie.configs import defaults
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = defaults.get_config("sparse")
+    config = defaults.layer_by_layer("sparse")
     config.data.source = "frames:frames"
-    config.data.image_shape = (64, 64, 3)
-    config.model.image_shape = (64, 64, 3)
-    config.model.field = 10
-    config.train.steps = 2000
+    config.data.image_shape = (40, 40, 1)
+    config.data.resize = "crop"
+    config.model.image_shape = (40, 40, 1)
+    config.model.whitening = "standardize"
+    config.model.reconstruction = "window"
+    config.model.decoder = "tied"
+    config.model.tile = 1
+    config.model.field = (8, 5, 3)
+    config.model.stride = (2, 2, 1)
+    config.model.maps = (48, 160, 1024)
+    config.model.pool = (3, 3, 2)
+    config.model.sparsity = (0.5, 1.0, 0.25)
+    config.model.components = (48, 160, 160)
+    config.model.whitening_epsilon = (0.01, 3.0, 3.0)
+    config.model.natural_filters = (True, False, False)
+    config.model.signed_pooling = True
+    config.model.contrast_floor = "mean"
+    config.greedy.steps = (1200, 600, 800)
+    config.train.steps = 0
+    config.train.batch_size = 400
     config.train.steps_per_call = 10
     config.train.log_every = 50
     config.train.checkpoint_every = 500
     config.schedule.name = "cosine"
+    config.schedule.rate = 0.02
     return config

@@ -243,8 +243,6 @@ def _centered(filters: np.ndarray) -> np.ndarray:
 def _errors(model, images) -> dict:
     values, errors = model.whitening(images), {}
     for number, stage in enumerate(model.stages, start=1):
-        simple, _, output = stage(values)
-        missed = tf.reduce_sum(tf.square(stage.decoder(simple) - values), axis=[1, 2, 3])
-        errors[f"missed_{number}"] = missed / tf.maximum(tf.reduce_sum(tf.square(values), axis=[1, 2, 3]), 1e-6)
-        values = output
+        errors[f"missed_{number}"] = stage.missed(values)
+        values = stage(values)[2]
     return errors

@@ -13,6 +13,7 @@ from .encoding import Codes, encode_source
 from .endpoints import class_numbers
 from .evaluate import evaluate
 from .exported import Exported, ExportedEncoder
+from .greedy import Greedy
 from .kinds import Kind, Prepared, Sample, kind_of, kinds, register_kind
 from .outputs import output_file
 from .plain import Plain
@@ -25,7 +26,7 @@ from .stream import StreamOfTasks
 from .train import command_line, loop_settings, run_training, set_deterministic, train
 from .transfer import Transfer
 
-for _kind in (Plain(), Staged(), StreamOfTasks(), Transfer()):
+for _kind in (Plain(), Greedy(), Staged(), StreamOfTasks(), Transfer()):
     register_kind(_kind)
 
 
@@ -34,6 +35,7 @@ __all__ = [
     "Comparison",
     "Exported",
     "ExportedEncoder",
+    "Greedy",
     "Kind",
     "Plain",
     "Prepared",

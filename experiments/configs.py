@@ -15,6 +15,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from .. import configs, models
+from ..configs import defaults
 from ..errors import UserError, first_line
 from ..stored import flatten
 from ..training import optimizers
@@ -188,11 +189,12 @@ def _choose_optimizer(found: ml_collections.ConfigDict, name: str) -> None:
 
 
 def _choose_family(found: ml_collections.ConfigDict, name: str) -> None:
-    section, before = models.family(name).section(), found.model.to_dict()
+    section, before = defaults.model_section(name), found.model.to_dict()
     # What the data says holds for every family.
     kept = {key: before[key] for key in ("image_shape", "heads") if key in section and key in before}
     with found.unlocked():
-        found.model = ml_collections.ConfigDict({**section, **kept})
+        section.update(kept)
+        found.model = section
     stays = f", but for {', '.join(kept)}" if kept else ""
     print(
         f"model.family={name} instead of {before['family']}: the section model has the defaults of {name}{stays}",

@@ -78,7 +78,9 @@ class Plain:
         return Sample(read_images(config, "train")["train"])
 
 
-def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy) -> Phase:
+def whole(
+    config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy, steps: int | None = None
+) -> Phase:
     """The whole of a run as one phase.
 
     Args:
@@ -86,6 +88,7 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
       model: built from it.
       images: it trains on.
       strategy: it will run under.
+      steps: how many; by default those of the section `train`.
 
     Raises:
       UserError: a batch size or a number of steps that cannot be.
@@ -130,7 +133,7 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
         )
     return Phase(
         name=config.model.family,
-        steps=total_steps(config, len(images)),
+        steps=total_steps(config, len(images)) if steps is None else steps,
         batch_size=batch_size,
         losses=model.losses,
         variables=model.trainable_variables,

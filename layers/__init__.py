@@ -49,6 +49,7 @@ __all__ = [
     "StridedDeconvolutions",
     "TransposedFeatures",
     "Whitening",
+    "WindowWhitening",
     "cross_covariance",
     "diagonal_gaussian",
     "divergence_by_latent",
@@ -76,6 +77,7 @@ _ON_EVERY_BACKEND = {
     "registry": ("CallInput", "RegisteredLayer", "register_layer"),
     "strided_convolutions": ("StridedConvolutions", "StridedDeconvolutions"),
     "whitening": ("Whitening",),
+    "window_whitening": ("WindowWhitening",),
 }
 # These need TensorFlow: distributions of TensorFlow Probability, and its stateless random numbers.
 _ON_TENSORFLOW = {

@@ -6,6 +6,7 @@ from keras import ops
 
 from .registry import CallInput, register_layer
 
+_LEAST = 1e-4  # Of a deviation, where the floor is the image's own: an image of one value becomes zeros.
 
 @register_layer(arguments={"window": 3, "floor": 0.1}, inputs=[CallInput((8, 7, 2))], backends=True)
 class LocalContrastNormalization(keras.layers.Layer):
@@ -20,7 +21,8 @@ class LocalContrastNormalization(keras.layers.Layer):
     Args:
       window: side of the Gaussian window, odd.
       sigma: its standard deviation in pixels; None is a quarter of the window (the paper does not say).
-      floor: c, the least deviation that is divided by.
+      floor: c, the least deviation that is divided by; "mean" takes each image's mean deviation (Jarrett et al. 2009),
+        so that where an image shows little nothing is blown up.
       padding: "same", where the Gaussian is cut off at the border and sums to one over what is left of it; or
         "valid", which gives up (window - 1) pixels of each side twice over, once a pass.
 
@@ -33,7 +35,7 @@ class LocalContrastNormalization(keras.layers.Layer):
     Raises:
       ValueError: an even window, a floor that is not positive, another padding.
 
-    Reference: Le et al. 2012, section 3.2.
+    Reference: Le et al. 2012, section 3.2; the floor "mean": Jarrett et al. 2009, section 2.
 
     Example:
       >>> from reverie.layers import LocalContrastNormalization
@@ -43,13 +45,18 @@ class LocalContrastNormalization(keras.layers.Layer):
     """
 
     def __init__(
-        self, window: int = 5, sigma: float | None = None, floor: float = 0.01, padding: str = "same", **kwargs
+        self,
+        window: int = 5,
+        sigma: float | None = None,
+        floor: float | str = 0.01,
+        padding: str = "same",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         if window < 1 or window % 2 == 0:
             raise ValueError(f"window is {window}; expected an odd number")
-        if not floor > 0.0:
-            raise ValueError(f"floor is {floor}; expected a positive number")
+        if isinstance(floor, str) and floor != "mean" or not isinstance(floor, str) and not floor > 0.0:
+            raise ValueError(f"floor is {floor!r}; expected a positive number, or 'mean'")
         if padding not in ("same", "valid"):
             raise ValueError(f"padding is '{padding}'; expected 'same' or 'valid'")
         self.window, self.sigma, self.floor, self.padding = window, sigma, floor, padding
@@ -64,6 +71,9 @@ class LocalContrastNormalization(keras.layers.Layer):
     def call(self, inputs):
         centered = self._cut(inputs) - self._neighborhood(inputs)
         power = self._neighborhood(ops.square(centered))
+        if isinstance(self.floor, str):
+            deviation = ops.sqrt(ops.maximum(power, _LEAST**2))
+            return self._cut(centered) / ops.maximum(deviation, ops.mean(deviation, axis=(1, 2, 3), keepdims=True))
         # The floor under the root, not over it: the root of zero has no gradient.
         return self._cut(centered) / ops.sqrt(ops.maximum(power, self.floor**2))
 

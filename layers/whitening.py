@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..errors import UserError
 from .registry import CallInput, register_layer
 
 KINDS = ("none", "standardize", "zca")
@@ -65,23 +66,24 @@ class Whitening(keras.layers.Layer):
           images: float [n, height, width, channels].
           windows: how many are drawn.
           seed: keys their places.
+
+        Raises:
+          UserError: images smaller than the windows of "zca".
         """
         if float(ops.convert_to_numpy(self.fitted)):
             return
         if self.kind == "zca":
+            height, width = images.shape[1:3]
+            if min(height, width) < self.window:
+                raise UserError(
+                    f"images are {height}x{width}, and whitening 'zca' learns from windows of {self.window} pixels; "
+                    "expected larger images, or whitening 'standardize'"
+                )
             self.kernel.assign(self._transform(ops.convert_to_numpy(_standardized(images)), windows, seed))
         self.fitted.assign(1.0)
 
     def _transform(self, images: np.ndarray, windows: int, seed: int) -> np.ndarray:
-        generator, (count, height, width, channels) = np.random.default_rng(seed), images.shape
-        each = -(-windows // count)
-        drawn = []
-        for image in images:
-            tops = generator.integers(0, height - self.window + 1, each)
-            lefts = generator.integers(0, width - self.window + 1, each)
-            views = np.lib.stride_tricks.sliding_window_view(image, (self.window, self.window), (0, 1))
-            drawn.append(views[tops, lefts].transpose(0, 2, 3, 1).reshape(each, -1))
-        samples = np.concatenate(drawn).astype(np.float64)
+        channels, samples = images.shape[3], drawn_windows(images, self.window, windows, seed).astype(np.float64)
         values, vectors = np.linalg.eigh(np.cov(samples, rowvar=False))
         values = np.maximum(values, 0.0)
         transform = (vectors / np.sqrt(values + self.epsilon * values.mean())) @ vectors.T
@@ -105,6 +107,26 @@ class Whitening(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "kind": self.kind, "window": self.window, "epsilon": self.epsilon}
+
+
+def drawn_windows(images: np.ndarray, side: int, count: int, seed: int) -> np.ndarray:
+    """Random windows of images, as many of each: float [count or a few more, side * side * channels].
+
+    Args:
+      images: float [n, height, width, channels].
+      side: of the windows.
+      count: how many.
+      seed: keys their places.
+    """
+    generator, (images_there, height, width, _) = np.random.default_rng(seed), images.shape
+    each = -(-count // images_there)
+    drawn = []
+    for image in images:
+        tops = generator.integers(0, height - side + 1, each)
+        lefts = generator.integers(0, width - side + 1, each)
+        views = np.lib.stride_tricks.sliding_window_view(image, (side, side), (0, 1))
+        drawn.append(views[tops, lefts].transpose(0, 2, 3, 1).reshape(each, -1))
+    return np.concatenate(drawn)
 
 
 def _standardized(images):

@@ -5,7 +5,7 @@
 
 from . import jmvae, replay, scan, sparse, sparse_classifier, xcov
 from .beta_vae import BetaVAE, BetaVAEConfig
-from .contract import Capability, Family, Model, Stage, StageSettings
+from .contract import Capability, Family, GreedyLayer, Model, Stage, StageSettings
 from .jmvae import JMVAE, JMVAEConfig
 from .registry import build, complete, families, family, register_family
 from .replay import Replay, ReplayConfig
@@ -32,6 +32,7 @@ __all__ = [
     "BetaVAEConfig",
     "Capability",
     "Family",
+    "GreedyLayer",
     "JMVAEConfig",
     "Model",
     "Replay",

@@ -38,6 +38,7 @@ class Capability(enum.StrEnum):
     STAGES = "stages"
     WORDS = "words"
     HEAD = "head"
+    GREEDY = "greedy"
 
 
 @runtime_checkable
@@ -187,6 +188,49 @@ class Staged(Protocol):
     """STAGES: a model that is trained in stages."""
 
     def stages(self) -> list[Stage]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class GreedyLayer:
+    """One of the layers that a model of the kind `greedy` is trained in, one after the other.
+
+    Attributes:
+      name: of the phase that trains it.
+      variables: what it trains.
+      losses: {"input": what the layers below give, float32 [batch, ...]} -> losses, as `Model.losses`.
+      below: images -> what this layer sees, through everything below it.
+      begin: (images) -> None, first of all: fits what looks at images alone.
+      fit: (inputs as `below` gives them) -> None, before its first step: fits what must stand by then. Both change
+        nothing that is fitted already.
+      constraints: as `Constrains.constraints`, of its own weights.
+    """
+
+    name: str
+    variables: list
+    losses: Callable
+    below: Callable
+    begin: Callable[[Any], None]
+    fit: Callable[[Any], None]
+    constraints: tuple = ()
+
+
+class LayerByLayer(Protocol):
+    """GREEDY: a model whose layers can be trained one after the other, and handed over to a model that shares less."""
+
+    def greedy_layers(self) -> list[GreedyLayer]: ...
+
+    def spread(self, other: Any, images: Any) -> None:
+        """Takes the weights of a model of the same family whose filters are shared more widely, or whose images are of
+        another size.
+
+        Args:
+          other: the model.
+          images: float32 [n, height, width, channels] of this one, to bring weights to their scale.
+
+        Raises:
+          ValueError: a model with other sizes.
+        """
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,16 @@ def renamed(default: Any, was: str) -> Any:
     return dataclasses.field(default=default, metadata={"was": was})
 
 
+def each_stage(default: Any) -> Any:
+    """A dataclass field that is one value, or a tuple of one for each stage of a network."""
+    return dataclasses.field(default=default, metadata={"each_stage": True})
+
+
+def of_each_stage(kind: type) -> tuple[str, ...]:
+    """The fields that may be a tuple of one value for each stage."""
+    return tuple(field.name for field in _fields(kind) if field.metadata.get("each_stage"))
+
+
 def section(kind: type) -> dict[str, Any]:
     """The defaults of a settings dataclass as plain nested dicts.
 

@@ -1,66 +1,74 @@
 """A deep sparse autoencoder of untied local filters (Le et al. 2012, arXiv 1112.6209, ICML).
 
-Three stages of the same three steps. Simple cells: 8 linear filters at every position, each with weights of its own.
+Three stages of the same three steps. Simple cells: linear filters at every position, each with weights of its own.
 Complex cells: L2 pooling of each map over its neighborhood. Then local contrast normalization over all maps. What
 the last stage gives are the neurons; one of more than a hundred thousand came to know faces.
 
-Every stage learns to reconstruct its input x from its simple cells, while its complex cells are kept silent:
-
-    || W2 W1' x - x ||^2 + lambda sum_j sqrt(eps + H_j (W1' x)^2)
-
-H sums over a pooling window; W1 encodes, W2 decodes. All stages are trained together on the sum of their objectives
-(no greedy layers). As in the paper the terms are sums, per image: the gradient of a weight that is used at one
-position does not depend on the size of the image.
+Every stage learns to reconstruct its input from its simple cells, while its complex cells are kept silent. The two
+objectives for that, the paper's and one that learns edges, are in `sparse_stage.py`. All stages are trained together
+on the sum of their objectives, as in the paper, or one after the other (see `training.layerwise`). As in the paper the
+terms are sums, per image: the gradient of a weight that is used at one position does not depend on the image's size.
 
 The objective alone can be cheated: W1 -> a W1, W2 -> W2 / a with a -> 0 leaves the reconstruction and silences the
 sparsity. So the filters of W2 are brought to length one after every update, or W2 is W1 itself (`tied`).
 """
 
 import dataclasses
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..layers import (
-    L2Pooling2D,
-    LocalContrastNormalization,
-    LocallyConnected2D,
-    LocallyConnected2DTranspose,
-    Noise,
-    Whitening,
-)
-from .contract import Capability, Family
+from ..layers import Noise, Whitening
+from .contract import Capability, Family, GreedyLayer
 from .limits import PIXELS
 from .network import Network, in_float32, takes_images
+from .settings import each_stage
 from .signature import Signature
+from .sparse_stage import Stage, make_stage
 
 _BETWEEN = ("none", "stop_targets", "full")
+_FLOORS = ("constant", "mean")
+# Settings that may differ from stage to stage.
+_OF_STAGES = (
+    "field", "stride", "maps", "tile", "pool", "sparsity", "components", "whitening_epsilon", "natural_filters",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class SparseConfig:
-    """Sizes and weights of the model.
+    """Sizes and weights of the model. Some settings are one number for all stages, or a tuple of one for each
+    (of a longer one the first).
 
     Attributes:
       image_shape: (height, width, channels).
       stages: how many times filtering, pooling and normalization.
-      field: side of a filter's window in pixels (of its stage's input).
-      maps: filters at every position.
-      stride: of the filters.
-      tile: positions so many apart share weights; 0 shares nothing.
-      pool: side of the pooling window.
+      field: side of a filter's window in pixels (of its stage's input); also one a stage.
+      maps: filters at every position; also one a stage.
+      stride: of the filters; also one a stage.
+      tile: positions so many apart share weights, 1 is a convolution, 0 shares nothing; also one a stage.
+      pool: side of the pooling window; also one a stage.
       contrast: side of the normalization's window; 0 leaves normalization out (the paper's control).
-      sparsity: lambda.
+      contrast_floor: least deviation that is divided by: "constant" (0.01, the paper's) or "mean", each image's own
+        mean deviation (Jarrett et al. 2009).
+      sparsity: lambda; also one a stage.
       epsilon: eps, under the root.
+      reconstruction: "overlap", the paper's equation as printed: all windows together rebuild the input, to which
+        single pixels are a trivial answer; or "window": every position rebuilds its own window. See `sparse_stage`.
+      components: with "window", how many whitened components of a window are kept; 0 is all; also one a stage.
+      whitening_epsilon: with "window", what regularizes their whitening, as a multiple of the mean eigenvalue: small
+        for pixels, ten or so above, where full whitening discards what tells faces; also one a stage.
+      natural_filters: with "window", filters answer to components in their natural weights; also one a stage.
+      signed_pooling: positive and negative answers are pooled apart, which gives two maps a filter: above the first
+        stage the sign says something, and a square would lose it.
       decoder: "untied", or "tied" to the encoder.
       initial_length: of the encoder's filters, on average. What an initial filter has in directions in which images
-        have no energy is never unlearned; small initial filters carry little of it.
+        have no energy is never unlearned; small initial filters carry little of it. Without effect on tied filters of
+        length one.
       unit_norm: brings the decoder's filters to length one after every update.
       between_stages: what a stage's objective changes below it: "none", nothing; "stop_targets", through what the
         stage sees but not through what it is to reconstruct; "full", both.
-      whitening: "zca", "standardize" or "none"; see `layers.Whitening`.
+      whitening: of images: "zca", "standardize" or "none"; see `layers.Whitening`.
       block: side of the blocks of positions that become one product, 0 chooses. Small blocks store fewer zeros (with
         a field of 18: 1.11 times the weights with 2, 1.36 with 4), large ones are faster with more than a few images.
       shards: each kernel as so many weights: for parameter servers, and to bound scratch memory.
@@ -69,14 +77,20 @@ class SparseConfig:
 
     image_shape: tuple = (200, 200, 3)
     stages: int = 3
-    field: int = 18
-    maps: int = 8
-    stride: int = 1
-    tile: int = 0
-    pool: int = 5
+    field: int | tuple = each_stage(18)
+    maps: int | tuple = each_stage(8)
+    stride: int | tuple = each_stage(1)
+    tile: int | tuple = each_stage(0)
+    pool: int | tuple = each_stage(5)
     contrast: int = 5
-    sparsity: float = 0.1
+    contrast_floor: str = "constant"
+    sparsity: float | tuple = each_stage(0.1)
     epsilon: float = 1e-4
+    reconstruction: str = "overlap"
+    components: int | tuple = each_stage(0)
+    whitening_epsilon: float | tuple = each_stage(0.01)
+    natural_filters: bool | tuple = each_stage(False)
+    signed_pooling: bool = False
     decoder: str = "untied"
     initial_length: float = 0.1
     unit_norm: bool = True
@@ -87,94 +101,65 @@ class SparseConfig:
     memory_saving: bool = False
 
     def __post_init__(self):
-        if self.decoder not in ("untied", "tied"):
-            raise ValueError(f"decoder is '{self.decoder}'; expected 'untied' or 'tied'")
-        if self.between_stages not in _BETWEEN:
-            raise ValueError(f"between_stages is '{self.between_stages}'; expected one of {', '.join(_BETWEEN)}")
+        for name, known in (
+            ("decoder", ("untied", "tied")), ("between_stages", _BETWEEN), ("contrast_floor", _FLOORS),
+            ("reconstruction", ("overlap", "window")),
+        ):  # fmt: skip
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(known)}")
         if self.memory_saving and self.between_stages != "none":
             raise ValueError("memory_saving needs between_stages='none': stages must not depend on each other")
-        for name in ("field", "stride", "pool"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"model.{name} is {getattr(self, name)}; expected 1 or more")
-        if self.stages < 1 or self.maps < 1 or self.sparsity < 0.0:
+        if self.reconstruction == "window" and self.between_stages != "none":
+            raise ValueError("reconstruction='window' needs between_stages='none': its whitening is fitted below")
+        if self.decoder == "tied" and self.unit_norm and self.initial_length not in (0.1, 1.0):
             raise ValueError(
-                f"stages={self.stages}, maps={self.maps}, sparsity={self.sparsity}; "
-                "expected at least one stage and one map, and a sparsity of 0 or more"
+                f"initial_length is {self.initial_length:g}, but tied filters are brought to length one: leave it at "
+                "0.1, or set unit_norm=False or decoder='untied'"
             )
+        if self.stages < 1:
+            raise ValueError(f"stages={self.stages}; expected at least one stage")
+        for name in _OF_STAGES:
+            values = getattr(self, name)
+            values = values if isinstance(values, tuple | list) else (values,)
+            if not len(values) == 1 and len(values) < self.stages:
+                raise ValueError(
+                    f"model.{name} is {tuple(values)}; expected one number, or {self.stages}, one for each stage"
+                )
+            least = 1 if name in ("field", "stride", "pool", "maps") else 0
+            if wrong := [value for value in values if not isinstance(value, int | float) or value < least]:
+                raise ValueError(f"model.{name} is {wrong[0]}; expected {least} or more")
+
+    def of_stage(self, number: int) -> "SparseConfig":
+        """The settings of a stage, from 1: one number each."""
+        own = {}
+        for name in _OF_STAGES:
+            values = getattr(self, name)
+            if isinstance(values, tuple | list):
+                own[name] = values[0] if len(values) == 1 else values[number - 1]
+        return dataclasses.replace(self, **own)
+
+    def shallow(self, stages: int) -> "SparseConfig":
+        """The settings of the first stages alone."""
+        return dataclasses.replace(self, stages=stages)
 
     @property
     def window(self) -> int:
-        """Side in pixels of the square that a neuron sees.
+        """Side in pixels of the square that a neuron sees, at most the image's.
 
         Counted with one window of contrast normalization a stage, which looks at neighbors to divide by them: 76 at
         the paper's sizes (64 without, 88 if the normalization's two passes are both counted in full).
         """
         side = 1
-        for _ in range(self.stages):
-            side += max(self.contrast - 1, 0) + self.pool - 1
-            side = (side - 1) * self.stride + self.field
-        return side
+        for number in range(self.stages, 0, -1):
+            own = self.of_stage(number)
+            side += max(own.contrast - 1, 0) + own.pool - 1
+            side = (side - 1) * own.stride + own.field
+        return min(side, *self.image_shape[:2])
 
-
-class Stage(keras.layers.Layer):
-    """Simple cells, complex cells, contrast normalization, and the decoder that teaches them.
-
-    Call arguments:
-      inputs: float [batch, height, width, channels].
-
-    Returns:
-      (simple, complex, output): float [batch, rows, columns, maps] each, of their own sizes.
-    """
-
-    def __init__(self, config: SparseConfig, **kwargs):
-        super().__init__(**kwargs)
-        self.config = config
-        self._options = {
-            "strides": config.stride,
-            "tile": config.tile or None,
-            "block": config.block or None,
-            "shards": config.shards,
-        }
-        self.pooling = L2Pooling2D(config.pool, epsilon=config.epsilon, name="pooling")
-        self.contrast = LocalContrastNormalization(config.contrast, name="contrast") if config.contrast else None
-
-    def build(self, input_shape):
-        config = self.config
-        initial = keras.initializers.RandomNormal(
-            stddev=config.initial_length / (config.field * input_shape[-1] ** 0.5)
-        )
-        self.filters = LocallyConnected2D(
-            config.maps, config.field, **self._options, kernel_initializer=initial, name="filters"
-        )
-        self.filters.build(input_shape)
-        simple = self.filters.compute_output_shape(input_shape)
-        complex_cells = self.pooling.compute_output_shape(simple)
-        if min(complex_cells[1:3]) < 1:
-            raise ValueError(
-                f"a stage sees {tuple(input_shape[1:3])} and has {simple[1:3]} positions, too few to pool over "
-                f"{config.pool}: use a larger image, a smaller field or fewer stages"
-            )
-        tied: dict[str, Any] = {"tied_to": self.filters} if config.decoder == "tied" else {}
-        image = tuple(input_shape[1:])
-        self.decoder = LocallyConnected2DTranspose(image, config.field, **self._options, **tied, name="decoder")
-        self.decoder.build(simple)
-
-    def call(self, inputs):
-        simple = self.filters(inputs)
-        pooled = self.pooling(simple)
-        return simple, pooled, self.contrast(pooled) if self.contrast else pooled
-
-    def losses_of(self, inputs, targets) -> tuple:
-        """(reconstruction, sparsity, output): float [batch] twice, and what the next stage sees."""
-        simple, pooled, output = self(inputs)
-        error = in_float32(self.decoder(simple)) - in_float32(targets)
-        reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
-        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]), output
-
-    def compute_output_shape(self, input_shape):
-        simple = self.filters.compute_output_shape(input_shape)
-        pooled = self.pooling.compute_output_shape(simple)
-        return simple, pooled, pooled
+    @property
+    def step(self) -> int:
+        """Pixels from the window of a neuron to its neighbor's."""
+        return int(np.prod([self.of_stage(number).stride for number in range(1, self.stages + 1)]))
 
 
 @keras.saving.register_keras_serializable("reverie")
@@ -196,7 +181,7 @@ class Sparse(Network):
         self.whitening.build((None, *config.image_shape))
         shape = (None, *config.image_shape)
         for number in range(1, config.stages + 1):
-            stage = Stage(config, name=f"stage_{number}")
+            stage = make_stage(config.of_stage(number), name=f"stage_{number}")
             # An attribute each: TensorFlow's checkpoints pass over layers that Keras 3 keeps in a list.
             setattr(self, f"stage_{number}", stage)
             stage.build(shape)
@@ -216,8 +201,13 @@ class Sparse(Network):
         return int(np.prod(self.output_shape_))
 
     def prepare(self, images) -> None:
-        """Fits the whitening to training images, once, before the first step; float32 [n, h, w, c]."""
+        """Fits every whitening to training images, once, before the first step; float32 [n, h, w, c]."""
         self.whitening.fit(images)
+        if self.config.reconstruction == "window":
+            values = self.whitening(images)
+            for stage in self.stages:
+                stage.prepare(values)
+                values = stage(values)[2]
 
     # ---- learning
 
@@ -242,6 +232,26 @@ class Sparse(Network):
             terms |= {f"reconstruction_{number}": reconstruction, f"sparsity_{number}": sparsity}
         return self._with_total(terms)
 
+    def greedy_layers(self) -> list[GreedyLayer]:
+        """The stages as layers to be trained one after the other."""
+
+        def layer(number: int, stage: Stage) -> GreedyLayer:
+            def losses(batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
+                del noise, training
+                reconstruction, sparsity, _ = stage.losses_of(batch["input"], batch["input"])
+                return self._with_total({f"reconstruction_{number}": reconstruction, f"sparsity_{number}": sparsity})
+
+            def below(images):
+                values = self.whitening(images)
+                for lower in self.stages[: number - 1]:
+                    values = lower(values)[2]
+                return values
+
+            name, variables, held = f"stage_{number}", stage.trainable_variables, tuple(self._constraints([stage]))
+            return GreedyLayer(name, variables, losses, below, self.whitening.fit, stage.prepare, held)
+
+        return [layer(number, stage) for number, stage in enumerate(self.stages, start=1)]
+
     def parts(self, batch: dict) -> list:
         """The same objective as one part a stage: [(() -> terms, variables)], for `memory_saving`.
 
@@ -261,23 +271,59 @@ class Sparse(Network):
         return [part(k + 1, stage, seen) for k, (stage, seen) in enumerate(zip(self.stages, inputs, strict=True))]
 
     def _with_total(self, terms: dict) -> dict:
-        weights = {name: self.config.sparsity if name.startswith("sparsity") else 1.0 for name in terms}
-        return {"total": tf.add_n([weights[name] * value for name, value in terms.items()]), **terms}
+        weights = {
+            f"sparsity_{number}": stage.config.sparsity for number, stage in enumerate(self.stages, start=1)
+        }
+        return {"total": tf.add_n([weights.get(name, 1.0) * value for name, value in terms.items()]), **terms}
 
     def constraints(self) -> list:
         """[(variable, value -> admitted value)], to be held after every update: decoder filters of length one."""
+        return self._constraints(self.stages)
+
+    def _constraints(self, stages: list[Stage]) -> list:
         if not self.config.unit_norm:
             return []
 
         def unit(kernel):
             return kernel / tf.maximum(tf.norm(kernel, axis=-2, keepdims=True), 1e-12)
 
-        return [(kernel, unit) for stage in self.stages for kernel in stage.decoder.kernels]
+        return [(kernel, unit) for stage in stages for kernel in stage.decoder.kernels]
 
     def constrain(self) -> None:
         """Brings all weights to what `constraints` admits, in place."""
         for variable, admitted in self.constraints():
             variable.assign(admitted(tf.convert_to_tensor(variable.value)))
+
+    def spread(self, other: "Sparse", images) -> None:
+        """Takes the whitenings and filters of another network and spreads them over all positions of this one.
+
+        So filters that were learned over all positions of small images (tile 1) become the start of untied ones on
+        large images, in this network's own form: filters of whitened components, or filters of pixels.
+
+        Args:
+          other: a network of as many stages, with the same sizes but for image, tile, decoder and reconstruction.
+          images: float32 [n, h, w, c] of this network, by which filters of pixels get the length that rebuilds best.
+
+        Raises:
+          ValueError: sizes that do not go together; the first is named.
+        """
+        mine, theirs = self.config, other.config
+        for name in ("stages", "field", "maps", "stride", "signed_pooling"):
+            pairs = [(getattr(c.of_stage(k + 1), name) for c in (theirs, mine)) for k in range(mine.stages)]
+            for given, wanted in pairs if theirs.stages == mine.stages else [(theirs.stages, mine.stages)]:
+                if given != wanted:
+                    raise ValueError(f"{name} is {given} there and {wanted} here; expected the same")
+        if theirs.image_shape[2] != mine.image_shape[2] or theirs.whitening != mine.whitening:
+            raise ValueError(
+                f"images of {theirs.image_shape[2]} channel(s) and whitening '{theirs.whitening}' there, "
+                f"{mine.image_shape[2]} and '{mine.whitening}' here; expected the same"
+            )
+        for own, given in zip(self.whitening.weights, other.whitening.weights, strict=True):
+            own.assign(given)
+        values = self.whitening(images)
+        for own_stage, stage in zip(self.stages, other.stages, strict=True):
+            own_stage.spread(stage, values)
+            values = own_stage(values)[2]
 
     # ---- use
 
@@ -321,8 +367,7 @@ class Sparse(Network):
     @takes_images
     def reconstruct(self, images) -> dict:
         """{"images": float32 [n, h, w, c]}: whitened images, seen through the first stage."""
-        stage = self.stages[0]
-        return {"images": in_float32(stage.decoder(stage.filters(self.whitening(images))))}
+        return {"images": self.stages[0].rebuilt(self.whitening(images))}
 
     def choose(self, numbers: dict) -> None:
         """Makes `encode` give the neurons that an evaluation found by themselves; see `found_neurons`."""
@@ -335,7 +380,7 @@ class Sparse(Network):
     @property
     def step(self) -> int:
         """Pixels from the window of one neuron to its neighbor's."""
-        return self.config.stride**self.config.stages
+        return self.config.step
 
     def signatures(self) -> dict:
         """Endpoints for export."""
@@ -408,5 +453,8 @@ FAMILY = Family(
     summary="a deep autoencoder of untied local filters learns from one frame per video",
     paper="Le et al. 2012, arXiv 1112.6209",
     evaluation="reverie.evaluation.sparse",
-    capabilities=frozenset({Capability.PREPARE, Capability.CONSTRAIN, Capability.PARTS, Capability.CHOOSE}),
+    kinds=("plain", "greedy"),
+    capabilities=frozenset(
+        {Capability.PREPARE, Capability.CONSTRAIN, Capability.PARTS, Capability.CHOOSE, Capability.GREEDY}
+    ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from reverie import pipelines
-from reverie.configs import sparse_fine_tune, sparse_small
+from reverie.configs import sparse_fine_tune, sparse_joint, sparse_small
 
 from ..conftest import colored_bars, tiny_config, tiny_scan, tiny_stream_config, write_stream_npz, write_tiny_npz
 
@@ -81,12 +81,22 @@ def _small(config):
 
 def _sparse(folder: pathlib.Path):
     del folder
-    return _small(sparse_small.get_config())
+    return _small(sparse_joint.get_config())
+
+
+def _sparse_greedy(folder: pathlib.Path):
+    del folder
+    config = _small(sparse_small.get_config())
+    config.model.update({"stride": (2, 1), "pool": 2, "field": (5, 3), "maps": (6, 8), "components": (12, 10)})
+    config.greedy.steps = (8, 7)
+    config.train.steps = 5
+    return config
 
 
 def _sparse_classifier(folder: pathlib.Path):
     del folder
     config = _small(sparse_fine_tune.get_config())
+    config.model.update({"stride": (2, 1), "pool": 2, "field": (5, 3), "maps": (6, 8), "components": (12, 10)})
     config.model.heads = {"label": 2}
     config.transfer.head_steps = 10
     return config
@@ -103,6 +113,7 @@ CASES = {
     "scan": Case("scan", _staged("")),
     "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
     "sparse": Case("sparse", _sparse),
+    "sparse-greedy": Case("sparse", _sparse_greedy),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),
 }
 

@@ -54,3 +54,24 @@ def test_contrast_does_not_matter_above_the_floor_and_flat_images_stay_flat():
         result = layer(flat)
     np.testing.assert_allclose(result, 0.0, atol=1e-3)
     assert np.all(np.isfinite(tape.gradient(result, flat)))
+
+
+def test_the_floor_mean_is_each_images_mean_deviation_in_float64():
+    images = np.random.default_rng(5).normal(size=(3, 9, 8, 2)) * np.linspace(0.2, 3.0, 9)[:, None, None]
+    images = np.concatenate([images, np.full((1, 9, 8, 2), 0.7)]).astype(np.float32)
+    fine = LocalContrastNormalization(5, floor=1e-6)(images).numpy()
+    found = LocalContrastNormalization(5, floor="mean")(images).numpy()
+    for one, all_divided, floored in zip(images[:3].astype(np.float64), fine, found, strict=False):
+        centered = one - _means(one)
+        deviation = np.sqrt(np.maximum(_means(np.square(centered)), 1e-12))
+        np.testing.assert_allclose(floored, centered / np.maximum(deviation, deviation.mean()), atol=2e-4)
+        assert np.all(np.abs(floored) <= np.abs(all_divided) + 1e-4)
+    np.testing.assert_allclose(found[3], 0.0, atol=3e-3)
+    # The scale of an image does not matter.
+    np.testing.assert_allclose(LocalContrastNormalization(5, floor="mean")(10 * images)[:3], found[:3], atol=1e-3)
+
+
+def _means(image):
+    places = np.ndindex(image.shape[:2])
+    found = [_gaussian_sum(image, 5, 1.25, *place) for place in places]
+    return np.reshape(found, [*image.shape[:2], 1])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from reverie.errors import UserError
 from reverie.layers import Whitening
 
 
@@ -57,3 +58,11 @@ def test_impossible_settings_are_refused():
         with pytest.raises(ValueError):
             Whitening(**wrong)
     assert tf.is_tensor(Whitening.from_config(Whitening("standardize").get_config())(_smooth(2)))
+
+
+def test_images_smaller_than_the_windows_of_zca_are_refused_in_a_line():
+    layer = Whitening("zca", window=9)
+    layer.build((None, 8, 30, 1))
+    with pytest.raises(UserError, match="images are 8x30, and whitening 'zca' learns from windows of 9 pixels"):
+        layer.fit(np.zeros([4, 8, 30, 1], np.float32))
+    assert not float(layer.fitted)

@@ -26,7 +26,7 @@ def _training(folder, workdir, steps, *more):
     settings = [f"--config.model.{name}={value}" for name, value in MODEL.items()]
     data = [f"--config.data.source=frames:{folder}/frames", "--config.data.image_shape=(24,24,3)"]
     train = [f"--config.train.steps={steps}", "--config.train.batch_size=10", "--config.train.log_every=10"]
-    return ["reverie", "train", "--config=sparse_small", *data, *settings, *train, *more, f"--workdir={workdir}",
+    return ["reverie", "train", "--config=sparse_joint", *data, *settings, *train, *more, f"--workdir={workdir}",
             "--strategy=one"]  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_mistakes_are_one_clear_line(run, capsys, tmp_path):
     fails("evaluate", f"--workdir={run}", f"--concept=a/b={tmp_path}/few.npz", message="concept is named 'a/b'")
     twice = [f"--concept=x={tmp_path}/few.npz"] * 2
     fails("evaluate", f"--workdir={run}", *twice, message="concept x is given twice")
-    other = ["--config=sparse_small", "--config.model.field=80", f"--workdir={tmp_path}/run"]
+    other = ["--config=sparse_joint", "--config.model.field=80", f"--workdir={tmp_path}/run"]
     source = f"--config.data.source=frames:{run.parent}/frames"
     fails("train", *other, source, "--config.data.resize=stretch", message="does not fit")
 

@@ -15,7 +15,7 @@ from reverie.training import checkpoints
 from ..cluster import free_ports, wait_for
 
 SETTINGS = (
-    "--config=sparse_small",
+    "--config=sparse_joint",
     "--config.data.image_shape=(16,16,3)",
     "--config.model.image_shape=(16,16,3)",
     "--config.model.field=4",
