@@ -7,6 +7,9 @@ best of as many neurons reaches where labels are shuffled.
 """
 
 import dataclasses
+import functools
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,13 @@ from .neurons import look_at
 _LUCK = 20  # Trials with shuffled labels.
 _FITTED = 400  # Training images that random networks fit their whitening to.
 MOVED = "_moved"
+_TITLES = {
+    "neuron": "best neuron",
+    "random_weights": "random weights, fitted whitening",
+    "random_filters": "random filters, no whitening",
+    "linear_filter": "linear filters",
+    "linear_filter_whitened": "linear filters, whitened",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,25 +49,39 @@ class Row:
     eye: Any
 
 
-def rows(model, train: pipelines.Images, seed: int) -> list[Row]:
-    """The network's best neuron first, then what it must be better than.
+def rows(model, train: pipelines.Images, seed: int, wanted: Container[str] | None = None) -> Iterator[Row]:
+    """The network's best neuron first, then what it must be better than; each is made when it is its turn.
 
     Args:
       model: a `models.Sparse`.
       train: its training images.
       seed: keys random weights and linear filters.
+      wanted: names of rows; None is all.
     """
-    last, window = model.config.stages, model.config.window
-    lower = [Row(f"stage_{k}", f"stage {k}", look_at(model, k)) for k in range(last - 1, 0, -1)]
-    sample = some_images(train, _FITTED)
-    return [
-        Row("neuron", "best neuron", look_at(model)),
-        *lower,
-        Row("random_weights", "random weights, fitted whitening", look_at(random_weights(model, sample, seed))),
-        Row("random_filters", "random filters, no whitening", look_at(random_filters(model, seed))),
-        Row("linear_filter", "linear filters", LinearFilters(train, window, seed, whitened=False)),
-        Row("linear_filter_whitened", "linear filters, whitened", LinearFilters(train, window, seed, whitened=True)),
-    ]
+    window, sample = model.config.window, functools.cache(lambda: some_images(train, _FITTED))
+    stages = range(model.config.stages - 1, 0, -1)
+    made: dict[str, Callable] = {
+        "neuron": lambda: look_at(model),
+        **{f"stage_{stage}": functools.partial(look_at, model, stage) for stage in stages},
+        "random_weights": lambda: look_at(random_weights(model, sample(), seed)),
+        "random_filters": lambda: look_at(random_filters(model, seed)),
+        "linear_filter": lambda: LinearFilters(train, window, seed, whitened=False),
+        "linear_filter_whitened": lambda: LinearFilters(train, window, seed, whitened=True),
+    }
+    for name, make in made.items():
+        if wanted is None or name in wanted:
+            yield Row(name, _title(name), make())
+
+
+def titles(numbers: Mapping[str, Any], concept: str) -> dict[str, str]:
+    """Name -> title of the rows that there are numbers of, in order."""
+    pattern = re.compile(rf"{re.escape(concept)}_({'|'.join(_TITLES)}|stage_\d+)_selection")
+    found = [match.group(1) for match in map(pattern.fullmatch, numbers) if match]
+    return {name: _title(name) for name in found}
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name) or name.replace("_", " ")
 
 
 def random_weights(model, images, seed: int):

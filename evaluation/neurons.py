@@ -59,7 +59,7 @@ class Neuron:
 
     @functools.cached_property
     def _call(self):
-        return tf.function(lambda images: self.of_whitened(self.net.whitening(images)), autograph=False)
+        return _compiled(lambda images: self.of_whitened(self.net.whitening(images)), self.image_shape)
 
 
 class Shared:
@@ -76,16 +76,17 @@ class Shared:
     def __init__(self, model, stage: int | None = None):
         self.model, self.stage = model, stage or model.config.stages
         self.window = model.config.window
-        self.net = _network(model, model.config.stages, self.window, tile=1)
-        for number, mine in enumerate(self.net.stages):
-            kernel = model.stages[number].filters.compact_kernel()
-            mine.filters.set_compact_kernel(kernel[: mine.filters.geometry.compact_shape[0]])
-        self._call = tf.function(self._answers, autograph=False)
+        self.net = model
+        if tuple(model.config.image_shape[:2]) != (self.window, self.window):
+            self.net = _network(model, model.config.stages, self.window, tile=1)
+            for mine, theirs in zip(self.net.stages, model.stages, strict=True):
+                mine.filters.set_compact_kernel(theirs.filters.compact_kernel())
+        self._call = _compiled(self._answers, self.net.config.image_shape)
 
     @property
     def shape(self) -> tuple:
         """(rows, columns, maps) of the stage, for one window."""
-        return _output_shapes(self.net)[self.stage - 1]
+        return output_shapes(self.net)[self.stage - 1]
 
     def blocks(self, images, every: int = 0, title: str = "neurons") -> Iterator[tuple]:
         """What all neurons answer.
@@ -199,14 +200,14 @@ class Cone:
         ]
         strides = [one.config.stride for one in lower]
         self._strides = [int(np.prod(strides[number + 1 :])) for number in range(self.stage)]
-        whole, own = _output_shapes(model)[self.stage - 1], self.net.output_shape_
+        whole, own = output_shapes(model)[self.stage - 1], self.net.output_shape_
         self.center, top = own[0] // 2, own[0]
         self.positions = [
             (row + self.center, column + self.center)
             for row in range(whole[0] - top + 1)
             for column in range(whole[1] - top + 1)
         ]
-        self._call = tf.function(self._center_responses, autograph=False)
+        self._call = _compiled(self._center_responses, self.net.config.image_shape)
 
     def move(self, row: int, column: int) -> None:
         """Takes the filters that the neurons at a position look through."""
@@ -266,12 +267,12 @@ class Cone:
 
     def index(self, place: tuple) -> int:
         """The number of a neuron of the last stage among those of the whole network."""
-        _, columns, maps = _output_shapes(self.model)[self.stage - 1]
+        _, columns, maps = output_shapes(self.model)[self.stage - 1]
         return (place[0] * columns + place[1]) * maps + place[2]
 
     def from_index(self, index: int) -> tuple:
         """The inverse of `index`."""
-        return tuple(int(part) for part in np.unravel_index(index, _output_shapes(self.model)[self.stage - 1]))
+        return tuple(int(part) for part in np.unravel_index(index, output_shapes(self.model)[self.stage - 1]))
 
     def neuron(self, place: tuple) -> Neuron:
         """The neuron at (row, column, map), as long as the cone is not moved."""
@@ -308,7 +309,7 @@ def _network(model, stages: int, side: int, tile: int) -> models.Sparse:
     return net
 
 
-def _output_shapes(model) -> list[tuple]:
+def output_shapes(model) -> list[tuple]:
     """(rows, columns, maps) of every stage."""
     shape, shapes = (None, *model.config.image_shape), []
     for stage in model.stages:
@@ -317,6 +318,11 @@ def _output_shapes(model) -> list[tuple]:
     return shapes
 
 
+def _compiled(function, image_shape: tuple):
+    """As one graph for any number of images."""
+    return tf.function(function, autograph=False, input_signature=[tf.TensorSpec([None, *image_shape], tf.float32)])
+
+
 def _in_batches(function, images: Sequence) -> np.ndarray:
-    parts = [function(tf.constant(images[k : k + _BATCH])) for k in range(0, len(images), _BATCH)]
+    parts = [function(tf.constant(images[k : k + _BATCH], tf.float32)) for k in range(0, len(images), _BATCH)]
     return np.concatenate([np.asarray(part) for part in parts])

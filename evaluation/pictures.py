@@ -171,6 +171,84 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     return _rendered(figure)
 
 
+def intervals(rows: list, title: str, unit: str, marks: dict | None = None) -> np.ndarray:
+    """Values with the intervals that they lie in, a row a name, a color a series.
+
+    Args:
+      rows: (name, {series: (value, low, high)}) from top to bottom.
+      title: above the plot.
+      unit: of the values.
+      marks: name -> a value that is marked through all rows.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    figure, axes = _figure(7.2, 1.4 + 0.36 * len(rows))
+    series = list(dict.fromkeys(name for _, values in rows for name in values))
+    for number, name in enumerate(series):
+        shift, color = 0.17 * (number - (len(series) - 1) / 2), COLORS[(3 * number) % len(COLORS)]
+        found = [(place, values[name]) for place, (_, values) in enumerate(rows) if name in values]
+        places = -np.array([place for place, _ in found], np.float64) - shift
+        middle, low, high = np.array([value for _, value in found], np.float64).T
+        axes.hlines(places, low, high, color=color, linewidth=1.6)
+        axes.plot(middle, places, "o", color=color, markersize=4, label=name)
+        for place, value, end in zip(places, middle, high, strict=True):
+            axes.text(end, place, f" {value:.1f}", va="center", fontsize=7, color=color)
+    for number, (name, value) in enumerate((marks or {}).items()):
+        axes.axvline(value, color="#777777", linewidth=1.0, linestyle=(":", "--", "-.")[number % 3], label=name)
+    axes.set_yticks(-np.arange(len(rows)), [name for name, _ in rows], fontsize=8)
+    axes.set_ylim(-len(rows) + 0.4, 0.6)
+    axes.margins(x=0.08)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(unit)
+    axes.grid(alpha=0.3, axis="x")
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return _rendered(figure)
+
+
+def worded_sheet(images, words: list, columns: int, least_side: int = 64) -> np.ndarray:
+    """Images in rows, each with a few words below it.
+
+    Args:
+      images: float [n, h, w, c].
+      words: one line an image.
+      columns: images a row.
+      least_side: as in `grid`.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    font, tiles = PIL.ImageFont.load_default(10), []
+    for image, line in zip(images, words, strict=True):
+        tile = grid(image[None, None], least_side=least_side)
+        tile = np.repeat(tile, 3, axis=-1) if tile.shape[-1] == 1 else tile
+        strip = PIL.Image.new("RGB", (tile.shape[1], 13), "white")
+        PIL.ImageDraw.Draw(strip).text((3, 0), line, fill="black", font=font)
+        tiles.append(np.concatenate([tile, np.asarray(strip)]))
+    blank = np.full_like(tiles[0], 255)
+    tiles += [blank] * (-len(tiles) % columns)
+    rows = [np.concatenate(tiles[first : first + columns], axis=1) for first in range(0, len(tiles), columns)]
+    return np.concatenate(rows)
+
+
+def overlaid(image: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:
+    """A gray picture with a map of values in color over it: orange above zero, blue below.
+
+    Args:
+      image: float [h, w, 1 or 3] in [0, 1].
+      values: float [h, w] in [-1, 1].
+      strength: how much of the picture the strongest color hides.
+
+    Returns:
+      float64 [h, w, 3] in [0, 1].
+    """
+    gray = np.repeat(np.asarray(image, np.float64).mean(axis=-1, keepdims=True), 3, axis=-1)
+    values = np.clip(np.asarray(values, np.float64), -1.0, 1.0)[..., None]
+    color = np.where(values > 0, [1.0, 0.55, 0.0], [0.1, 0.35, 0.9])
+    cover = strength * np.abs(values)
+    return (1.0 - cover) * gray + cover * color
+
+
 def labeled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
     """A grid with a line of words above every row that has any.
 

@@ -1,10 +1,10 @@
 """What a neuron likes best, and what it does not mind (Le et al. 2012, section 4.4 and appendices)."""
 
 import numpy as np
-import scipy.ndimage
 import tensorflow as tf
 
-from .neurons import Cone
+from .moving import transformed
+from .neurons import Neuron
 
 # Transformation -> its values: shifts as shares of the window, factors of size, degrees.
 INVARIANCES = {
@@ -15,7 +15,7 @@ INVARIANCES = {
 }
 
 
-def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: int = 100, seed: int = 0) -> tuple:
+def optimal(neuron: Neuron, polarity: int, restarts: int = 16, steps: int = 100, seed: int = 0) -> tuple:
     """The whitened image of given length that excites a neuron most.
 
     Projected gradient ascent on the sphere of the images' length (mean 0, deviation 1), with a line search that
@@ -23,8 +23,7 @@ def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: 
     optima.
 
     Args:
-      cone: of the neuron's network.
-      place: (row, column, map) of the neuron.
+      neuron: which one.
       polarity: 1, or -1 for the image that silences it most.
       restarts, steps: how often from how many starts.
       seed: keys the starts.
@@ -32,10 +31,8 @@ def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: 
     Returns:
       (float32 [window, window, channels], its response times polarity).
     """
-    row, column, number = place
-    cone.move(row, column)
-    channels = cone.net.config.image_shape[2]
-    radius = float(np.sqrt(cone.window**2 * channels))
+    size = [restarts, *neuron.image_shape]
+    radius = float(np.prod(neuron.image_shape)) ** 0.5
 
     def length(x):
         return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis=[1, 2, 3], keepdims=True), 1e-24))
@@ -44,7 +41,7 @@ def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: 
         return x * (radius / length(x))
 
     def value(x):
-        return polarity * cone.of_whitened(x)[:, number]
+        return polarity * neuron.of_whitened(x)
 
     @tf.function
     def climb(x):
@@ -62,48 +59,35 @@ def optimal(cone: Cone, place: tuple, polarity: int, restarts: int = 16, steps: 
             rate = tf.where(better, rate * 1.5, rate * 0.5)
         return x, best
 
-    size = [restarts, cone.window, cone.window, channels]
     start = on_sphere(tf.random.stateless_normal(size, [seed, 0], alg="philox"))
     images, best = climb(start)
     winner = int(tf.argmax(best))
     return images[winner].numpy(), float(best[winner])
 
 
-def invariance(cone: Cone, place: tuple, polarity: int, images) -> dict:
+def invariance(unit, polarity: int, images) -> dict:
     """Mean response to images as they are shifted, scaled and rotated, with cubic interpolation.
 
     Args:
-      images: float32 [n, window, window, channels] in [0, 1] of what the neuron detects.
+      unit: a `Neuron`, or anything with its `responses`.
+      polarity: 1, or -1 for a unit that falls silent at what it detects.
+      images: float32 [n, window, window, channels] in [0, 1] of what the unit detects.
 
     Returns:
       transformation -> (values [v], mean responses times polarity [v]).
     """
-    row, column, number = place
-    cone.move(row, column)
     result = {}
     for name, values in INVARIANCES.items():
         moved = np.concatenate([_transformed(images, name, value) for value in values])
-        responses = polarity * cone.responses(moved)[:, number]
+        responses = polarity * unit.responses(moved)
         result[name] = (values, responses.reshape(len(values), -1).mean(axis=1))
     return result
 
 
 def _transformed(images, name: str, value: float) -> np.ndarray:
     """Images under one transformation about their center; what comes in from outside repeats the border."""
-    side = images.shape[1]
-    matrix, shift = np.eye(2), np.zeros(2)
-    if name == "scale":
-        matrix = np.eye(2) / value
-    elif name == "rotation":
-        angle = np.deg2rad(value)
-        matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    else:
-        shift[0 if name == "shift down" else 1] = -value * side
-    center = np.full(2, (side - 1) / 2)
-    offset = center - matrix @ center + shift
-    moved = np.empty_like(images)
-    for number, channel in np.ndindex(len(images), images.shape[3]):
-        moved[number, ..., channel] = scipy.ndimage.affine_transform(
-            images[number, ..., channel], matrix, offset, order=3, mode="nearest"
-        )
-    return np.clip(moved, 0.0, 1.0)
+    side, rest = images.shape[1], {"down": 0.0, "right": 0.0, "scale": 1.0, "degrees": 0.0}
+    moves = {"shift down": ("down", value * side), "shift right": ("right", value * side),
+             "scale": ("scale", value), "rotation": ("degrees", value)}  # fmt: skip
+    change, amount = moves[name]
+    return np.stack([transformed(image, **{**rest, change: amount}, border="nearest") for image in images])

@@ -14,18 +14,18 @@ def _cone(**settings):
 
 def test_the_optimal_stimulus_of_a_linear_filter_is_the_filter():
     model, cone = _cone()
-    place = (2, 3, 1)
-    best, response = stimuli.optimal(cone, place, 1, restarts=4, steps=150)
+    neuron = cone.neuron((2, 3, 1))
+    best, response = stimuli.optimal(neuron, 1, restarts=4, steps=150)
     columns = model.stages[0].filters.geometry.positions[1]
     weights = model.stages[0].filters.compact_kernel()[2 * columns + 3, :, 1]
     cosine = abs(best.ravel() @ weights) / np.linalg.norm(best) / np.linalg.norm(weights)
     assert cosine > 0.999
     np.testing.assert_allclose(response, 6.0 * np.linalg.norm(weights), rtol=1e-2)
-    silent, least = stimuli.optimal(cone, place, -1, restarts=4, steps=150)
+    silent, least = stimuli.optimal(neuron, -1, restarts=4, steps=150)
     assert least > -0.05 * response and silent.shape == (6, 6, 1)
 
 
-def test_transformations_move_turn_and_scale_about_the_center():
+def test_each_transformation_moves_along_its_own_axis():
     image = np.zeros([1, 9, 9, 1], np.float32)
     image[0, 4, 5] = 1.0
     right = stimuli._transformed(image, "shift right", 2 / 9)
@@ -43,7 +43,7 @@ def test_transformations_move_turn_and_scale_about_the_center():
 def test_invariance_at_rest_is_the_response_itself():
     _, cone = _cone()
     images = np.random.default_rng(1).random((4, 6, 6, 1)).astype(np.float32)
-    curves = stimuli.invariance(cone, (1, 1, 0), -1, images)
+    curves = stimuli.invariance(cone.neuron((1, 1, 0)), -1, images)
     cone.move(1, 1)
     expected = -cone.responses(images)[:, 0].mean()
     for name, rest in (("shift right", 0.0), ("shift down", 0.0), ("scale", 1.0), ("rotation", 0.0)):
