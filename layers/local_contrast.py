@@ -8,6 +8,7 @@ from .registry import CallInput, register_layer
 
 _LEAST = 1e-4  # Of a deviation, where the floor is the image's own: an image of one value becomes zeros.
 
+
 @register_layer(arguments={"window": 3, "floor": 0.1}, inputs=[CallInput((8, 7, 2))], backends=True)
 class LocalContrastNormalization(keras.layers.Layer):
     """Subtracts a Gaussian neighborhood's mean and divides by its deviation, both over all maps.
