@@ -5,7 +5,6 @@ import functools
 import re
 
 import numpy as np
-import tensorflow as tf
 
 from .. import models, pipelines
 from ..errors import UserError

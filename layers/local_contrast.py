@@ -56,7 +56,7 @@ class LocalContrastNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         if window < 1 or window % 2 == 0:
             raise ValueError(f"window is {window}; expected an odd number")
-        if isinstance(floor, str) and floor != "mean" or not isinstance(floor, str) and not floor > 0.0:
+        if (isinstance(floor, str) and floor != "mean") or (not isinstance(floor, str) and not floor > 0.0):
             raise ValueError(f"floor is {floor!r}; expected a positive number, or 'mean'")
         if padding not in ("same", "valid"):
             raise ValueError(f"padding is '{padding}'; expected 'same' or 'valid'")

@@ -1,4 +1,4 @@
-"""The sparse autoencoder whose positions rebuild their own windows: its objective by loops, signs, and spread filters."""
+"""The sparse autoencoder whose positions rebuild their own windows: its objective by loops, signs, spread filters."""
 
 import numpy as np
 import pytest
@@ -119,11 +119,13 @@ def test_what_cannot_be_spread_is_refused_with_the_difference(model):
         with pytest.raises(ValueError, match=said):
             models.build({**SIZES, **other}, 0).spread(model, _images(2))
     untied = models.build({**SIZES, "tile": 0}, 0)
+    wider = models.build({**SIZES, "tile": 0, "image_shape": (30, 30, 1)}, 0)
     with pytest.raises(ValueError, match="expected filters that repeat"):
-        models.build({**SIZES, "tile": 0, "image_shape": (30, 30, 1)}, 0).spread(untied, _images(2, 30))
+        wider.spread(untied, _images(2, 30))
+    pixels, components = models.build({**SIZES, "reconstruction": "overlap", "decoder": "untied"}, 0)
+    components = models.build(SIZES, 0)
     with pytest.raises(ValueError, match="filters of pixels"):
-        pixels = models.build({**SIZES, "reconstruction": "overlap", "decoder": "untied"}, 0)
-        models.build(SIZES, 0).spread(pixels, _images(2))
+        components.spread(pixels, _images(2))
 
 
 def test_settings_a_stage_are_one_for_each_and_wrong_ones_are_named():
