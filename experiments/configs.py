@@ -14,7 +14,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
-from .. import configs, models
+from .. import configs
 from ..configs import defaults
 from ..errors import UserError, first_line
 from ..stored import flatten

@@ -33,9 +33,16 @@ class Greedy(Plain):
 
 
 def _spread(model, folder: str, images) -> None:
-    from .run import load  # A run is trained by kinds, this one among them.
+    from .run import Run, load  # A run is trained by kinds, this one among them.
 
+    said = f"greedy.start_from is {folder}, which this network cannot start from"
     try:
-        model.spread(load(folder).model, drawn(images, _SAMPLED)["image"])
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"greedy.start_from is {folder}, which this network cannot start from: {error}") from None
+        run = load(folder)
+    except UserError as error:
+        raise UserError(f"{said}: {error}") from None
+    if not isinstance(run, Run) or type(run.model) is not type(model):
+        raise UserError(f"{said}: it is {run}; expected a run of the same family")
+    try:
+        model.spread(run.model, drawn(images, _SAMPLED)["image"])
+    except ValueError as error:
+        raise UserError(f"{said}: {error}") from None

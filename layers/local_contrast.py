@@ -8,6 +8,7 @@ from .registry import CallInput, register_layer
 
 _LEAST = 1e-4  # Of a deviation, where the floor is the image's own: an image of one value becomes zeros.
 
+
 @register_layer(arguments={"window": 3, "floor": 0.1}, inputs=[CallInput((8, 7, 2))], backends=True)
 class LocalContrastNormalization(keras.layers.Layer):
     """Subtracts a Gaussian neighborhood's mean and divides by its deviation, both over all maps.
@@ -55,7 +56,7 @@ class LocalContrastNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         if window < 1 or window % 2 == 0:
             raise ValueError(f"window is {window}; expected an odd number")
-        if isinstance(floor, str) and floor != "mean" or not isinstance(floor, str) and not floor > 0.0:
+        if (isinstance(floor, str) and floor != "mean") or (not isinstance(floor, str) and not floor > 0.0):
             raise ValueError(f"floor is {floor!r}; expected a positive number, or 'mean'")
         if padding not in ("same", "valid"):
             raise ValueError(f"padding is '{padding}'; expected 'same' or 'valid'")

@@ -12,9 +12,7 @@ from .whitening import drawn_windows
 _WINDOWS_PER_NUMBER = 40
 
 
-@register_layer(
-    arguments={"field": 3, "strides": 2, "components": 5}, inputs=[CallInput((7, 6, 2))], backends=True
-)
+@register_layer(arguments={"field": 3, "strides": 2, "components": 5}, inputs=[CallInput((7, 6, 2))], backends=True)
 class WindowWhitening(keras.layers.Layer):
     """Every window of an image, less the mean window, in its leading principal components, each divided by its spread.
 

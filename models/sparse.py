@@ -271,9 +271,7 @@ class Sparse(Network):
         return [part(k + 1, stage, seen) for k, (stage, seen) in enumerate(zip(self.stages, inputs, strict=True))]
 
     def _with_total(self, terms: dict) -> dict:
-        weights = {
-            f"sparsity_{number}": stage.config.sparsity for number, stage in enumerate(self.stages, start=1)
-        }
+        weights = {f"sparsity_{number}": stage.config.sparsity for number, stage in enumerate(self.stages, start=1)}
         return {"total": tf.add_n([weights.get(name, 1.0) * value for name, value in terms.items()]), **terms}
 
     def constraints(self) -> list:

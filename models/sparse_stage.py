@@ -22,7 +22,6 @@ from ..layers import (
 )
 from .network import in_float32
 
-
 _LOOKED_AT = 8  # Inputs that say how long filters of pixels should be.
 
 

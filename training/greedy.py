@@ -74,9 +74,7 @@ def phases(
     return made
 
 
-def _phase(
-    layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int
-) -> Phase:
+def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int) -> Phase:
     kept: dict[str, np.ndarray] = {}
     below = tf.function(layer.below, autograph=False, reduce_retracing=True)
 

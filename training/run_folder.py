@@ -30,7 +30,7 @@ from absl import logging
 
 from .. import models
 from ..errors import UserError
-from ..models.settings import section
+from ..models.settings import of_each_stage, section
 from ..pipelines import data_settings
 from ..stored import flatten, kind, read_object, whole_file
 from . import checkpoints
@@ -354,10 +354,17 @@ def _wrong(content: dict) -> str:
     family = content["model"].get("family")
     if not isinstance(family, str):
         return f"model.family is {kind(family)}, expected a text"
+    known, either = {}, ()
+    if family in models.families():
+        known, either = models.family(family).section(), of_each_stage(models.family(family).settings)
+    for name in either:
+        value = content["model"].get(name, known.pop(name))
+        if not all(isinstance(one, int | float) for one in (value if isinstance(value, list) else [value])):
+            return f"model.{name} is {kind(value)}, expected a number or a list of them"
     expected = {
         "data": {name: option.default for name, option in data_settings().items()},
         "train": section(TrainSettings),
-        "model": models.family(family).section() if family in models.families() else {},
+        "model": known,
     }
     return next((said for name in expected if (said := _misplaced(content.get(name, {}), expected[name], name))), "")
 

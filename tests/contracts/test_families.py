@@ -36,6 +36,7 @@ METHODS = {
     Capability.STAGES: ("stages",),
     Capability.WORDS: ("symbols_to_images", "images_to_symbols", "concept", "imagine", "in_words", "sizes"),
     Capability.HEAD: ("head_variables", "all_variables", "network"),
+    Capability.GREEDY: ("greedy_layers", "spread"),
 }
 families = pytest.mark.parametrize("name", models.families())
 

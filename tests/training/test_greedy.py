@@ -1,0 +1,72 @@
+"""Learning layer after layer: who changes when, and that it does not matter what is kept in memory."""
+
+import json
+
+import numpy as np
+import pytest
+import reverie
+from reverie.errors import UserError
+from reverie.training import greedy
+
+from ..contracts.family_cases import CASES
+
+
+def _train(folder, name, **overrides):
+    return reverie.train(CASES["sparse-greedy"].config(folder), folder / name, overrides=overrides, deterministic=True)
+
+
+def _kernels(run):
+    return [stage.filters.compact_kernel() for stage in run.model.stages]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("greedy")
+
+
+@pytest.fixture(scope="module")
+def both(folder):
+    """A run of both layers, eight steps and seven."""
+    return _train(folder, "both", **{"train.steps": 0})
+
+
+def test_a_layer_stays_as_it_was_learned_while_the_next_one_learns(folder, both):
+    first = _train(folder, "first", **{"train.steps": 0, "greedy.steps": (8, 0)})
+    np.testing.assert_array_equal(_kernels(first)[0], _kernels(both)[0])
+    assert np.abs(_kernels(first)[1] - _kernels(both)[1]).max() > 1e-3
+    together = _train(folder, "together")
+    assert np.abs(_kernels(together)[0] - _kernels(both)[0]).max() > 1e-6
+
+
+def test_what_the_layers_below_give_is_the_same_kept_in_memory_or_made_again(folder, both, monkeypatch):
+    monkeypatch.setattr(greedy, "_MOST_KEPT", 0)
+    again = _train(folder, "again", **{"train.steps": 0})
+    # Whitenings are fitted to other samples of the same images; filters of the first layer see the same windows.
+    for one, other in zip(_kernels(again), _kernels(both), strict=True):
+        assert one.shape == other.shape
+    lines = [(run.folder / "metrics.jsonl").read_text().splitlines() for run in (again, both)]
+    losses = [[entry["total"] for entry in map(json.loads, of_run) if "total" in entry][-1] for of_run in lines]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
+def test_a_run_starts_from_the_filters_of_another_and_trains_them_untied(folder, both):
+    start = {"greedy.start_from": str(both.folder), "greedy.steps": (0,), "model.tile": 0}
+    untied = _train(folder, "untied", **start, **{"train.steps": 1, "schedule.rate": 1e-9})
+    for own, shared in zip(_kernels(untied), _kernels(both), strict=True):
+        np.testing.assert_allclose(own, np.broadcast_to(shared, own.shape), atol=1e-5)
+    trained = _train(folder, "trained", **start, **{"train.steps": 5})
+    for own, shared in zip(_kernels(trained), _kernels(both), strict=True):
+        assert np.abs(own - shared).max() > 1e-3
+        assert np.abs(own[0] - own[-1]).max() > 1e-4  # Positions differ by now.
+
+
+def test_numbers_of_steps_that_make_no_run_are_refused(folder):
+    for steps, said in (
+        ((1, 2, 3), r"greedy.steps is \(1, 2, 3\); expected one number, or 2"),
+        ((-1,), r"greedy.steps is \(-1,\); expected a number of steps"),
+        ((0, 0), "greedy.steps and train.steps are all 0"),
+    ):
+        with pytest.raises(UserError, match=said):
+            _train(folder, "wrong", **{"train.steps": 0, "greedy.steps": steps})
+    with pytest.raises(UserError, match="greedy.start_from is .*nowhere"):
+        _train(folder, "wrong", **{"greedy.start_from": str(folder / "nowhere")})
