@@ -1,13 +1,14 @@
-"""The paper's table of best neurons, control rows that need training runs of their own included.
+"""The table of best neurons over seeds, control rows that need training runs of their own included.
 
-    reverie data frames --videos=clips --out=frames --size=128 --frames_per_video=100 --max_distance=-1
-    reverie data faces frames --without_faces=no_faces
-    python benchmarks/sparse_faces.py --frames=frames --no_faces=no_faces --concept=faces.npz --seeds=0,1,2 \\
-        --workdir=runs/faces [--steps=300] [--jobs=2] [-- --config.model.tile=8 ...]
+    python benchmarks/sparse_faces.py --source=folder:photos/train --no_faces=folder:photos/train_without_faces \\
+        --concept=face=folder:photos/choose --report=face=folder:photos/report --seeds=0,1,2 --workdir=runs/faces \\
+        [--groups=face=RULE] [--config=sparse_small] [--jobs=2] [-- --config.greedy.steps='(300,150,200)' ...]
 
-For every seed three networks are trained: as configured, without contrast normalization, and on frames without faces.
-Rows are means over seeds of the accuracy on reporting halves, with the standard error over seeds; "selection" is what
-choosing and reporting on the same images would have claimed.
+For every seed three networks are trained: as configured, without contrast normalization, and, where a source without
+faces is given, on that. Each is evaluated by `reverie evaluate` with the concepts given, one core a run; what is
+finished is kept, so run it again to resume. Rows are means over seeds of the accuracy on judging images, in %, with
+the standard error over seeds; the interval is that of draws of other people (its ends' means over seeds), "AUC" the
+area under the ROC curve of the same unit, "choosing" what choosing and judging on the same images would have claimed.
 """
 
 import concurrent.futures
@@ -19,33 +20,56 @@ import sys
 
 import numpy as np
 from absl import app, flags
+from reverie.evaluation import concept_table
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("frames", None, "Frames to train on.", required=True)
-flags.DEFINE_string("no_faces", None, "The same without faces.", required=True)
-flags.DEFINE_list("concept", None, "Data sources with label 1 for faces, comma-separated.", required=True)
+flags.DEFINE_string("source", None, "Images or frames to train on.", required=True)
+flags.DEFINE_string("no_faces", "", "The same without faces; without it, that control is left out.")
+flags.DEFINE_multi_string("concept", None, "NAME=SOURCE, see `reverie evaluate`.", required=True)
+flags.DEFINE_multi_string("report", [], "NAME=SOURCE, see there.")
+flags.DEFINE_multi_string("groups", [], "NAME=RULE, see there.")
+flags.DEFINE_string("config", "sparse_small", "What is trained.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
-flags.DEFINE_integer("steps", 300, "Training steps.")
 flags.DEFINE_integer("jobs", 2, "Runs at a time, one core each.")
-flags.DEFINE_integer("every", 2, "Looks at every N-th row and column of neurons.")
-flags.DEFINE_string("workdir", "runs/faces", "Folder of the runs; finished runs are kept, rerun to resume.")
+flags.DEFINE_integer("every", 0, "Looks at every N-th row and column of neurons; 0 chooses.")
+flags.DEFINE_string("workdir", "runs/faces", "Folder of the runs; finished runs are kept, run again to resume.")
 
-VARIANTS = {"trained": [], "without contrast": ["--config.model.contrast=0"], "no faces in training": []}
+TRAINED, NO_CONTRAST, NO_FACES = "trained", "without contrast", "no faces in training"
 
 
-def _run(variant: str, seed: str, more: list) -> None:
-    folder = pathlib.Path(FLAGS.workdir) / f"{variant.replace(' ', '_')}-{seed}"
-    source = FLAGS.no_faces if variant == "no faces in training" else FLAGS.frames
-    train = ["train", "--config=sparse_small", f"--config.data.source=frames:{source}", "--config.data.resize=crop",
-             f"--config.train.steps={FLAGS.steps}", f"--config.seed={seed}", f"--workdir={folder}",
-             "--config.train.keep_checkpoints=1", *VARIANTS[variant], *more]  # fmt: skip
-    names = [f"{pathlib.Path(source).stem}={source}" for source in FLAGS.concept]
-    evaluate = ["evaluate", f"--workdir={folder}", f"--concept={','.join(names)}", f"--every={FLAGS.every}"]
+def variants() -> dict[str, list]:
+    """Name -> what is set differently."""
+    found = {TRAINED: [], NO_CONTRAST: ["--config.model.contrast=0"]}
+    return {**found, NO_FACES: []} if FLAGS.no_faces else found
+
+
+def folder_of(variant: str, seed: str) -> pathlib.Path:
+    return pathlib.Path(FLAGS.workdir) / f"{variant.replace(' ', '_')}-{seed}"
+
+
+def numbers_of(variant: str, seed: str) -> dict:
+    path = folder_of(variant, seed) / "evaluation.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def names() -> list[str]:
+    return [given.partition("=")[0] for given in FLAGS.concept]
+
+
+def run(variant: str, seed: str, more: list) -> None:
+    """Trains and evaluates one network, unless that was done."""
+    if all(f"{name}_neuron" in numbers_of(variant, seed) for name in names()):
+        return
+    folder = folder_of(variant, seed)
+    source = FLAGS.no_faces if variant == NO_FACES else FLAGS.source
+    train = ["train", f"--config={FLAGS.config}", f"--config.data.source={source}", f"--config.seed={seed}",
+             f"--workdir={folder}", "--config.train.keep_checkpoints=1", *variants()[variant], *more]  # fmt: skip
+    told = {"concept": FLAGS.concept, "report": FLAGS.report, "groups": FLAGS.groups}
+    options = [f"--{option}={value}" for option, values in told.items() for value in values]
+    evaluate = ["evaluate", f"--workdir={folder}", *options, f"--every={FLAGS.every}"]
     threads = str(max(1, (os.cpu_count() or 1) // FLAGS.jobs))
-    limits = {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
+    limits = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
     for command in (train, evaluate):
-        if command is evaluate and (folder / "evaluation.json").exists():
-            continue
         done = subprocess.run(
             [sys.executable, "-m", "reverie", *command], capture_output=True, text=True, check=False,
             env={**os.environ, **limits},
@@ -55,30 +79,53 @@ def _run(variant: str, seed: str, more: list) -> None:
     print(f"{variant}, seed {seed}: done", flush=True)
 
 
-def main(arguments):
-    more = arguments[1:]
+def line(title: str, name: str, row: str, found: list[dict]) -> str:
+    """A row of the table: as they are, and moved."""
+    cells = [title]
+    for condition in ("", concept_table.MOVED):
+        key = f"{name}_{row}{condition}"
+
+        def mean(end, key=key):
+            return np.mean([numbers[key + end] for numbers in found])
+
+        values = 100 * np.array([numbers[key] for numbers in found])
+        error = f" ± {values.std(ddof=1) / len(values) ** 0.5:.1f}" if len(values) > 1 else ""
+        interval = f"{100 * mean('_low'):.1f} to {100 * mean('_high'):.1f}"
+        cells.append(f"{values.mean():.1f}{error} | {interval} | {mean('_auc'):.3f} | {100 * mean('_selection'):.1f}")
+    return f"| {' | '.join(cells)} |"
+
+
+def table(name: str) -> list[str]:
+    """The lines of one concept."""
+    trained = [numbers_of(TRAINED, seed) for seed in FLAGS.seeds]
+    lines = [
+        f"| {name} | as they are | interval | AUC | choosing | moved | interval | AUC | choosing |",
+        "|" + "---|" * 9,
+    ]
+    for row, title in concept_table.titles(trained[0], name).items():
+        lines.append(line(title, name, row, trained))
+        if row == "neuron":
+            for variant in list(variants())[1:]:
+                lines.append(line(f"{title}, {variant}", name, row, [numbers_of(variant, seed) for seed in FLAGS.seeds]))
+    guess, luck = (100 * np.mean([numbers[f"{name}_{key}"] for numbers in trained]) for key in ("guess", "luck"))
+    probes = [key for key in trained[0] if key.startswith(f"{name}_probe_")]
+    read = ", ".join(
+        f"{key.removeprefix(f'{name}_probe_').replace('_', ' ')} "
+        f"{100 * np.mean([numbers[key] for numbers in trained]):.1f}"
+        for key in probes
+    )
+    return [*lines, "", f"Guess {guess:.1f}; luck, on choosing images, {luck:.1f}. Linear probe: {read}."]
+
+
+def main(arguments) -> None:
+    jobs = [(variant, seed) for seed in FLAGS.seeds for variant in variants()]
     with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool:
-        list(pool.map(lambda job: _run(*job, more), [(variant, seed) for seed in FLAGS.seeds for variant in VARIANTS]))
-
-    def numbers(variant, seed):
-        folder = pathlib.Path(FLAGS.workdir) / f"{variant.replace(' ', '_')}-{seed}"
-        return json.loads((folder / "evaluation.json").read_text())
-
-    rows = [("guess", "trained", "guess"), ("best neuron", "trained", "neuron"),
-            ("best neuron of the first stage", "trained", "first_stage"),
-            ("random weights, same network", "trained", "random_weights"),
-            ("best linear filter", "trained", "linear_filter"),
-            ("best neuron without contrast normalization", "without contrast", "neuron"),
-            ("best neuron, no faces in training", "no faces in training", "neuron")]  # fmt: skip
-    for source in FLAGS.concept:
-        name = pathlib.Path(source).stem
-        print(f"\n| {name} | reporting, % | selection, % |\n|---|---|---|")
-        for title, variant, row in rows:
-            found = [numbers(variant, seed) for seed in FLAGS.seeds]
-            values = 100 * np.array([entry[f"{name}_{row}"] for entry in found])
-            error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-            selection = 100 * np.mean([entry.get(f"{name}_{row}_selection", np.nan) for entry in found])
-            print(f"| {title} | {values.mean():.1f} +- {error:.1f} | {selection:.1f} |")
+        list(pool.map(lambda job: run(*job, arguments[1:]), jobs))
+    for name in names():
+        print("\n" + "\n".join(table(name)))
+    for seed in FLAGS.seeds:
+        numbers = numbers_of(TRAINED, seed)
+        print(f"\nseed {seed}: Gabor R2 {numbers['gabor_fit']:.2f}, {numbers['effective_pixels']:.1f} effective pixels")
 
 
 if __name__ == "__main__":
