@@ -114,19 +114,24 @@ class Shared:
         return row * block, column * block, number
 
     def index(self, place: tuple) -> int:
-        """The number of a neuron of the last stage among those of the whole network: the one in its middle."""
-        rows, columns, maps = self.model.output_shape_
-        row, column = (
-            offset + (whole - own) // 2
-            for offset, whole, own in zip(place, (rows, columns), self.shape, strict=False)
-        )
-        return (row * columns + column) * maps + place[2]
+        """The number of a neuron among those of the whole network's stage: of all that are alike, the one whose window
+        is in the image's middle."""
+        whole = output_shapes(self.model)[self.stage - 1]
+        row, column = (part + shift for part, shift in zip(place, self._shifts, strict=False))
+        return int(np.ravel_multi_index((row, column, place[2]), whole))
 
     def from_index(self, index: int) -> tuple:
         """The inverse of `index`."""
-        rows, columns, _ = self.model.output_shape_
-        row, column, number = self.model.place(index)
-        return row - (rows - self.shape[0]) // 2, column - (columns - self.shape[1]) // 2, number
+        row, column, number = np.unravel_index(index, output_shapes(self.model)[self.stage - 1])
+        return int(row) - self._shifts[0], int(column) - self._shifts[1], int(number)
+
+    @property
+    def _shifts(self) -> tuple:
+        """Rows and columns of the stage above and left of a window in the image's middle."""
+        last, steps = output_shapes(self.model)[-1], [stage.config.stride for stage in self.model.stages[self.stage :]]
+        return tuple(
+            (whole - own) // 2 * int(np.prod(steps)) for whole, own in zip(last[:2], output_shapes(self.net)[-1], strict=False)
+        )
 
     def neuron(self, place: tuple) -> Neuron:
         """The neuron at (row, column, map)."""

@@ -184,6 +184,12 @@ def test_the_served_neuron_of_shared_filters_answers_as_the_found_one():
     seen = images[:, row * step : row * step + eye.window, column * step : column * step + eye.window]
     whole = model.encode(images)["features"].numpy()[:, index]
     np.testing.assert_allclose(eye.neuron(place).responses(seen), whole, rtol=1e-4)
+    # Likewise below: the same window of the image, a place of its stage.
+    lower = neurons.look_at(model, 1)
+    index = lower.index((2, 3, 1))
+    assert lower.from_index(index) == (2, 3, 1)
+    whole = model.outputs(images)[0].numpy().reshape(4, -1)[:, index]
+    np.testing.assert_allclose(lower.neuron((2, 3, 1)).responses(seen), whole, rtol=1e-4)
 
 
 def test_a_search_says_how_far_it_is_and_how_long_it_takes(monkeypatch, capsys):
