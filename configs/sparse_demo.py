@@ -1,9 +1,8 @@
-"""The sparse autoencoder on frames of 32 pixels, three stages alive, in about a minute: what `make demo-frames` trains.
+"""The sparse autoencoder on windows of 32 gray pixels, three stages alive, in half a minute: `make demo-frames`.
 
     reverie train --config=sparse_demo --config.data.source=frames:frames --workdir=runs/demo-frames
 
-Fields of 7 and tiles of 4 instead of untied filters: positions four apart share weights, so that a few hundred frames
-are enough to see filters form.
+`sparse_small` with fewer filters: a few hundred frames hold windows enough to see edges form in the first stage.
 """
 
 import ml_collections
@@ -12,16 +11,12 @@ from reverie.configs import sparse_small
 
 def get_config() -> ml_collections.ConfigDict:
     config = sparse_small.get_config()
-    config.data.image_shape = (32, 32, 3)
-    config.data.resize = "crop"
-    config.model.image_shape = (32, 32, 3)
-    config.model.field = 7
-    config.model.pool = 3
-    config.model.contrast = 3
-    config.model.tile = 4
-    config.train.steps = 400
-    config.train.batch_size = 50
+    config.data.image_shape = (32, 32, 1)
+    config.model.image_shape = (32, 32, 1)
+    config.model.maps = (32, 32, 64)
+    config.model.pool = (3, 2, 1)
+    config.model.components = (40, 48, 48)
+    config.greedy.steps = (400, 100, 100)
+    config.train.batch_size = 100
     config.train.checkpoint_every = 200
-    config.train.log_every = 20
-    config.schedule.rate = 3e-3
     return config

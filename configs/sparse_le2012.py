@@ -11,17 +11,26 @@ computes and applies one stage after the other and so needs the gradients of one
 24 GB of memory, with a batch of one or two. On one accelerator of 80 GB or more turn it off
 (`--config.model.memory_saving=False --config.model.block=0`) and take the batch of 100.
 
+It starts from filters that all positions learned together (`sparse_le2012_start`), spread over the positions: eight
+filters of their own for each position, learned from noise, would need each position to see what all of them saw there.
+Without `greedy.start_from` it starts from noise, as the paper does not say.
+
     reverie data frames --videos='videos/**' --out=frames --size=200
-    reverie train --config=sparse_le2012 --config.data.source=frames:frames --workdir=runs/le2012
-    reverie train --config=sparse_le2012 --config.train.batch_size=1 --workdir=runs/le2012     # 24 GB of memory
+    reverie train --config=sparse_le2012_start --config.data.source=frames:frames --workdir=runs/le2012_start
+    reverie train --config=sparse_le2012 --config.data.source=frames:frames \
+        --config.greedy.start_from=runs/le2012_start --workdir=runs/le2012
+    # With 24 GB of memory: --config.train.batch_size=1
 """
 
 import ml_collections
-from reverie.configs import sparse_joint
+from reverie.configs import defaults, sparse_joint
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = sparse_joint.get_config()
+    config = defaults.layer_by_layer("sparse")
+    for name, section in sparse_joint.get_config().items():
+        config[name] = section
+    config.greedy.steps = (0,)
     config.data.image_shape = (200, 200, 3)
     config.model.image_shape = (200, 200, 3)
     config.model.field = 18

@@ -353,6 +353,18 @@ class Sparse(Network):
     def call(self, images):
         return self.encode(images)["features"]
 
+    def detect(self, images) -> dict:
+        """The chosen neurons, each under the name of what it detects.
+
+        Args:
+          images: float32 [n, h, w, c].
+
+        Returns:
+          concept -> float32 [n], above 0 where the image is one.
+        """
+        neurons = self.encode(images)["neurons"]
+        return {name: neurons[:, number] for number, name in enumerate(self.chosen)}
+
     def neuron(self, images, index) -> dict:
         """{"response": float32 [n, k]} of some neurons.
 
@@ -395,7 +407,18 @@ class Sparse(Network):
         def as_neurons(x):
             return {"images": x, "index": np.linspace(0, self.units - 1, len(x)).astype(np.int32)}
 
+        detect = Signature(
+            self.detect,
+            {"images": image},
+            as_images,
+            {"images": PIXELS},
+            amplification,
+            not_as=not_whole,
+            lite=True,
+            meaning=f"images to how much each is of {', '.join(self.chosen)}: above 0 where it is",
+        )
         return {
+            **({"detect": detect} if self.chosen else {}),
             "encode": Signature(
                 self.encode,
                 {"images": image},

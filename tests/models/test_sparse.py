@@ -157,6 +157,8 @@ def test_neurons_are_numbered_row_column_map_and_chosen_ones_come_by_themselves(
     assert set(model.encode(images)) == {"features"}
     model.choose({"dots_index": 7, "dots_threshold": 0.25, "dots_polarity": -1, "dots_neuron": 0.9})
     np.testing.assert_allclose(model.encode(images)["neurons"][:, 0], -(responses[:, 1] - 0.25), atol=1e-6)
+    np.testing.assert_array_equal(model.detect(images)["dots"], model.encode(images)["neurons"][:, 0])
+    assert "detect" in model.signatures() and "detect" not in _model().signatures()
     assert math.prod(model.output_shape_) == model.units
 
 

@@ -86,7 +86,9 @@ def test_the_export_serves_features_and_the_chosen_neuron(run, capsys):
     assert cli.main(["reverie", "export", f"--workdir={run}"]) == 0
     version = run / "export" / "sparse" / "1"
     assert {path.name for path in (version / "lite").iterdir()} == {
-        f"encode_{variant}.tflite" for variant in ("float32", "float16", "dynamic")
+        f"{signature}_{variant}.tflite"
+        for variant in ("float32", "float16", "dynamic")
+        for signature in ("encode", "detect")
     }
     numbers = json.loads((run / "evaluation.json").read_text())
     _, model, _ = experiment.load(run)
@@ -99,6 +101,7 @@ def test_the_export_serves_features_and_the_chosen_neuron(run, capsys):
     np.testing.assert_allclose(responses, codes["features"][:, index], atol=1e-4)
     expected = (responses[:, 0] - numbers["discs_threshold"]) * numbers["discs_polarity"]
     np.testing.assert_allclose(codes["neurons"][:, 0], expected, atol=1e-3)
+    np.testing.assert_allclose(graph.call("detect", images=images)["discs"], expected, atol=1e-3)
     graph.close()
 
 
