@@ -26,7 +26,7 @@ def _define(values, _):
         "or a regular expression whose first group in the file name says it. May be given several times."
     )
     flags.DEFINE_multi_string("groups", [], text, flag_values=values)
-    text = "With --concept: every N-th row and column of neurons; 0 is about 150 positions, all of shared filters."
+    text = "With --concept: every N-th row and column of neurons; 0 is about 75 positions, all of shared filters."
     integer("every", 0, text, values, least=0)
 
 

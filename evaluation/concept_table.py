@@ -41,7 +41,7 @@ class Row:
     Attributes:
       name: of its numbers.
       title: for readers.
-      eye: `neurons.Shared`, `neurons.Cone` or `LinearFilters`.
+      eye: `neurons.OnePass`, `neurons.Cone` or `LinearFilters`.
     """
 
     name: str

@@ -26,7 +26,7 @@ class LinearFilters:
         0 and deviation 1.
 
     Attributes:
-      window: as of `neurons.Shared`.
+      window: as of `neurons.OnePass`.
       count: how many there are: 20,000, or fewer where the images do not have so many.
     """
 

@@ -2,9 +2,9 @@
 
 Untied filters are different at every place: an image says something about a neuron only where that neuron looks. So
 test images are brought to the window of a neuron and shown to its cone, the part of the network below it, which is
-moved about (`Cone`). Where all filters are shared (tile 1) a place is like any other: test images are brought to the
-window of a neuron of the last stage, and one pass gives what all neurons of all stages answer that look into it
-(`Shared`).
+moved about (`Cone`). Where all filters are shared (tile 1) a place is like any other, and where a neuron of the last
+stage sees the whole image there is one place only: test images are brought to the window of a neuron of the last
+stage, and one pass gives what all neurons of all stages answer that look into it (`OnePass`).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..models.sparse_stage import WindowStage
 from . import sweep
 
-_PLACES = 150  # About how many positions are looked at, unless it is said how many.
+_PLACES = 75  # About how many positions are looked at, unless it is said how many.
 _BATCH = 250
 # Numbers of answers held at a time; of more, every second position and so on.
 _MOST = 2**28
@@ -62,11 +62,11 @@ class Neuron:
         return _compiled(lambda images: self.of_whitened(self.net.whitening(images)), self.image_shape)
 
 
-class Shared:
-    """Neurons of a stage whose filters, and those below, are the same everywhere.
+class OnePass:
+    """Neurons of a stage, in a network as large as the window of a neuron of its last stage.
 
     Arguments:
-      model: a `models.sparse.Sparse` with tile 1.
+      model: a `models.sparse.Sparse` with tile 1, or one of that size.
       stage: of the neurons looked at, from 1; the last by default.
 
     Attributes:
@@ -77,7 +77,7 @@ class Shared:
         self.model, self.stage = model, stage or model.config.stages
         self.window = model.config.window
         self.net = model
-        if tuple(model.config.image_shape[:2]) != (self.window, self.window):
+        if not _is_window(model):
             self.net = _network(model, model.config.stages, self.window, tile=1)
             for mine, theirs in zip(self.net.stages, model.stages, strict=True):
                 mine.filters.set_compact_kernel(theirs.filters.compact_kernel())
@@ -249,7 +249,7 @@ class Cone:
 
         Args:
           images: float32 [n, window, window, channels] in [0, 1].
-          every: looks at every N-th row and column of positions only; 0 is about 150 positions.
+          every: looks at every N-th row and column of positions only; 0 is about 75 positions.
           title: of the progress bar.
 
         Returns:
@@ -288,10 +288,15 @@ class Cone:
         return self.net.outputs(images)[-1][:, self.center, self.center]
 
 
-def look_at(model, stage: int | None = None) -> Shared | Cone:
+def look_at(model, stage: int | None = None) -> OnePass | Cone:
     """The neurons of a stage, from 1; by default of the last."""
     shared = all(one.config.tile == 1 for one in model.stages)
-    return (Shared if shared else Cone)(model, stage)
+    return (OnePass if shared or _is_window(model) else Cone)(model, stage)
+
+
+def _is_window(model) -> bool:
+    """Whether a neuron of the last stage sees the whole image."""
+    return tuple(model.config.image_shape[:2]) == (model.config.window,) * 2
 
 
 def _network(model, stages: int, side: int, tile: int) -> models.Sparse:

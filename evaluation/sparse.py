@@ -26,7 +26,7 @@ OPTIONS = {
     "report": "with concept: NAME=SOURCE, images to judge on what was chosen on the concept's; without, halves by turns.",
     "groups": "with concept: NAME=RULE, who or which clip is on an image and must not be on both sides: a column of "
     "labels, or a regular expression whose first group in the file name says it.",
-    "every": "with concept: every N-th row and column of neurons; 0 is about 150 positions, all of shared filters.",
+    "every": "with concept: every N-th row and column of neurons; 0 is about 75 positions, all of shared filters.",
 }
 _FILTERS = 48  # Of the first stage that are fitted and shown.
 

@@ -15,9 +15,10 @@ import numpy as np
 import threadpoolctl
 
 # Images a batch; places whose filters are multiplied in one product, fewer where they take more bytes than these.
-_IMAGES, _PLACES, _BYTES = 96, 8, 2**29
-# Columns of a later stage in one product: more of them fill the product with zeros, fewer make it too small.
-_COLUMNS = 3
+_IMAGES, _PLACES, _BYTES = 192, 8, 2**29
+# Columns of a later stage in one product: more of them fill the product with zeros, fewer make it small; with as many
+# images a batch one is fastest.
+_COLUMNS = 1
 _LEAST = 1e-4  # Of a mean deviation, as in the layer.
 
 

@@ -117,7 +117,7 @@ def _around(values: np.ndarray, window: int) -> np.ndarray:
 def test_neurons_at_many_places_answer_what_the_formulas_say(settings, stages, every):
     model = _model(**settings)
     cone = neurons.Cone(model, stages)
-    rng, count = np.random.default_rng(6), 101  # Two batches of unequal size.
+    rng, count = np.random.default_rng(6), 197  # Two batches of unequal size.
     images = rng.random((count, cone.window, cone.window, model.config.image_shape[2])).astype(np.float32)
     blocks = list(cone.blocks(images, every))
     top, left = cone.positions[0]
@@ -153,7 +153,7 @@ def test_of_shared_filters_one_pass_gives_what_the_network_answers_to_a_window(s
     images = np.random.default_rng(8).random((5, side, side, 1)).astype(np.float32)
     for stage in (1, 2):
         eye = neurons.look_at(model, stage)
-        assert isinstance(eye, neurons.Shared) and eye.window == model.config.window <= side
+        assert isinstance(eye, neurons.OnePass) and eye.window == model.config.window <= side
         seen = images[:, : eye.window, : eye.window]
         ((block, answers),) = eye.blocks(seen)
         small = models.build({"family": "sparse", **vars(eye.net.config)})
@@ -170,6 +170,16 @@ def test_of_shared_filters_one_pass_gives_what_the_network_answers_to_a_window(s
         (sparse, few) = next(iter(eye.blocks(seen, every=2)))
         place = eye.place(sparse, few.shape[1] - 1)
         np.testing.assert_allclose(eye.neuron(place).responses(seen), few[:, -1], atol=1e-5)
+
+
+def test_untied_filters_of_a_network_as_large_as_a_window_are_seen_in_one_pass_too():
+    model = _model(5, True, contrast=0, image_shape=(11, 11, 1), **_WINDOWS)
+    assert model.config.window == 11
+    images = np.random.default_rng(11).random((4, 11, 11, 1)).astype(np.float32)
+    for stage in (1, 2):
+        eye = neurons.look_at(model, stage)
+        ((_, answers),) = eye.blocks(images)
+        np.testing.assert_allclose(answers, model.outputs(images)[stage - 1].numpy().reshape(4, -1), atol=1e-5)
 
 
 def test_the_served_neuron_of_shared_filters_answers_as_the_found_one():
