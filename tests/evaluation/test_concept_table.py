@@ -115,10 +115,7 @@ def test_random_networks_keep_sizes_and_lengths_and_are_keyed_by_the_seed():
         np.testing.assert_allclose(np.linalg.norm(kernel, axis=1), length, rtol=1e-4)
         # What stands above random filters is fitted to what they answer.
         assert float(mine.whitening.fitted) == 1.0
-        components = mine.whitening.kernel.numpy()
-        assert np.array_equal(components, theirs.whitening.kernel.numpy()) == (mine is one.stages[0]) or (
-            mine is one.stages[0]
-        )
+        assert not np.array_equal(mine.whitening.kernel.numpy(), theirs.whitening.kernel.numpy())
     assert raw.output_shape_ == model.output_shape_ and raw.config.whitening == "standardize"
     answers = [net.encode(images)["features"].numpy() for net in (model, one, raw)]
     assert np.corrcoef(answers[0].ravel(), answers[1].ravel())[0, 1] < 0.9
