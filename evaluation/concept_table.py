@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import models, pipelines
+from ..models.sparse_stage import WindowStage
 from .codes import some_images
 from .concept_images import Concept, ConceptImages
 from .detectors import Detector, Search, Split, interval
@@ -23,14 +24,14 @@ from .moving import moved
 from .neurons import look_at
 
 _LUCK = 20  # Trials with shuffled labels.
-_FITTED = 400  # Training images that random networks fit their whitening to.
+_FITTED, _WINDOWS = 400, 40_000  # Training images, and windows of them, that random networks fit whitenings to.
 MOVED = "_moved"
 _TITLES = {
     "neuron": "best neuron",
     "random_weights": "random weights, fitted whitening",
     "random_filters": "random filters, no whitening",
-    "linear_filter": "linear filters",
-    "linear_filter_whitened": "linear filters, whitened",
+    "linear_filter": "best linear filter",
+    "linear_filter_whitened": "best linear filter, whitened",
 }
 
 
@@ -76,8 +77,11 @@ def rows(model, train: pipelines.Images, seed: int, wanted: Container[str] | Non
 def titles(numbers: Mapping[str, Any], concept: str) -> dict[str, str]:
     """Name -> title of the rows that there are numbers of, in order."""
     pattern = re.compile(rf"{re.escape(concept)}_({'|'.join(_TITLES)}|stage_\d+)_selection")
-    found = [match.group(1) for match in map(pattern.fullmatch, numbers) if match]
-    return {name: _title(name) for name in found}
+    found = {match.group(1) for match in map(pattern.fullmatch, numbers) if match}
+    # Stages from the last one down, below the best neuron.
+    stages = sorted(found - set(_TITLES), key=lambda name: -int(name.removeprefix("stage_")))
+    ordered = [name for name in _TITLES if name in found]
+    return {name: _title(name) for name in [*ordered[:1], *stages, *ordered[1:]]}
 
 
 def _title(name: str) -> str:
@@ -96,7 +100,11 @@ def random_weights(model, images, seed: int):
     for mine, theirs in zip(net.whitening.weights, model.whitening.weights, strict=True):
         mine.assign(theirs)
     _randomize(net, model, seed)
-    net.prepare(images)
+    values = net.whitening(images)
+    for stage in net.stages:
+        if isinstance(stage, WindowStage):
+            stage.whitening.fit(values, windows=_WINDOWS)
+        values = stage(values)[2]
     return net
 
 

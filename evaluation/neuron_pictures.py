@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import pipelines
 from . import concept_table, pictures, stimuli
+from .codes import some_images
 from .concept_images import Concept, ConceptImages
 from .contract import Picture
 from .linear_filters import LinearFilter
@@ -76,7 +77,7 @@ def draw(model, train: pipelines.Images, concept: Concept, numbers: dict, seed: 
             ),
             "The test images that excite the best unit of each kind most.",
         ),
-        f"{name}_optimal_stimulus": _optimal(units),
+        f"{name}_optimal_stimulus": _optimal(units, train),
         f"{name}_moved": _moved(found, seed),
         f"{name}_map": _maps(model, concept, neuron, found, seed),
         **_invariances(name, units, images[labels == 1][:10]),
@@ -132,19 +133,22 @@ def _controls(concept: Concept, numbers: dict, found: ConceptImages) -> Picture:
     )
 
 
-def _optimal(units: list[Unit]) -> Picture:
-    drawn, words = [], []
+def _optimal(units: list[Unit], train: pipelines.Images) -> Picture:
+    drawn, words, sample = [], [], some_images(train, 200).numpy()
     for unit in units:
         if isinstance(unit.unit, LinearFilter):
             best = unit.polarity * unit.unit.picture
         else:
-            best, _ = stimuli.optimal(unit.unit, unit.polarity)
+            side = unit.unit.image_shape[0]
+            top, left = (sample.shape[1] - side) // 2, (sample.shape[2] - side) // 2
+            strengths = stimuli.spectrum(unit.unit, sample[:, top : top + side, left : left + side])
+            best, _ = stimuli.optimal(unit.unit, unit.polarity, strengths)
         drawn.append(_enlarged(centered(best[None])[0], 160))
         words.append(unit.title)
     return Picture(
         pictures.worded_sheet(np.stack(drawn), words, columns=len(drawn), least_side=160),
-        "The whitened image of given length that excites the best unit of each kind most: by gradient ascent from 16 "
-        "starts, and for a linear filter the filter itself. Gray is zero.",
+        "The image of given length, as lengths are counted in whitened images, that excites the best unit of each kind "
+        "most: by gradient ascent from 16 starts, and for a linear filter the filter itself. Gray is zero.",
     )
 
 

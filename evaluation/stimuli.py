@@ -15,24 +15,54 @@ INVARIANCES = {
 }
 
 
-def optimal(neuron: Neuron, polarity: int, restarts: int = 16, steps: int = 100, seed: int = 0) -> tuple:
-    """The whitened image of given length that excites a neuron most.
+def spectrum(neuron: Neuron, images) -> np.ndarray:
+    """How strong each frequency is in images as a neuron's network sees them, after its whitening: of a root mean
+    square of one.
+
+    Args:
+      neuron: which one.
+      images: float32 [n, window, window, channels] in [0, 1].
+
+    Returns:
+      float32 [window, window], as `numpy.fft.fft2` orders frequencies; all about one where whitening is complete.
+    """
+    seen = np.asarray(neuron.net.whitening(tf.constant(images, tf.float32)))
+    power = np.square(np.abs(np.fft.fft2(seen, axes=(1, 2)))).mean(axis=(0, 3))
+    # Means differ from image to image or not at all, which says nothing of how strong one may be.
+    power[0, 0] = power[0, 1]
+    return np.sqrt(power / power.mean()).astype(np.float32)
+
+
+def optimal(
+    neuron: Neuron, polarity: int, strengths=None, restarts: int = 16, steps: int = 100, seed: int = 0
+) -> tuple:
+    """The image of given length that excites a neuron most, lengths counted in whitened images as in the paper.
 
     Projected gradient ascent on the sphere of the images' length (mean 0, deviation 1), with a line search that
     lengthens steps which help and shortens those which do not; from several random starts, for there are local
-    optima.
+    optima. Where the network's own whitening leaves frequencies as strong as they are in images, their strengths say
+    how to come from a whitened image to what the network sees: otherwise the strongest would be the finest, which
+    images hardly have.
 
     Args:
       neuron: which one.
       polarity: 1, or -1 for the image that silences it most.
+      strengths: see `spectrum`; None is alike.
       restarts, steps: how often from how many starts.
       seed: keys the starts.
 
     Returns:
-      (float32 [window, window, channels], its response times polarity).
+      (float32 [window, window, channels] as the network sees it after its whitening, its response times polarity).
     """
     size = [restarts, *neuron.image_shape]
     radius = float(np.prod(neuron.image_shape)) ** 0.5
+    filtered = None if strengths is None else tf.cast(np.asarray(strengths)[:, :, None].transpose(2, 0, 1), tf.complex64)
+
+    def seen(x):
+        if filtered is None:
+            return x
+        frequencies = tf.signal.fft2d(tf.cast(tf.transpose(x, [0, 3, 1, 2]), tf.complex64)) * filtered
+        return tf.transpose(tf.math.real(tf.signal.ifft2d(frequencies)), [0, 2, 3, 1])
 
     def length(x):
         return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis=[1, 2, 3], keepdims=True), 1e-24))
@@ -41,7 +71,7 @@ def optimal(neuron: Neuron, polarity: int, restarts: int = 16, steps: int = 100,
         return x * (radius / length(x))
 
     def value(x):
-        return polarity * neuron.of_whitened(x)
+        return polarity * neuron.of_whitened(seen(x))
 
     @tf.function
     def climb(x):
@@ -62,7 +92,7 @@ def optimal(neuron: Neuron, polarity: int, restarts: int = 16, steps: int = 100,
     start = on_sphere(tf.random.stateless_normal(size, [seed, 0], alg="philox"))
     images, best = climb(start)
     winner = int(tf.argmax(best))
-    return images[winner].numpy(), float(best[winner])
+    return seen(images[winner : winner + 1])[0].numpy(), float(best[winner])
 
 
 def invariance(unit, polarity: int, images) -> dict:

@@ -25,6 +25,26 @@ def test_the_optimal_stimulus_of_a_linear_filter_is_the_filter():
     assert least > -0.05 * response and silent.shape == (6, 6, 1)
 
 
+def test_the_optimal_stimulus_has_the_frequencies_of_images_if_it_is_told_their_strengths():
+    model, cone = _cone(field=12)
+    neuron = cone.neuron((0, 0, 0))
+    rng = np.random.default_rng(3)
+    coarse = rng.random((60, 4, 4, 1)).repeat(3, axis=1).repeat(3, axis=2).astype(np.float32)
+    strengths = stimuli.spectrum(neuron, coarse)
+    np.testing.assert_allclose(np.square(strengths).mean(), 1.0, rtol=1e-5)
+    assert strengths[0, 1] > 3 * strengths[0, 6]
+    best, response = stimuli.optimal(neuron, 1, strengths, restarts=4, steps=150)
+    # Of |w . S u| with a given length of u the best is u = S w, and the network sees S S w.
+    weights = model.stages[0].filters.compact_kernel()[0, :, 0].reshape(12, 12)
+    expected = np.fft.ifft2(np.fft.fft2(weights) * np.square(strengths)).real
+    cosine = abs(best.ravel() @ expected.ravel()) / np.linalg.norm(best) / np.linalg.norm(expected)
+    assert cosine > 0.999
+    length = np.linalg.norm(np.fft.ifft2(np.fft.fft2(weights) * strengths).real)
+    np.testing.assert_allclose(response, 12.0 * length, rtol=1e-2)
+    flat = stimuli.spectrum(neuron, rng.random((400, 12, 12, 1)).astype(np.float32))
+    np.testing.assert_allclose(flat, 1.0, atol=0.2)
+
+
 def test_each_transformation_moves_along_its_own_axis():
     image = np.zeros([1, 9, 9, 1], np.float32)
     image[0, 4, 5] = 1.0
