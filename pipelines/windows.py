@@ -6,10 +6,12 @@ picture that it falls to: the same pictures give the same windows, and more wind
 """
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import PIL.Image
 from tqdm.auto import tqdm
 
 from ..errors import UserError
@@ -216,17 +218,24 @@ def window(picture: np.ndarray, place: Place, shape: Sequence[int]) -> np.ndarra
       >>> window(picture, Place(0, 2, 2, 2, mirrored=True), (2, 2, 1))[..., 0].tolist()
       [[3, 2], [7, 6]]
     """
-    import tensorflow as tf  # Here, so that sources can be listed without it.
-
-    from . import decoding
-
     part = picture[place.top : place.top + place.height, place.left : place.left + place.width]
     part = part[:, ::-1] if place.mirrored else part
-    height, width = shape[:2]
+    height, width, channels = shape
     if place.height >= height and place.width >= width:
-        return decoding.fit(tf.constant(part), height, width, "stretch").numpy()
-    grown = tf.image.resize(part, [height, width], method="bicubic").numpy()
-    return np.clip(np.round(grown), 0.0, 255.0).astype(np.uint8)
+        # As `decoding.fit`, whose graph would cost many times the work on pictures this small.
+        columns = np.tensordot(_overlaps(place.height, height), part.astype(np.float32), 1)
+        shrunk = np.einsum("hwc,vw->hvc", columns, _overlaps(place.width, width), optimize=True)
+        return np.clip(np.round(shrunk), 0.0, 255.0).astype(np.uint8)
+    plain = PIL.Image.fromarray(np.ascontiguousarray(part[..., 0] if channels == 1 else part))
+    return np.asarray(plain.resize((width, height), PIL.Image.Resampling.BICUBIC)).reshape(height, width, channels)
+
+
+@functools.lru_cache(maxsize=4096)
+def _overlaps(length: int, cells: int) -> np.ndarray:
+    """float32 [cells, length]: which share of each of some equal cells along a line lies in each pixel."""
+    edges = np.arange(cells + 1)[:, None] * (length / cells)
+    reached = np.clip(edges - np.arange(length), 0.0, 1.0)  # How much of each pixel lies before each edge.
+    return (np.diff(reached, axis=0) * (cells / length)).astype(np.float32)
 
 
 def _chances(count: int, seed: int) -> np.ndarray:
