@@ -5,9 +5,13 @@ import builtins
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 from reverie import experiments, pipelines
 from reverie.errors import UserError
 from reverie.pipelines import faces
+from reverie.pipelines.frames import faces as frame_faces
+from reverie.pipelines.frames import shards
+from reverie.pipelines.frames.worker import Frame
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
@@ -99,6 +103,28 @@ def test_a_set_of_faces_alone_leaves_nothing():
     for windows in (0, 5):
         with pytest.raises(UserError, match="the detector fires in all 3 pictures"):
             pipelines.read(crowd, without_faces=True, windows=windows, test_fraction=0.0)
+
+
+def test_frames_with_a_face_are_counted_and_left_out_and_windows_of_frames_know_them_too(photographs, tmp_path):
+    place, out = str(tmp_path / "frames"), str(tmp_path / "without")
+    tf.io.gfile.makedirs(place)
+    records = []
+    for number, picture in enumerate(photographs):
+        content = tf.io.encode_png(np.repeat(picture[..., None], 3, axis=-1)).numpy()
+        records.append(shards.record(f"{number}.mp4", number, Frame(0.0, content, 0.0, number), 96))
+    note = shards.write(place, shards.shard_name(0, 1), records, shards.Tally(frames=len(records)), [])
+    entries = [{key: note[key] for key in ("file", "frames", "bytes", "sha256")}]
+    manifest = {"frames": len(records), "settings": {"size": 96}, "shards": entries}
+    shards.write_json(place, "manifest.json", manifest)
+    found = frame_faces.share(place, patches=20, side=96)
+    assert (found["patches"], found["with_face"]) == (20, 4)
+    left = frame_faces.without_faces(place, out)
+    assert (left["frames"], left["with_face_removed"]) == (16, 4)
+    settings = {"image_shape": (32, 32, 1), "test_fraction": 0.0, "windows": 40}
+    images = pipelines.read(f"frames:{place}", without_faces=True, **settings)
+    np.testing.assert_array_equal(images.pixels, pipelines.read(f"frames:{out}", **settings).pixels)
+    with pytest.raises(UserError, match=r"write those without a face with `reverie data faces"):
+        pipelines.read(f"frames:{place}", without_faces=True, image_shape=(96, 96, 1), test_fraction=0.0)
 
 
 def test_without_opencv_a_line_says_what_to_install(photographs, monkeypatch):
