@@ -73,7 +73,7 @@ def cut(
     Args:
       images: the set; its pictures may be of many sizes.
       count: windows.
-      least: see `places`.
+      least: see `placed`.
       shape: (height, width, channels) that windows are brought to: by area averaging where they shrink, bicubic where
         they grow.
       seed: keys which pictures come when, and where windows lie.
