@@ -112,7 +112,7 @@ def _carved(
     if others:
         whole = reader.read(place, "train", request)
         parts = carve(dataclasses.replace(whole, keys=_known_by(whole)), others, **rule)
-        taken = {key for part in parts.values() for key in part.keys.tolist()}
+        taken = {key for part in parts.values() for key in _known_by(part).tolist()}
         own = own.take(np.flatnonzero([key not in taken for key in _known_by(own).tolist()]))
         if whole.keys is None:
             parts = {split: dataclasses.replace(part, keys=None) for split, part in parts.items()}

@@ -175,8 +175,11 @@ def picks(clip_of: np.ndarray, count: int, seed: int) -> np.ndarray:
     order = _permutations(len(sizes), turns, _key(seed, "clips"))
     table = np.empty((len(sizes), turns), np.int64)
     for clip, rows in enumerate(members):
-        inside = 0 if len(rows) == 1 else _permutations(len(rows), -(-turns // len(rows)), _key(seed, f"clip {clip}"))
-        table[clip] = rows[inside] if len(rows) == 1 else rows[inside.reshape(-1)[:turns]]
+        if len(rows) > 1:
+            rows = rows[_permutations(len(rows), -(-turns // len(rows)), _key(seed, f"clip {clip}"))].reshape(-1)[
+                :turns
+            ]
+        table[clip] = rows
     return table[order, np.arange(turns)[:, None]].reshape(-1)[:count]
 
 
