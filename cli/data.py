@@ -31,6 +31,8 @@ def _define_check(values):
     string("split", "", "Which split; all of them by default.", values)
     flags.DEFINE_list("image_shape", [], "height,width,channels to bring files to; any size by default.",
                       flag_values=values)  # fmt: skip
+    integer("faces", 0, "In how many images of each split to look for a face, and say their share; 0: none.", values,
+            least=0)  # fmt: skip
     data_flags(values)
 
 
@@ -103,7 +105,9 @@ def _check(values, rest):
     from .. import experiments
 
     splits = (values.split,) if values.split else ()
-    lines = experiments.check_source(rest[0], splits, _sides(values.image_shape), **data_settings_given(values))
+    lines = experiments.check_source(
+        rest[0], splits, _sides(values.image_shape), values.faces, **data_settings_given(values)
+    )
     for line in lines:
         print(line)
 

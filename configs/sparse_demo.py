@@ -12,6 +12,7 @@ from reverie.configs import sparse_small
 def get_config() -> ml_collections.ConfigDict:
     config = sparse_small.get_config()
     config.data.image_shape = (32, 32, 1)
+    config.data.windows = 4000
     config.model.image_shape = (32, 32, 1)
     config.model.maps = (32, 32, 64)
     config.model.pool = (3, 2, 1)

@@ -22,6 +22,7 @@ def get_config() -> ml_collections.ConfigDict:
         config[name].update(network[name])
     config.model.update({**network.model, "family": config.model.family})
     config.data.source = "folder:pictures"
+    config.data.windows = 0  # Labels are of whole pictures.
     config.data.test_fraction = 0.5
     config.train.steps = 2000
     config.train.steps_per_call = 10

@@ -17,6 +17,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.source = "frames:frames"
     config.data.image_shape = (96, 96, 3)
     config.data.resize = "crop"
+    config.data.windows = 10_000
     config.model.image_shape = (96, 96, 3)
     config.model.reconstruction = "window"
     config.model.decoder = "tied"

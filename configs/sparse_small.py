@@ -21,6 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.source = "frames:frames"
     config.data.image_shape = (40, 40, 1)
     config.data.resize = "crop"
+    config.data.windows = 30_000
     config.model.image_shape = (40, 40, 1)
     config.model.whitening = "standardize"
     config.model.reconstruction = "window"

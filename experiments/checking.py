@@ -17,7 +17,11 @@ _LISTED = 40
 
 
 def check_source(
-    source: str, splits: Sequence[str] = (), shape: tuple[int, int, int] | None = None, **settings: Any
+    source: str,
+    splits: Sequence[str] = (),
+    shape: tuple[int, int, int] | None = None,
+    faces: int = 0,
+    **settings: Any,
 ) -> Iterator[str]:
     """Reads a source as training would, and says what it found, line by line.
 
@@ -25,13 +29,15 @@ def check_source(
       source: as in `data.source`.
       splits: of the source; all that it has by default.
       shape: of the images wanted; without it files of any size count as good.
+      faces: in how many images of each split, drawn at random, to look for a face; 0 for none.
       **settings: of `pipelines.read_splits`.
 
     Yields:
-      Lines: the splits, sizes, classes with their counts, attributes with their values, what was passed over and why.
+      Lines: the splits, sizes, classes with their counts, attributes with their values, what was passed over and why,
+      the share of images with a face.
 
     Raises:
-      UserError: nothing usable there.
+      UserError: nothing usable there; faces to be looked for in files of no stated shape, or without OpenCV.
 
     Example:
       >>> next(check_source("mnist_sample"))
@@ -46,6 +52,8 @@ def check_source(
         raise UserError(f"resize is '{rules['resize']}'; expected one of {', '.join(RESIZE_MODES)}")
     if shape is not None:
         rules["image_shape"] = shape
+    elif found.needs_shape and (faces or settings.get("windows")):
+        raise UserError(f"{source}: say of what shape the images are to be, as --image_shape=64,64,3")
     elif found.needs_shape:
         rules |= {"image_shape": (1, 1, 3), "resize": "stretch"}
     sets = pipelines.read_splits(source, tuple(splits) or SPLITS, **rules)
@@ -54,6 +62,8 @@ def check_source(
         raise UserError(f"{source}: has no {missing[0]} split, only {', '.join(sets) or 'none'}")
     for split, images in sets.items():
         yield from _of_split(split, images)
+        if faces:
+            yield f"  {_faces(images, faces)}"
         usual = _sizes(sets["train"]) if "train" in sets else _sizes(images)
         other = {size: count for size, count in _sizes(images).items() if size not in usual}
         if other and settings.get("resize", RESIZE_MODES[0]) == RESIZE_MODES[0]:
@@ -65,6 +75,17 @@ def check_source(
         yield "no validation or test images of its own: training holds some out (data.test_fraction)"
 
 
+def _faces(images: pipelines.Images, count: int) -> str:
+    """The share of some of a set's images in which a face is detected, in words."""
+    from ..pipelines import faces
+
+    found = faces.share(images, count)
+    return (
+        f"a face detected in {found['with_face']:,} of {found['patches']:,}: "
+        f"{100 * found['share']:.2f} +- {100 * found['standard_error']:.2f} %"
+    )
+
+
 def _sizes(images: pipelines.Images) -> Mapping[str, int]:
     """Size -> how many images: of files as they are, of arrays as all of them are."""
     return images.found_shapes or {"x".join(map(str, images.shape)): len(images)}
@@ -72,7 +93,11 @@ def _sizes(images: pipelines.Images) -> Mapping[str, int]:
 
 def _of_split(split: str, images: pipelines.Images) -> Iterator[str]:
     sizes = _sizes(images)
-    yield f"{split}: {len(images):,} images of {_listed(sizes) if len(sizes) > 1 else next(iter(sizes))}"
+    listed = _listed(sizes) if len(sizes) > 1 else next(iter(sizes))
+    if images.cut is None:
+        yield f"{split}: {len(images):,} images of {listed}"
+    else:
+        yield f"{split}: {images.cut.summary()}, as {'x'.join(map(str, images.shape))}"
     columns = images.labels.reshape(len(images), -1)
     for head, column in zip(images.head_names, columns.T, strict=False):
         names = images.class_names.get(head, ())

@@ -1,6 +1,7 @@
 """A config's data, read and checked against the model that it names."""
 
 import contextlib
+import dataclasses
 import math
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,7 @@ def describe_images(images: pipelines.Images) -> dict[str, Any]:
         "unlabeled": int((images.labels < 0).sum()),
         "classes": {head: list(names) for head, names in images.class_names.items() if names},
         "digest": images.digest,
+        **({"windows": dataclasses.asdict(images.cut)} if images.cut else {}),
         "remarks": dict(images.remarks),
         "skipped": images.skipped.count,
         "skipped_reasons": images.skipped.reasons,

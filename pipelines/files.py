@@ -29,7 +29,8 @@ def read_files(
     """Tries every file, counts the unusable ones by reason, and returns the rest.
 
     Every file is decoded once here, in threads, so that the count is exact before training starts and a
-    corrupt file can never stop it later. Sets within `budget.memory_gib` keep the result.
+    corrupt file can never stop it later. Sets within `budget.memory_gib` keep the result, unless files are asked for at
+    the size that they have.
 
     Args:
       name: for messages.
@@ -49,7 +50,7 @@ def read_files(
 
     shape, resize, budget, look = request.image_shape, request.resize, request.budget, request.look
     assert shape is not None  # Sources of files set `needs_shape`.
-    keep_pixels = len(paths) * int(np.prod(shape)) <= budget.memory_gib * 2**30
+    keep_pixels = not request.own_size and len(paths) * int(np.prod(shape)) <= budget.memory_gib * 2**30
     pixels = np.empty((len(paths), *shape), np.uint8) if keep_pixels else None
     usable, sizes = np.zeros(len(paths), bool), np.zeros(len(paths), np.int64)
     reasons, first, noticed = collections.Counter(), [], collections.Counter(remarks or {})
@@ -62,7 +63,7 @@ def read_files(
         except Unreadable as unusable:
             return str(unusable)
         image = found.pixels
-        if image.shape[:2] != shape[:2]:
+        if image.shape[:2] != shape[:2] and not request.own_size:
             if resize == "none":
                 return f"not of size {shape[0]}x{shape[1]}"
             image = decoding.fit(tf.constant(image), *shape[:2], resize).numpy()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from .frames.stream import FrameShards
+    from .windows import Cut
 
 UNLABELED = -1
 # What there is one of for every picture.
@@ -71,6 +72,7 @@ class Images:
       skipped: what the reader left out.
       nuisances: float32 [n, k] or None, what varies in the pictures and is no label.
       nuisance_names: of its columns.
+      cut: `windows.Cut` where the pictures are windows of others, whose labels, keys and sizes they have; or None.
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has
         tables * pictures rows then.
@@ -101,6 +103,7 @@ class Images:
     skipped: Skipped = Skipped()
     nuisances: np.ndarray | None = None
     nuisance_names: tuple[str, ...] = ()
+    cut: "Cut | None" = None
     permutations: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -139,6 +142,8 @@ class Images:
         """
         content = hashlib.sha256(repr((len(self), tuple(self.shape), tuple(self.head_names))).encode())
         content.update(np.ascontiguousarray(self.labels).data)
+        if self.cut is not None:
+            content.update(self.cut.rule.encode())
         if self.keys is not None and self.sizes is not None:
             content.update("\0".join(self.keys.tolist()).encode("utf-8", "surrogateescape"))
             content.update(np.ascontiguousarray(self.sizes).data)

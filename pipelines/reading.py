@@ -5,7 +5,7 @@ are, and what they can be told, is in `sources/`; `sources_table()` lists them.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,12 +80,52 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
             raise UserError(f"{source}: has no train split, only {', '.join(own) or 'none'}; {reader.without_train}")
         carved = []
     if carved:
-        train = reader.read(place, "train", request)
-        sets |= carve(train, carved, **held, seed=request.holdout_seed, how=request.holdout)
+        sets |= _carved(reader, place, request, carved, held)
     found = {split: sets[split] for split in splits if split in sets and len(sets[split])}
     if request.image_shape is None:
         return found
     return {split: _fitted(images, request.image_shape, request.resize) for split, images in found.items()}
+
+
+def _carved(
+    reader: Source, place: str, request: Request, splits: Sequence[str], held: Mapping[str, float]
+) -> dict[str, Images]:
+    """Splits out of a source's "train"; the training split as its own settings want it."""
+    rule = {**held, "seed": request.holdout_seed, "how": request.holdout}
+    if "train" not in splits or not request.windows:
+        parts = carve(reader.read(place, "train", request), splits, **rule)
+        if request.without_faces and "train" in parts:
+            from . import faces
+
+            whole = parts["train"]
+            kept = faces.without(whole)
+            remarks = {**whole.remarks, faces.LEFT_OUT: len(whole) - len(kept)}
+            parts["train"] = dataclasses.replace(kept, remarks=remarks)
+        return parts
+    from . import windows
+
+    if request.image_shape is not None:
+        windows.check_memory(request.windows, request.image_shape, request.budget.memory_gib)
+    # Windows are cut from pictures at the size that they have; what is held out is as it would be without windows.
+    parts, own = {}, reader.read(place, "train", dataclasses.replace(request, own_size=True))
+    others = tuple(split for split, share in held.items() if share)
+    if others:
+        whole = reader.read(place, "train", request)
+        parts = carve(dataclasses.replace(whole, keys=_known_by(whole)), others, **rule)
+        taken = {key for part in parts.values() for key in _known_by(part).tolist()}
+        own = own.take(np.flatnonzero([key not in taken for key in _known_by(own).tolist()]))
+        if whole.keys is None:
+            parts = {split: dataclasses.replace(part, keys=None) for split, part in parts.items()}
+    parts["train"] = windows.cut(
+        own, request.windows, request.window_least, request.image_shape or own.shape, request.holdout_seed,
+        request.budget.memory_gib, request.without_faces,
+    )  # fmt: skip
+    return {split: parts[split] for split in splits}
+
+
+def _known_by(images: Images) -> np.ndarray:
+    """string [n]: the key of each picture of a whole set, its row's number where it has none."""
+    return np.arange(len(images)).astype(str) if images.keys is None else images.keys
 
 
 def damage(source: str) -> str:

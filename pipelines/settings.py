@@ -23,9 +23,18 @@ GENERAL: dict[str, Option] = {
         Request.validation_fraction, 'Held out of "train" where the source has no validation split.'
     ),
     "test_fraction": Option(Request.test_fraction, "Likewise for folders and .npz files without test images."),
-    "holdout_seed": Option(Request.holdout_seed, "Which images are held out."),
+    "holdout_seed": Option(Request.holdout_seed, "Which images are held out, and which windows are cut."),
     "holdout": Option(
         Request.holdout, "stratified: the same share of every class; independent: each image for itself."
+    ),
+    "windows": Option(
+        Request.windows, "Train on this many windows of random size and place, half of them mirrored; 0: pictures."
+    ),
+    "window_least": Option(
+        Request.window_least, "Of the smallest window, as a share of the largest that fits; log-uniform between them."
+    ),
+    "without_faces": Option(
+        Request.without_faces, "Leave out training pictures in which OpenCV detects a face, before windows are cut."
     ),
     "max_pixels": Option(Budget.max_pixels, "Width * height of one file, checked before decoding."),
     "max_file_mib": Option(Budget.max_file_mib, "Size of one file, in MiB."),
@@ -64,7 +73,10 @@ def request_for(source: Source, settings: dict[str, Any]) -> Request:
             _check_type(name, value, known[name].default)
     budget = {field.name: settings[field.name] for field in dataclasses.fields(Budget) if field.name in settings}
     look = Look(**{field.name: settings[field.name] for field in dataclasses.fields(Look) if field.name in settings})
-    names = ("resize", "validation_fraction", "test_fraction", "holdout_seed", "holdout")
+    names = (
+        "resize", "validation_fraction", "test_fraction", "holdout_seed", "holdout", "windows", "window_least",
+        "without_faces",
+    )  # fmt: skip
     options = {name: settings.get(name, option.default) for name, option in source.options.items()}
     return Request(
         image_shape=_shape(settings.get("image_shape")),

@@ -7,24 +7,16 @@ and fires now and then at nothing, so both numbers are estimates.
 
 import posixpath
 from collections.abc import Iterable
-from typing import TypedDict, cast
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
 from ...errors import UserError
+from ..faces import Share, detector, estimate
 from . import shards
 from .shards import Manifest, ShardEntry, Tally
-
-
-class Share(TypedDict):
-    """How many of `patches` random patches show a face, as a number and as a share with its standard error."""
-
-    patches: int
-    with_face: int
-    share: float
-    standard_error: float
 
 
 class FacelessManifest(Manifest):
@@ -57,9 +49,7 @@ def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) ->
     for count, (_, image) in zip(per_frame, frames, strict=True):
         for top, left in generator.integers(0, size - side + 1, (count, 2)):
             hits += fires(image[top : top + side, left : left + side])
-    rate = hits / patches
-    error = float(np.sqrt(rate * (1 - rate) / patches))
-    return {"patches": patches, "with_face": int(hits), "share": rate, "standard_error": error}
+    return estimate(hits, patches)
 
 
 def without_faces(folder: str, out: str) -> FacelessManifest:
@@ -89,26 +79,6 @@ def without_faces(folder: str, out: str) -> FacelessManifest:
     }
     shards.write_json(out, "manifest.json", manifest)
     return cast(FacelessManifest, manifest)
-
-
-def detector():
-    """uint8 [h, w, 3] -> whether OpenCV's frontal face cascade fires.
-
-    Raises:
-      UserError: OpenCV is missing or too new (version 5 has no cascades).
-    """
-    try:
-        import cv2.data
-
-        cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
-    except (ImportError, AttributeError):
-        raise UserError("finding faces needs OpenCV 4: pip install 'reverie[faces]'") from None
-
-    def fires(image) -> bool:
-        gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-        return len(cascade.detectMultiScale(gray, 1.1, 5, minSize=(24, 24))) > 0
-
-    return fires
 
 
 def _images(folder: str, entries: Iterable[ShardEntry]):

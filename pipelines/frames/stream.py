@@ -9,11 +9,13 @@ is an error, never a shorter epoch.
 import dataclasses
 import hashlib
 import posixpath
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from ...errors import UserError
+from ...errors import UserError, first_line
 from .. import decoding
 from . import shards
 
@@ -124,6 +126,35 @@ def in_order(source: FrameShards, batch_size: int) -> tf.data.Dataset:
     files = tf.data.Dataset.from_tensor_slices((list(source.files), list(source.counts)))
     contents = files.map(_whole_shard, num_parallel_calls=2, deterministic=True).unbatch()
     return _decoded(contents, source, batch_size, drop_remainder=False)
+
+
+class Frame(NamedTuple):
+    """A stored frame: the video that it is of (a path, as bytes), its number, its file's content."""
+
+    video: bytes
+    number: int
+    content: bytes
+
+
+def frames(source: FrameShards) -> Iterator[Frame]:
+    """Every frame as it is stored, in the order of the shards, one shard in memory at a time.
+
+    Raises:
+      UserError: a shard that cannot be read whole.
+    """
+    for path, count in zip(source.files, source.counts, strict=True):
+        try:
+            records = _whole_shard(tf.constant(path), tf.constant(count, tf.int64)).numpy()
+        except tf.errors.OpError as error:
+            said = shards.damage(posixpath.dirname(path)) or f"{path}: {first_line(error)}"
+            raise UserError(said) from None
+        for record in records:
+            feature = tf.train.Example.FromString(record).features.feature
+            yield Frame(
+                feature["video"].bytes_list.value[0],
+                feature["number"].int64_list.value[0],
+                feature["image"].bytes_list.value[0],
+            )
 
 
 def _endless(source: FrameShards, seed: int, position: int, shuffle: bool) -> tf.data.Dataset:

@@ -47,6 +47,10 @@ class Request:
       validation_fraction, test_fraction: shares, 0 to 0.5, held out of "train" for a split that a source lacks.
       holdout_seed: which images those are.
       holdout: "stratified" or "independent"; see `holdout.carve`.
+      windows: how many windows of the training pictures are cut, 0 for none; see `windows.cut`.
+      window_least: the least side of a window, as a share of the largest that fits its picture, above 0 to 1.
+      without_faces: whether training pictures in which a face is detected are left out.
+      own_size: whether files keep the size that they have, and are decoded later: what windows are cut from.
       options: the source's own settings, each of them, by name.
 
     Raises:
@@ -61,6 +65,10 @@ class Request:
     test_fraction: float = 0.1
     holdout_seed: int = 0
     holdout: str = "stratified"
+    windows: int = 0
+    window_least: float = 0.5
+    without_faces: bool = False
+    own_size: bool = False
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -81,6 +89,10 @@ class Request:
             fraction = getattr(self, name)
             if not 0.0 <= fraction <= 0.5:
                 raise UserError(f"{name} is {fraction:g}; expected 0 to 0.5")
+        if self.windows < 0:
+            raise UserError(f"windows is {self.windows}; expected how many to cut, or 0 for whole pictures")
+        if not 0.0 < self.window_least <= 1.0:
+            raise UserError(f"window_least is {self.window_least:g}; expected above 0, to 1")
 
     def fraction(self, split: str) -> float:
         """The share to hold out for "validation" or "test"."""

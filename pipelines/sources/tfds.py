@@ -111,6 +111,8 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
     if not contents:
         raise UserError(f"tfds:{name}: {_split_name(request, split)} holds no images")
     encoded = isinstance(contents[0], bytes)
+    if encoded and request.own_size:
+        return Images(encoded=np.asarray(contents, object), **fields)
     if encoded and len(rows) * int(np.prod(shape)) > request.budget.memory_gib * 2**30:
         return Images(encoded=np.asarray(contents, object), **fields)
     try:

@@ -45,6 +45,7 @@ def check_all(example: Example) -> None:
     check_single_pass(example)
     check_refusals(example)
     check_bad_files(example)
+    check_windows(example)
 
 
 def check_splits(example: Example) -> None:
@@ -129,6 +130,17 @@ def check_bad_files(example: Example) -> None:
     assert images.skipped.total == len(images) + example.bad_files
     with pytest.raises(UserError, match="max_bad_fraction"):
         pipelines.read(example.with_bad_files, **{**example.settings, "max_bad_fraction": 0.0})
+
+
+def check_windows(example: Example) -> None:
+    """Windows of its pictures are a training set that keeps the same contract, in memory, as many as were asked for."""
+    shape = example.settings.get("image_shape") or _train(example).shape
+    cut = dataclasses.replace(example, settings={**example.settings, "windows": 3 * BATCH, "image_shape": shape})
+    images = _train(cut)
+    assert len(images) == 3 * BATCH and images.pixels is not None and images.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(images.pixels, _train(cut).pixels)
+    for check in (check_splits, check_order, check_resumption, check_sharing, check_single_pass):
+        check(cut)
 
 
 def _train(example: Example) -> pipelines.Images:

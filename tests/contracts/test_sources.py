@@ -256,6 +256,11 @@ def test_bad_files_are_counted_and_bounded(example):
     source_checks.check_bad_files(example)
 
 
+@pytest.mark.contract("sources", "windows of its images")
+def test_windows_of_its_images_keep_the_contract(example):
+    source_checks.check_windows(example)
+
+
 @pytest.mark.contract("sources", "empty and broken input")
 def test_empty_and_broken_input_is_answered_in_one_line(example):
     source_checks.check_refusals(example)
