@@ -1,14 +1,16 @@
 """The table of best neurons over seeds, control rows that need training runs of their own included.
 
-    python benchmarks/sparse_faces.py --source=folder:photos/train --no_faces=folder:photos/train_without_faces \\
-        --concept=face=folder:photos/choose --report=face=folder:photos/report --seeds=0,1,2 --workdir=runs/faces \\
-        [--groups=face=RULE] [--config=sparse_small] [--jobs=2] [-- --config.greedy.steps='(300,150,200)' ...]
+    python benchmarks/sparse_faces.py --source=folder:photos/train --concept=face=folder:photos/choose \\
+        --report=face=folder:photos/report --seeds=0,1,2 --workdir=runs/faces [--groups=face=RULE] \\
+        [--no_faces=folder:photos/train_without_faces] [--config=sparse_small] [--jobs=2] \\
+        [-- --config.greedy.steps='(300,150,200)' ...]
 
-For every seed three networks are trained: as configured, without contrast normalization, and, where a source without
-faces is given, on that. Each is evaluated by `reverie evaluate` with the concepts given, one core a run; what is
-finished is kept, so run it again to resume. Rows are means over seeds of the accuracy on judging images, in %, with
-the standard error over seeds; the interval is that of draws of other people (its ends' means over seeds), "AUC" the
-area under the ROC curve of the same unit, "choosing" what choosing and judging on the same images would have claimed.
+For every seed three networks are trained: as configured, without contrast normalization, and without faces: on a
+source of its own, or on pictures of the same source in which no face is detected. Each is evaluated by `reverie
+evaluate` with the concepts given, one core a run; what is finished is kept, so run it again to resume. Rows are means
+over seeds of the accuracy on judging images, in %, with the standard error over seeds; the interval is that of draws
+of other people (its ends' means over seeds), "AUC" the area under the ROC curve of the same unit, "choosing" what
+choosing and judging on the same images would have claimed.
 """
 
 import concurrent.futures
@@ -24,7 +26,7 @@ from reverie.evaluation import concept_table
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("source", None, "Images or frames to train on.", required=True)
-flags.DEFINE_string("no_faces", "", "The same without faces; without it, that control is left out.")
+flags.DEFINE_string("no_faces", "", "The same without faces; by default those in which no face is detected.")
 flags.DEFINE_multi_string("concept", None, "NAME=SOURCE, see `reverie evaluate`.", required=True)
 flags.DEFINE_multi_string("report", [], "NAME=SOURCE, see there.")
 flags.DEFINE_multi_string("groups", [], "NAME=RULE, see there.")
@@ -39,8 +41,8 @@ TRAINED, NO_CONTRAST, NO_FACES = "trained", "without contrast", "no faces in tra
 
 def variants() -> dict[str, list]:
     """Name -> what is set differently."""
-    found = {TRAINED: [], NO_CONTRAST: ["--config.model.contrast=0"]}
-    return {**found, NO_FACES: []} if FLAGS.no_faces else found
+    without = f"--config.data.source={FLAGS.no_faces}" if FLAGS.no_faces else "--config.data.without_faces=True"
+    return {TRAINED: [], NO_CONTRAST: ["--config.model.contrast=0"], NO_FACES: [without]}
 
 
 def folder_of(variant: str, seed: str) -> pathlib.Path:
@@ -61,8 +63,7 @@ def run(variant: str, seed: str, more: list) -> None:
     if all(f"{name}_neuron" in numbers_of(variant, seed) for name in names()):
         return
     folder = folder_of(variant, seed)
-    source = FLAGS.no_faces if variant == NO_FACES else FLAGS.source
-    train = ["train", f"--config={FLAGS.config}", f"--config.data.source={source}", f"--config.seed={seed}",
+    train = ["train", f"--config={FLAGS.config}", f"--config.data.source={FLAGS.source}", f"--config.seed={seed}",
              f"--workdir={folder}", "--config.train.keep_checkpoints=1", *variants()[variant], *more]  # fmt: skip
     told = {"concept": FLAGS.concept, "report": FLAGS.report, "groups": FLAGS.groups}
     options = [f"--{option}={value}" for option, values in told.items() for value in values]
@@ -106,7 +107,8 @@ def table(name: str) -> list[str]:
         lines.append(line(title, name, row, trained))
         if row == "neuron":
             for variant in list(variants())[1:]:
-                lines.append(line(f"{title}, {variant}", name, row, [numbers_of(variant, seed) for seed in FLAGS.seeds]))
+                found = [numbers_of(variant, seed) for seed in FLAGS.seeds]
+                lines.append(line(f"{title}, {variant}", name, row, found))
     guess, luck = (100 * np.mean([numbers[f"{name}_{key}"] for numbers in trained]) for key in ("guess", "luck"))
     probes = [key for key in trained[0] if key.startswith(f"{name}_probe_")]
     read = ", ".join(

@@ -22,8 +22,8 @@ def _define(values, _):
     )
     flags.DEFINE_multi_string("report", [], text, flag_values=values)
     text = (
-        "With --concept: NAME=RULE, who or which clip is on an image and must not be on both sides: a column of labels, "
-        "or a regular expression whose first group in the file name says it. May be given several times."
+        "With --concept: NAME=RULE, who or which clip is on an image and must not be on both sides: a column of "
+        "labels, or a regular expression whose first group in the file name says it. May be given several times."
     )
     flags.DEFINE_multi_string("groups", [], text, flag_values=values)
     text = "With --concept: every N-th row and column of neurons; 0 is about 75 positions, all of shared filters."

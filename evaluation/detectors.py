@@ -148,7 +148,9 @@ class Search:
             ]
             reporting = float(hits[known].mean())
             detectors.append(
-                Detector(place, unit, threshold, polarity, best.score, reporting, *areas, hits=hits, responses=responses)
+                Detector(
+                    place, unit, threshold, polarity, best.score, reporting, *areas, hits=hits, responses=responses
+                )
             )
         return detectors
 
@@ -164,16 +166,17 @@ class Search:
         order[tied] = np.argsort(values[tied], axis=1, kind="stable")
         # The same order, but for equal answers, which are turned about: the mean of both counts them by halves.
         turned = values.shape[1] - 1 - np.argsort(values[tied][:, ::-1], axis=1, kind="stable")
-        found, first = [], None
+        found, belows = [], []
         for steps in self._steps:
             chosen, counts = _counted(order, steps)
             thresholds, below = _thresholds(ordered, chosen)
-            first = below if first is None else first
+            belows.append(below)
             accuracies = _accuracies(counts, below, steps)
             place = np.unravel_index(np.argmax(accuracies), accuracies.shape)
             unit, number, polarity = (int(part) for part in place)
             areas = _areas(chosen, counts, steps)
-            areas[tied] = (areas[tied] + _areas(*_counted(turned, steps), steps)) / 2
+            other_chosen, other_counts = _counted(turned, steps)
+            areas[tied] = (areas[tied] + _areas(other_chosen, other_counts, steps)) / 2
             area_unit = int(np.argmax(np.abs(areas - 0.5)))
             area = float(areas[area_unit])
             turn = 1 if area >= 0.5 else -1
@@ -181,7 +184,7 @@ class Search:
             found.append(
                 (float(accuracies[place]), unit, threshold, 1 - 2 * polarity, max(area, 1 - area), area_unit, turn)
             )
-        luck = [_accuracies(_counted(order, steps)[1], first, steps).max() for steps in self._shuffled]
+        luck = [_accuracies(_counted(order, steps)[1], belows[0], steps).max() for steps in self._shuffled]
         return found, np.array(luck, np.float64).reshape(len(self._shuffled))
 
 
@@ -232,17 +235,21 @@ def halves(labels, seed: int, groups=None) -> Split:
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     names, sizes = np.unique(groups, return_counts=True)
     selecting = np.zeros(len(labels), bool)
-    for kind, members in _strata(labels, groups):
-        if len(members) < 2:
+    strata = _strata(labels, groups)
+    mixed = any(kind == 2 for kind, _ in strata)
+    for kind, members in strata:
+        if len(members) < 2 and not (mixed and kind < 2):
+            what = ("everything else", "the concept", "what holds both")[kind]
             raise UserError(
-                f"{'the concept has' if kind == 1 else 'everything else has'} one group of images; expected two or "
-                "more: neurons are chosen on one half of the groups and judged on the other"
+                f"{what} has one group of images; expected two or more: neurons are chosen on one half of the groups "
+                "and judged on the other"
             )
         order = generator.permutation(members)
         filled = np.cumsum(sizes[np.searchsorted(names, order)])
         # As near to half of the images as whole groups allow, and at least one group on either side.
         count = int(np.argmin(np.abs(filled - filled[-1] / 2))) + 1
-        chosen = order[: min(count, len(order) - 1)]
+        # A lone one, beside groups that hold both, falls to either.
+        chosen = order[: min(count, len(order) - 1)] if len(order) > 1 else order[: generator.integers(2)]
         selecting |= np.isin(groups, chosen)
     return Split(selecting, ~selecting)
 

@@ -24,7 +24,7 @@ def transformed(image: np.ndarray, down: float, right: float, scale: float, degr
     turn = np.deg2rad(degrees)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) / scale
     center = (np.array(image.shape[:2]) - 1) / 2
-    offset = center - matrix @ (center + [down, right])
+    offset = center - matrix @ (center + np.array([down, right]))
     result = np.empty_like(image)
     for channel in range(image.shape[2]):
         scipy.ndimage.affine_transform(

@@ -11,6 +11,7 @@ from .concept_images import Concept, ConceptImages
 from .contract import Picture
 from .linear_filters import LinearFilter
 from .moving import STATED, moved
+from .neurons import Neuron
 
 _TOP, _CONTROLS_TOP = 48, 12
 _MAPS, _MAP_SCALE, _MAP_STEPS = 4, 2.5, 28  # Photographs, their side in windows, and windows along it.
@@ -30,7 +31,7 @@ class Unit:
 
     name: str
     title: str
-    unit: object
+    unit: Neuron | LinearFilter
     polarity: int
     threshold: float
     deviation: float

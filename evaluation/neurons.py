@@ -128,10 +128,9 @@ class OnePass:
     @property
     def _shifts(self) -> tuple:
         """Rows and columns of the stage above and left of a window in the image's middle."""
-        last, steps = output_shapes(self.model)[-1], [stage.config.stride for stage in self.model.stages[self.stage :]]
-        return tuple(
-            (whole - own) // 2 * int(np.prod(steps)) for whole, own in zip(last[:2], output_shapes(self.net)[-1], strict=False)
-        )
+        whole, own = (output_shapes(net)[-1] for net in (self.model, self.net))
+        step = int(np.prod([stage.config.stride for stage in self.model.stages[self.stage :]]))
+        return tuple((whole[axis] - own[axis]) // 2 * step for axis in (0, 1))
 
     def neuron(self, place: tuple) -> Neuron:
         """The neuron at (row, column, map)."""

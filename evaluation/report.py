@@ -160,8 +160,8 @@ def _headlines(family: str, numbers: dict) -> str:
 
 
 def _is_share(name: str) -> bool:
-    """Whether a number is a share, to be shown in per cent; errors are not."""
-    return not name.startswith(("reconstruction", "missed"))
+    """Whether a number is a share, to be shown in per cent; errors, fits and pixels are not."""
+    return not name.startswith(("reconstruction", "missed", "gabor", "effective"))
 
 
 def _pictures(folder: pathlib.Path) -> str:

@@ -7,10 +7,12 @@ import numpy as np
 
 from .. import models, pipelines
 from ..errors import UserError
-from . import concept_probes, concept_table, gabor, moving, neuron_pictures, pictures
+from ..models.sparse_stage import OverlapStage
+from . import concept_probes, concept_table, gabor, neuron_pictures, pictures
 from .codes import over, some_images
 from .concept_images import Concept
 from .contract import EvaluationData, Picture
+from .neuron_pictures import centered
 
 HEADLINES = {
     "gabor_fit": "of an edge's shape in the first stage's filters: median R&sup2; of Gabor functions fitted to them",
@@ -23,7 +25,8 @@ HEADLINES = {
 OPTIONS = {
     "concept": "NAME=SOURCE, comma-separated: looks for the neuron that knows a concept. The source's label 1 is the "
     "concept, 0 all else; a folder with two sub-folders will do.",
-    "report": "with concept: NAME=SOURCE, images to judge on what was chosen on the concept's; without, halves by turns.",
+    "report": "with concept: NAME=SOURCE, images to judge on what was chosen on the concept's; without, halves by "
+    "turns.",
     "groups": "with concept: NAME=RULE, who or which clip is on an image and must not be on both sides: a column of "
     "labels, or a regular expression whose first group in the file name says it.",
     "every": "with concept: every N-th row and column of neurons; 0 is about 75 positions, all of shared filters.",
@@ -79,14 +82,18 @@ def first_filters(model, most: int = _FILTERS) -> np.ndarray:
     Returns:
       float32 [n, field, field, channels].
     """
+    places = _places(model, most)
+    filters = np.concatenate([model.stages[0].pixel_filters(place).transpose(3, 0, 1, 2) for place in places])
+    chosen = np.linspace(0, len(filters) - 1, min(most, len(filters))).round().astype(int)
+    return filters[chosen]
+
+
+def _places(model, most: int) -> list[tuple[int, int]]:
+    """Positions of the first stage along the diagonal, as many as have about `most` filters."""
     stage = model.stages[0]
     rows, columns = stage.filters.geometry.distinct
     count = min(max(1, most // stage.config.maps), rows)
-    # An odd number of positions apart, that a tile does not always give the same one.
-    places = [(int(share * (rows - 1)), int(share * (columns - 1))) for share in np.linspace(0.1, 0.9, count)]
-    filters = np.concatenate([stage.pixel_filters(place).transpose(3, 0, 1, 2) for place in places])
-    chosen = np.linspace(0, len(filters) - 1, min(most, len(filters))).round().astype(int)
-    return filters[chosen]
+    return [(int(share * (rows - 1)), int(share * (columns - 1))) for share in np.linspace(0.1, 0.9, count)]
 
 
 def _concepts(data: EvaluationData) -> list[Concept]:
@@ -108,7 +115,11 @@ def _concepts(data: EvaluationData) -> list[Concept]:
 
 def draw(model, data: EvaluationData, numbers: dict, seed: int = 0) -> dict[str, Picture]:
     """All pictures of the family; those of neurons only where `numbers` hold results for concepts."""
-    result = {**_filters(model, bool(numbers)), "reconstructions": _reconstructions(model, some_images(data.test, 12))}
+    result = {
+        **_filters(model, bool(numbers)),
+        **_decoder(model),
+        "reconstructions": _reconstructions(model, some_images(data.test, 12)),
+    }
     for concept in _concepts(data):
         if concept.name in models.sparse.found_neurons(numbers):
             result |= neuron_pictures.draw(model, data.train, concept, numbers, seed)
@@ -131,17 +142,36 @@ def _filters(model, fitted: bool) -> dict[str, Picture]:
         words = [f"{fits[k].fit:.2f}  {pixels[k]:.0f} px" for k in order]
         sheet = pictures.worded_sheet(centered(filters[order]), words, columns=12)
         caption = (
-            f"Filters of {where} as they look in pixels, sorted by orientation (from horizontal, turning) and frequency; "
-            "gray is zero. Below each, R squared of the Gabor function fitted to it and how many pixels it spreads over: "
-            f"medians {np.median([found.fit for found in fits]):.2f} and {np.median(pixels):.0f} of "
+            f"Filters of {where} as they look in pixels, sorted by orientation (from horizontal, turning) and "
+            "frequency; gray is zero. Below each, R squared of the Gabor function fitted to it and how many pixels it "
+            f"spreads over: medians {np.median([found.fit for found in fits]):.2f} and {np.median(pixels):.0f} of "
             f"{stage.config.field**2}."
         )
     else:
-        rest = -len(filters) % 12
-        padded = np.concatenate([filters, np.zeros([rest, *filters.shape[1:]], filters.dtype)])
-        sheet = pictures.grid(centered(padded).reshape(-1, 12, *filters.shape[1:]))
+        sheet = _in_rows(filters)
         caption = f"Filters of {where} as they look in pixels; gray is zero."
     return {"filters_encoder": Picture(sheet, caption)}
+
+
+def _decoder(model) -> dict[str, Picture]:
+    """Filters of a decoder of its own, where it decodes to pixels."""
+    stage = model.stages[0]
+    if stage.config.decoder == "tied" or not isinstance(stage, OverlapStage):
+        return {}
+    geometry, config = stage.decoder.geometry, stage.config
+    kernel = stage.decoder.compact_kernel().reshape(*geometry.distinct, geometry.field, config.maps)
+    filters = np.concatenate([kernel[place].T for place in _places(model, _FILTERS)])
+    filters = filters.reshape(-1, config.field, config.field, geometry.image[2])[:_FILTERS]
+    return {
+        "filters_decoder": Picture(
+            _in_rows(filters), "Filters of the first stage's decoder, at the same positions; gray is zero."
+        )
+    }
+
+
+def _in_rows(filters: np.ndarray) -> np.ndarray:
+    rest = np.zeros([-len(filters) % 12, *filters.shape[1:]], filters.dtype)
+    return pictures.grid(centered(np.concatenate([filters, rest])).reshape(-1, 12, *filters.shape[1:]))
 
 
 def _reconstructions(model, sample) -> Picture:
@@ -149,11 +179,6 @@ def _reconstructions(model, sample) -> Picture:
     scale = np.abs(whitened).max(axis=(1, 2, 3), keepdims=True) / 0.5 + 1e-12
     rows = np.stack([sample.numpy(), 0.5 + whitened / scale, 0.5 + back / scale])
     return Picture(pictures.grid(rows), "Above: images. Middle: whitened. Below: what the first stage makes of them.")
-
-
-def centered(filters: np.ndarray) -> np.ndarray:
-    """Signed pictures in [0, 1] with zero at gray, each over its own range."""
-    return neuron_pictures.centered(filters)
 
 
 def _errors(model, images) -> dict:

@@ -56,7 +56,7 @@ def optimal(
     """
     size = [restarts, *neuron.image_shape]
     radius = float(np.prod(neuron.image_shape)) ** 0.5
-    filtered = None if strengths is None else tf.cast(np.asarray(strengths)[:, :, None].transpose(2, 0, 1), tf.complex64)
+    filtered = None if strengths is None else tf.cast(np.asarray(strengths), tf.complex64)
 
     def seen(x):
         if filtered is None:

@@ -103,17 +103,19 @@ def _weights(cone, group: Sequence[tuple]) -> tuple[_Weights, list[list[_Weights
     count = len(cone.net.stages)
     crops = [_region(cone, number) for number in range(count)]
 
-    def cut(find, number: int, place: tuple):
+    def cut(values: np.ndarray, number: int) -> np.ndarray:
         (top, bottom), (left, right) = crops[number]
-        found = find(number, *place)
-        return None if found is None else found[top:bottom, left:right]
+        return values[top:bottom, left:right]
 
-    beside = np.concatenate([cut(cone.filters, 0, place) for place in group], axis=-1)
-    biases = [cut(cone.biases, 0, place) for place in group]
-    first = _Weights(beside, None if biases[0] is None else np.concatenate(biases, axis=-1), cone.looks[0], 1)
+    def biases(number: int, places: Sequence[tuple]) -> np.ndarray | None:
+        found = [cone.biases(number, *place) for place in places]
+        return None if found[0] is None else np.concatenate([cut(one, number) for one in found], axis=-1)
+
+    beside = np.concatenate([cut(cone.filters(0, *place), 0) for place in group], axis=-1)
+    first = _Weights(beside, biases(0, group), cone.looks[0], 1)
     later = [
         [
-            _Weights(cut(cone.filters, number, place), cut(cone.biases, number, place), cone.looks[number], _COLUMNS)
+            _Weights(cut(cone.filters(number, *place), number), biases(number, [place]), cone.looks[number], _COLUMNS)
             for number in range(1, count)
         ]
         for place in group

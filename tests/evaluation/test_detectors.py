@@ -150,7 +150,10 @@ def test_groups_of_both_labels_stay_together_and_a_single_one_is_refused():
     clips = np.arange(40) // 4
     split = detectors.halves(labels, 0, clips)
     assert split.selecting.sum() == 20 and len(set(clips[split.selecting])) == 5
-    with pytest.raises(UserError, match="one group of images"):
+    lone = np.append(labels, 0), np.append(clips, 99)
+    sides = {bool(detectors.halves(lone[0], seed, lone[1]).selecting[-1]) for seed in range(20)}
+    assert sides == {True, False}, "a clip without the concept is now here, now there"
+    with pytest.raises(UserError, match="the concept has one group of images"):
         detectors.halves(np.array([1, 1, 0, 0]), 0, np.array([7, 7, 1, 2]))
 
 

@@ -9,7 +9,6 @@ import tqdm
 from reverie import models
 from reverie.evaluation import neurons, sweep
 
-
 _WINDOWS = {"reconstruction": "window", "decoder": "tied", "contrast_floor": "mean", "components": 7}
 
 

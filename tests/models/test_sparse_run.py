@@ -70,13 +70,14 @@ def test_the_loss_falls_and_the_decoder_keeps_its_length(run):
 
 def test_the_evaluation_has_the_papers_rows_and_pictures(run):
     numbers = json.loads((run / "evaluation.json").read_text())
-    for row in ("neuron", "random_weights", "first_stage", "linear_filter"):
+    for row in ("neuron", "random_weights", "stage_1", "linear_filter", "linear_filter_whitened", "neuron_moved"):
         assert 0.3 <= numbers[f"discs_{row}"] <= 1.0
         assert numbers[f"discs_{row}_selection"] >= 0.5
-    assert numbers["discs_guess"] == 0.5 and numbers["discs_first_stage"] > 0.7
+    assert numbers["discs_guess"] == 0.5 and numbers["discs_stage_1"] > 0.7
     names = {path.stem for path in (run / "pictures").glob("*.png")}
     expected = {"filters_encoder", "filters_decoder", "reconstructions", "discs_top_stimuli", "discs_optimal_stimulus",
-                "discs_responses", "discs_invariance_rotation", "discs_invariance_scale"}  # fmt: skip
+                "discs_responses", "discs_invariance_rotation", "discs_invariance_scale", "discs_controls", "discs_map",
+                "discs_moved", "discs_top_stimuli_controls"}  # fmt: skip
     assert expected <= names
     assert "discs_neuron" in (run / "report.html").read_text()
 
@@ -131,6 +132,14 @@ def test_mistakes_are_one_clear_line(run, capsys, tmp_path):
     fails("evaluate", f"--workdir={run}", f"--concept=a/b={tmp_path}/few.npz", message="concept is named 'a/b'")
     twice = [f"--concept=x={tmp_path}/few.npz"] * 2
     fails("evaluate", f"--workdir={run}", *twice, message="concept x is given twice")
+    concept, few = f"--concept=x={tmp_path}/few.npz", f"{tmp_path}/few.npz"
+    alone = "--report is given without --concept"
+    fails("evaluate", f"--workdir={run}", f"--report=x={few}", message=alone)
+    fails("evaluate", f"--workdir={run}", concept, f"--report=x={few}", message="which is its concept too")
+    fails("evaluate", f"--workdir={run}", concept, f"--report=y={few}", message="report is given for y, but")
+    fails("evaluate", f"--workdir={run}", concept, "--groups=person", message="expected NAME=RULE")
+    missing = f"groups of x is 'person', but {few} has no such column of labels"
+    fails("evaluate", f"--workdir={run}", concept, "--groups=x=person", message=missing)
     other = ["--config=sparse_joint", "--config.model.field=80", f"--workdir={tmp_path}/run"]
     source = f"--config.data.source=frames:{run.parent}/frames"
     fails("train", *other, source, "--config.data.resize=stretch", message="does not fit")
@@ -145,6 +154,26 @@ def test_memory_saving_takes_the_same_steps(run, tmp_path):
         weights.append([v.numpy() for v in experiment.load(tmp_path / saving)[1].weights])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+@pytest.mark.thorough
+def test_a_concept_is_judged_on_other_people(run, tmp_path):
+    """Discs of some sizes to choose by, of others to judge on; the sizes are the people."""
+    images, kinds = np.load(run.parent / "discs.npz").values()
+    own = json.loads((run / "evaluation.json").read_text())
+    for name, rows, first in (("choose", slice(0, 30), 0), ("report", slice(30, 60), 100)):
+        people = first + np.arange(30) // 5 * 2 + kinds[rows]
+        np.savez(tmp_path / f"{name}.npz", x_train=images[rows], y_train=np.stack([kinds[rows], people], axis=1))
+    options = [f"--concept=discs={tmp_path}/choose.npz", f"--report=discs={tmp_path}/report.npz"]
+    try:
+        assert cli.main(["reverie", "evaluate", f"--workdir={run}", *options, "--groups=discs=label_1"]) == 0
+        numbers = json.loads((run / "evaluation.json").read_text())
+    finally:
+        (run / "evaluation.json").write_text(json.dumps(own))
+    assert numbers["discs_neuron"] * 30 == pytest.approx(round(numbers["discs_neuron"] * 30))
+    assert numbers["discs_neuron_low"] <= numbers["discs_neuron"] <= numbers["discs_neuron_high"]
+    assert "discs_neuron_spread" not in numbers and "discs_neuron_spread" in own
+    assert "a set of their own" in (run / "pictures" / "captions.json").read_text()
 
 
 @pytest.mark.thorough
@@ -168,4 +197,4 @@ def test_concepts_are_found_at_any_legal_path(run, tmp_path):
     for name in "abc":
         assert numbers[f"{name}_guess"] == 0.5
         # The same pictures under other names, in another order at most.
-        assert numbers[f"{name}_first_stage"] > 0.7
+        assert numbers[f"{name}_stage_1"] > 0.7
