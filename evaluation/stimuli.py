@@ -61,7 +61,8 @@ def optimal(
     def seen(x):
         if filtered is None:
             return x
-        frequencies = tf.signal.fft2d(tf.cast(tf.transpose(x, [0, 3, 1, 2]), tf.complex64)) * filtered
+        x = tf.transpose(x, [0, 3, 1, 2])
+        frequencies = tf.signal.fft2d(tf.complex(x, tf.zeros_like(x))) * filtered
         return tf.transpose(tf.math.real(tf.signal.ifft2d(frequencies)), [0, 2, 3, 1])
 
     def length(x):
