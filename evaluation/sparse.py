@@ -15,7 +15,7 @@ from .contract import EvaluationData, Picture
 from .neuron_pictures import centered
 
 HEADLINES = {
-    "gabor_fit": "of an edge's shape in the first stage's filters: median R&sup2; of Gabor functions fitted to them",
+    "gabor_fit": "of an edge's shape in the first stage's filters: median R squared of Gabor functions fitted to them",
     "effective_pixels": "pixels that a filter of the first stage spreads over (median; 1 is a single pixel)",
     "missed_1": "of its input's energy that the first stage cannot reconstruct (0 is perfect, 1 blind)",
     "neuron": "of test images told right by the best neuron, chosen on others",
