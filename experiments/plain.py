@@ -98,7 +98,8 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
             f"train.batch_size is {batch_size}, but {images.name} holds only {len(images)} images; expected "
             f"{len(images)} or less"
         )
-    able = models.family(config.model.family).capabilities
+    family = models.family(config.model.family)
+    able = family.capabilities
 
     def stream(first_step, input_context):
         return pipelines.batches(
@@ -143,6 +144,7 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
         ),
         constraints=tuple(model.constraints()) if Capability.CONSTRAIN in able else (),
         parts=parts,
+        whole_batch=family.whole_batch(model.config),
     )
 
 

@@ -196,6 +196,32 @@ def test_products_in_sixteen_bits_teach_nearly_the_same(case, tmp_path):
         assert np.isfinite(other).all() and one.shape == other.shape
 
 
+@by_case()
+@pytest.mark.contract("families", "accumulated = whole batch")
+def test_steps_in_two_parts_are_those_of_the_whole_batch_or_refused_with_the_reason(case, tmp_path):
+    def config(accumulate: int, changes: dict):
+        made = CASES[case].config(tmp_path)
+        made.optimizer = {"name": "adam", "epsilon": 0.1}
+        made.train.accumulate, made.train.log_every = accumulate, 1
+        made.update_from_flattened_dict(changes)
+        return made
+
+    for changes, reason in CASES[case].whole_batch:
+        with pytest.raises(UserError, match=f"train.accumulate is 2, but {reason}.*; expected 1"):
+            reverie.train(config(2, changes), tmp_path / f"refused {len(changes)}")
+    if CASES[case].in_parts is None:
+        pytest.skip("refused: the objective is one of the whole batch")
+    weights, totals = [], []
+    for accumulate in (1, 2):
+        made = config(accumulate, CASES[case].in_parts)
+        weights.append(reverie.train(made, tmp_path / f"{accumulate}").model.get_weights())
+        totals.append([line["total"] for line in read_metrics(tmp_path / f"{accumulate}") if "total" in line])
+    # The same rows drew the same numbers: losses of every step agree, not only what comes of them.
+    np.testing.assert_allclose(*totals, rtol=1e-5)
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.drawn])
 @pytest.mark.contract("families", "compiled by XLA = as a graph")
