@@ -107,7 +107,7 @@ CASES = {
         _stream("bir"),
         drawn=_ROWS,
         whole_batch=((_CONVOLUTIONS, "convolutions that are trained normalize"),),
-    ),  # fmt: skip
+    ),
     "replay-bir+si": Case("replay", _stream("bir+si"), drawn=_ROWS, slow=True),
     "replay-ewc": Case("replay", _stream("ewc"), slow=True),
     "replay-task": Case("replay", _stream("bir", "task"), drawn=_ROWS, slow=True),

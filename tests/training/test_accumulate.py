@@ -13,7 +13,7 @@ from reverie.errors import UserError
 from reverie.layers import Noise
 from reverie.training.records import read_metrics
 
-from ..conftest import tiny_stream_config
+from ..conftest import colored_bars, tiny_scan, tiny_stream_config
 
 
 def _learned(make_config, folder, accumulate: int, strategy: str = "one") -> tuple:
@@ -64,7 +64,7 @@ def test_every_way_of_rehearsing_and_every_penalty_is_the_same_in_parts(stream_n
 @pytest.mark.parametrize(
     ("strategy", "train", "rtol"),
     [
-        ("mirrored", {}, 1e-5),
+        pytest.param("mirrored", {}, 1e-5, marks=pytest.mark.slow),
         pytest.param("one", {"jit": True}, 1e-5, marks=pytest.mark.slow),
         # A product of fewer rows rounds to 8 bits elsewhere.
         pytest.param("one", {"precision": "mixed_bfloat16"}, 1e-2, marks=pytest.mark.slow),
@@ -108,8 +108,6 @@ def test_parts_that_rows_cannot_be_shared_out_to_are_refused(stream_npz, tmp_pat
 
 
 def test_the_rows_of_one_replica_must_be_shared_out(tmp_path):
-    from ..conftest import colored_bars, tiny_scan
-
     config = tiny_scan(data__source=pipelines.give(colored_bars(100)), train__accumulate=16, stages__operators__steps=0)
-    with pytest.raises(UserError, match=r"accumulate is 16, but a step of 'vision' has 8 rows a replica; expected a"):
+    with pytest.raises(UserError, match=r"accumulate is 16, but a step of 'denoising' has 8 rows a replica; expected"):
         reverie.train(config, tmp_path / "run", strategy="mirrored")
