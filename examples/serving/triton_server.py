@@ -10,6 +10,9 @@ A signature is a model of its own, named MODEL_SIGNATURE: xcov_encode, xcov_gene
 (`batchable` in metadata.json) have Triton's dynamic batching; the others take one request at a time. Triton knows no
 tensor without a dimension, with batching none without one beside the rows: `count` and `task` are sent as [1], and what
 is a number a row, as `label`, goes to and comes from a model with batching as [n, 1].
+
+Asking for statistics, loading and stopping models needs a token in the header `triton-access-token`: that of the
+environment variable TRITON_TOKEN, else one that nobody knows.
 """
 
 import argparse
@@ -46,7 +49,7 @@ def main() -> None:
 def serve(options: argparse.Namespace) -> None:
     """Loads the version, gives every signature to Triton, and waits for SIGTERM or Ctrl-C."""
     import tensorflow as tf
-    from pytriton.triton import Triton, TritonConfig
+    from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig
 
     facts = json.loads((options.version / "metadata.json").read_text(encoding="utf-8"))
     name = options.version.resolve().parent.name
@@ -58,7 +61,8 @@ def serve(options: argparse.Namespace) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with Triton(config=config, workspace=options.workspace) as triton:
+    security = TritonSecurityConfig(access_token=os.environ.get("TRITON_TOKEN"))
+    with Triton(config=config, workspace=options.workspace, security_config=security) as triton:
         for signature, detail in facts["signatures"].items():
             bind(triton, f"{name}_{signature}", loaded.signatures[signature], detail, facts["max_batch"], options.delay)
         triton.run()

@@ -24,6 +24,7 @@ from ..cluster import free_ports
 
 ROOT, HERE = pathlib.Path(reverie.__file__).parent, pathlib.Path(__file__).parent
 SERVER = ROOT / "examples" / "serving" / "triton_server.py"
+TOKEN = "test"
 KINDS = {"float32": "FP32", "int32": "INT32"}
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,7 @@ def server(interpreter, published, tmp_path_factory):
     log = tmp_path_factory.mktemp("triton") / "log"
     # Nothing of this environment: the other one has versions of its own.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["TRITON_TOKEN"] = TOKEN
     command = [interpreter, str(SERVER), str(published), f"--http={http}", f"--grpc={grpc}", "--delay=500000"]
     with log.open("w") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
@@ -149,7 +151,8 @@ def test_requests_that_triton_joins_are_answered_as_each_alone(server, trained_m
 
 
 def _statistics(address: str, model: str) -> dict:
-    with urllib.request.urlopen(f"{address}/v2/models/{model}/stats", timeout=60) as reply:
+    request = urllib.request.Request(f"{address}/v2/models/{model}/stats", headers={"triton-access-token": TOKEN})
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)["model_stats"][0]
 
 
