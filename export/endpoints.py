@@ -9,6 +9,8 @@ from ..models.signature import Signature
 from .by_rows import by_rows
 
 DEFAULT_SIGNATURE = "encode"
+# What every version has beside what its model gives: other ways in to `encode`.
+BESIDE = ("serving_default", "encode_bytes")
 
 
 def endpoints(model, from_bytes: Callable | None = None) -> dict[str, Signature]:

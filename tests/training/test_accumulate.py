@@ -52,7 +52,7 @@ def test_the_rows_of_all_parts_draw_what_the_rows_of_the_step_draw():
 @pytest.mark.parametrize(
     ("recipe", "scenario"),
     [
-        pytest.param(*names, marks=pytest.mark.slow)
+        pytest.param(*names, marks=pytest.mark.thorough)
         for names in (("er", "class"), ("lwf", "class"), ("gr+online_ewc", "domain"), ("xdg+si", "task"))
     ],
 )
@@ -64,11 +64,11 @@ def test_every_way_of_rehearsing_and_every_penalty_is_the_same_in_parts(stream_n
 @pytest.mark.parametrize(
     ("strategy", "train", "rtol"),
     [
-        pytest.param("mirrored", {}, 1e-5, marks=pytest.mark.slow),
-        pytest.param("one", {"jit": True}, 1e-5, marks=pytest.mark.slow),
+        pytest.param("mirrored", {}, 1e-5, marks=pytest.mark.thorough),
+        pytest.param("one", {"jit": True}, 1e-5, marks=pytest.mark.thorough),
         # A product of fewer rows rounds to 8 bits elsewhere.
-        pytest.param("one", {"precision": "mixed_bfloat16"}, 1e-2, marks=pytest.mark.slow),
-        pytest.param("mirrored", {"precision": "mixed_bfloat16", "ema_decay": 0.9}, 1e-2, marks=pytest.mark.slow),
+        pytest.param("one", {"precision": "mixed_bfloat16"}, 1e-2, marks=pytest.mark.thorough),
+        pytest.param("mirrored", {"precision": "mixed_bfloat16", "ema_decay": 0.9}, 1e-2, marks=pytest.mark.thorough),
     ],
 )
 def test_replicas_xla_and_sixteen_bits_work_through_parts_too(stream_npz, tmp_path, strategy, train, rtol):
@@ -76,7 +76,7 @@ def test_replicas_xla_and_sixteen_bits_work_through_parts_too(stream_npz, tmp_pa
     _assert_alike(*(_learned(make, tmp_path / f"{parts}", parts, strategy) for parts in (1, 2)), rtol=rtol)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_one_part_a_row_learns_as_the_whole_batch_does(tmp_path):
     rng = np.random.default_rng(0)
     source = pipelines.give(rng.integers(0, 256, (60, 16, 16, 3)).astype(np.uint8))
