@@ -436,6 +436,7 @@ class Sparse(Network):
                 {"images": PIXELS, "index": (0, self.units - 1)},
                 amplification,
                 meaning="images to the responses of the neurons asked for",
+                rowwise=False,
             ),
             "reconstruct": Signature(
                 self.reconstruct,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ..errors import UserError
 from . import decoding, order
 from .frames import stream as frame_stream
-from .image_set import Images
+from .image_set import HOST, Images
 from .reading import read
 
 
@@ -115,7 +115,8 @@ def rows(
       >>> batch["code"].shape
       TensorShape([8, 2])
     """
-    columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
+    with tf.device(HOST):
+        columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
     size = len(next(iter(columns.values())))
     chunks = order.index_batches(size, batch_size, seed, start_step)
     chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
@@ -179,10 +180,11 @@ def _at(images: Images, rows: np.ndarray) -> Images:
 
 def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
     """Turns batches of indices into batches of examples."""
-    labels = tf.constant(images.labels)
+    with tf.device(HOST):
+        labels = tf.constant(images.labels)
+        nuisances = None if images.nuisances is None else tf.constant(images.nuisances)
     drawn = images.drawn
     if drawn is not None:
-        nuisances = tf.constant(images.nuisances)
 
         @tf.autograph.experimental.do_not_convert
         def draw(index):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .windows import Cut
 
 UNLABELED = -1
+# Where whole sets lie, on a machine with GPUs too: what a step needs of them is moved by its stream.
+HOST = "CPU:0"
 # What there is one of for every picture.
 COLUMNS = ("labels", "pixels", "encoded", "paths", "keys", "sizes", "nuisances")
 
@@ -111,12 +113,13 @@ class Images:
 
     @functools.cached_property
     def content(self) -> "tf.Tensor":
-        """Pixels, encoded files or paths as one tensor, made once: every stream over the set shares it."""
+        """Pixels, encoded files or paths as one tensor on the host, made once: every stream over the set shares it."""
         import tensorflow as tf  # Here, so that sources can be listed without it.
 
-        if self.paths is not None:  # Names need not be UTF-8.
-            return tf.constant([os.fsencode(path) for path in self.paths.tolist()])
-        return tf.convert_to_tensor(self.encoded if self.pixels is None else self.pixels)
+        with tf.device(HOST):
+            if self.paths is not None:  # Names need not be UTF-8.
+                return tf.constant([os.fsencode(path) for path in self.paths.tolist()])
+            return tf.convert_to_tensor(self.encoded if self.pixels is None else self.pixels)
 
     def take(self, indices: np.ndarray) -> "Images":
         """The pictures at some rows.

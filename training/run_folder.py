@@ -51,7 +51,8 @@ _CADENCES = (
 )  # fmt: skip
 # Of these the result is not that of a run which had them from the start: run.json keeps what they were until when.
 _STEERING = (
-    "train.steps", "train.epochs", "train.jit", "train.on_nonfinite", "train.max_skipped", "schedule.rate",
+    "train.steps", "train.epochs", "train.accumulate", "train.jit", "train.on_nonfinite", "train.max_skipped",
+    "schedule.rate",
 )  # fmt: skip
 _STAGE_RATE = re.compile(r"stages\.[^.]+\.rate")
 # What a run writes besides config.json, which it writes first.

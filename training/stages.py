@@ -158,6 +158,7 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
             optimizer=config.optimizer.to_dict(),
             schedule={**config.schedule.to_dict(), "rate": float(settings.rate)},
             hooks=Hooks(begin=begin),
+            whole_batch=stage.whole_batch,
         )
         made += _unmixed(phase, stage, config, model, shown) if stage.unmix else [phase]
         start += phase.steps
