@@ -89,7 +89,7 @@ def batches(
         return frame_stream.batches(images.shards, batch_size, **order_of, **spread)
     chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
     chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
-    return _fetch(chunks, images, batch_size // replicas, drop_remainder=True)
+    return _fetch(chunks, images)
 
 
 def rows(
@@ -141,7 +141,7 @@ def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
     if images.shards is not None:
         return frame_stream.in_order(images.shards, batch_size)
     chunks = tf.data.Dataset.range(len(images)).batch(batch_size)
-    return _fetch(chunks, images, batch_size, drop_remainder=False)
+    return _fetch(chunks, images)
 
 
 def drawn(images: Images, count: int, seed: int = 0) -> dict[str, tf.Tensor]:
@@ -177,7 +177,7 @@ def _at(images: Images, rows: np.ndarray) -> Images:
     return dataclasses.replace(images, pixels=permuted, labels=images.labels[rows], permutations=None)
 
 
-def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
+def _fetch(chunks: tf.data.Dataset, images: Images) -> tf.data.Dataset:
     """Turns batches of indices into batches of examples."""
     labels = tf.constant(images.labels)
     drawn = images.drawn
@@ -208,13 +208,12 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
 
         @tf.autograph.experimental.do_not_convert
         def load(index):
-            image = decoding.decode_file(
-                contents[index], images.shape, images.resize, images.look, path=images.paths is not None
+            image = decoding.decode_files(
+                tf.gather(contents, index), images.shape, images.resize, images.look, path=images.paths is not None
             )
-            return {"image": decoding.to_unit(image), "label": labels[index], "index": index}
+            return {"image": decoding.to_unit(image), "label": tf.gather(labels, index), "index": index}
 
-        dataset = chunks.unbatch().map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        dataset = dataset.batch(size, drop_remainder=drop_remainder)
+        dataset = chunks.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
