@@ -108,6 +108,7 @@ def whole(config: ml_collections.ConfigDict, model: Any, images: pipelines.Image
             start_step=first_step,
             input_context=input_context,
             replicas=replicas,
+            service_address=config.data.service,
         )
 
     def sample(most: int) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
-from . import decoding, order
+from . import decoding, order, service
 from .frames import stream as frame_stream
 from .image_set import Images
 from .reading import read
@@ -53,6 +53,7 @@ def batches(
     shuffle: bool = True,
     input_context: tf.distribute.InputContext | None = None,
     replicas: int = 1,
+    service_address: str = "",
 ) -> tf.data.Dataset:
     """An endless stream of training batches whose only state is the step.
 
@@ -64,13 +65,15 @@ def batches(
       shuffle: a fresh order every epoch, or the set's own.
       input_context: which host this is and how many there are; None is one host.
       replicas: replicas over all hosts. Each element is one replica's share, in replica order.
+      service_address: of a tf.data service that makes the batches, as "grpc://localhost:5000", or "". With one, the
+        order is nobody's: see `service`.
 
     Returns:
       Batches of {"image": float32 [b, height, width, channels] in [0, 1],
       "label": int32 [b] or [b, heads], "index": int64 [b]} with b = batch_size / replicas.
 
     Raises:
-      UserError: a batch that replicas do not divide, or larger than the set.
+      UserError: a batch that replicas do not divide, or larger than the set; a set that no service can read.
 
     Example:
       >>> from reverie.pipelines import from_arrays
@@ -86,10 +89,11 @@ def batches(
     if images.shards is not None:
         order_of = {"seed": seed, "start_step": start_step, "shuffle": shuffle}
         spread = {"input_context": input_context, "replicas": replicas}
-        return frame_stream.batches(images.shards, batch_size, **order_of, **spread)
-    chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
-    chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
-    return _fetch(chunks, images)
+        made = frame_stream.batches(images.shards, batch_size, **order_of, **spread)
+    else:
+        chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
+        made = _fetch(order.replica_shares(chunks, batch_size, input_context, replicas), images)
+    return service.distributed(made, images, service_address) if service_address else made
 
 
 def rows(

@@ -31,6 +31,7 @@ GENERAL: dict[str, Option] = {
     "max_file_mib": Option(Budget.max_file_mib, "Size of one file, in MiB."),
     "max_bad_fraction": Option(Budget.max_bad_fraction, "Share of unusable files above which the run does not start."),
     "memory_gib": Option(Budget.memory_gib, "Larger sets are decoded while streaming."),
+    "service": Option("", "Address of a tf.data service that makes the batches of training, as grpc://HOST:PORT."),
 }
 
 

@@ -52,6 +52,7 @@ _CADENCES = (
 # Of these the result is not that of a run which had them from the start: run.json keeps what they were until when.
 _STEERING = (
     "train.steps", "train.epochs", "train.jit", "train.on_nonfinite", "train.max_skipped", "schedule.rate",
+    "data.service",
 )  # fmt: skip
 _STAGE_RATE = re.compile(r"stages\.[^.]+\.rate")
 # What a run writes besides config.json, which it writes first.
