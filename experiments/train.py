@@ -15,6 +15,7 @@ from absl import logging
 
 from .. import models, pipelines
 from ..errors import UserError
+from ..paths import local
 from ..pipelines import service
 from ..training import cluster, loop, run_folder, signals, strategies
 from ..training.agreement import Agreement
@@ -83,6 +84,7 @@ def run_training(
 ) -> Run:
     """`train` of settings that are complete; `command` is what run.json says started it."""
     signals.stop_with_parent()
+    local("workdir", workdir)
     settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
     if strategy == "ps":
         strategies.serve_if_told()

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..paths import shown
+from ..paths import is_remote, remote_size, shown
 from .budget import Budget
 from .image_set import Images, Skipped
 from .picture import FORMATS, Picture, Unreadable, read_picture
@@ -113,10 +113,12 @@ def check_file(path: str, channels: int, request: Request) -> tuple[int, Picture
 
 def _check_size(path: str, budget: Budget) -> int:
     try:
-        size = os.path.getsize(path)
-    except OSError:
+        size = remote_size(path) if is_remote(path) else os.path.getsize(path)
+    except FileNotFoundError:
         raise Unreadable("a link that leads nowhere" if os.path.islink(path) else "no such file") from None
-    if not os.path.isfile(path):
+    except OSError:
+        raise Unreadable("cannot be opened" if is_remote(path) else "no such file") from None
+    if not is_remote(path) and not os.path.isfile(path):
         raise Unreadable("no regular file")
     if size == 0:
         raise Unreadable("empty file")
