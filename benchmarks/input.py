@@ -3,7 +3,7 @@
     python benchmarks/input.py --photos=FOLDER [--images=4000] [--rounds=5] [--seconds=3]
 
 FOLDER holds JPEG photographs of one size. Of the first `--images` of them are made a folder of JPEG files, one of PNG
-files, arrays in memory and shards of frames. Each is fed by `pipelines.batches` as a training run is fed: batches of 100
+files, a cache of decoded pictures (`data.cache`), arrays in memory and shards of frames. Each is fed by `pipelines.batches` as a training run is fed: batches of 100
 in a fresh order every epoch, taken inside a `tf.function`. Limits are measured in the same rounds, in turn:
 
 disk      the same files read whole by as many threads as there are cores, after the system was told to forget them
@@ -204,6 +204,9 @@ def measure(options, root: pathlib.Path) -> None:
     pixels = read(f"folder:{jpeg}")
     digits = pipelines.read("mnist_sample")
     assert pixels.pixels is not None and digits.pixels is not None  # So few lie in memory.
+    read(f"folder:{jpeg}", cache=str(root / "cache"))
+    kept = read(f"folder:{jpeg}", cache=str(root / "cache"), memory_gib=0.0)
+    files["cache"] = [str(path) for path in sorted((root / "cache").glob("*.pixels"))]
     count, seconds = len(pixels), options.seconds
 
     sources = {
@@ -211,6 +214,7 @@ def measure(options, root: pathlib.Path) -> None:
         f"files decoded into memory, {size} x {size} x 3": (pixels, (), ("copy",)),
         "folder of JPEG, streamed": (read(f"folder:{jpeg}", memory_gib=0.0), files["jpeg"], ("disk jpeg", "jpeg")),
         "folder of PNG, streamed": (read(f"folder:{png}", memory_gib=0.0), files["png"], ("disk png", "png")),
+        "folder of JPEG, from its cache": (kept, files["cache"], ("disk cache",)),
         "shards of frames, JPEG": (read(f"frames:{root}/shards"), files["shards"], ("disk shards", "jpeg")),
         "scenes, drawn while streaming": (pipelines.read("scenes:50000", memory_gib=0.0), (), ("renderer",)),
     }
@@ -234,9 +238,14 @@ def measure(options, root: pathlib.Path) -> None:
             rates[name].append(limit())
         for name, (images, paths, _) in sources.items():
             rates[name].append(fed(images, seconds, paths))
-        print(f"round {number + 1}: {', '.join(f'{name} {found[-1]:,.0f}' for name, found in rates.items())}", flush=True)
+        print(
+            f"round {number + 1}: {', '.join(f'{name} {found[-1]:,.0f}' for name, found in rates.items())}", flush=True
+        )
     mib = {name: sum(map(os.path.getsize, paths)) / 2**20 for name, paths in files.items()}
-    print(f"{count} photographs of {size} x {size}; MiB on disk: " + str({name: round(size) for name, size in mib.items()}))
+    print(
+        f"{count} photographs of {size} x {size}; MiB on disk: "
+        + str({name: round(size) for name, size in mib.items()})
+    )
     print("\n| limit | images/s | |\n|---|---|---|")
     for name in limits:
         of_files = name.split()[-1] in files and name.split()[0] in ("disk", "warm")

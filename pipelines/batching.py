@@ -207,6 +207,16 @@ def _fetch(chunks: tf.data.Dataset, images: Images) -> tf.data.Dataset:
             return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
 
         dataset = chunks.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    elif images.kept is not None:
+        kept = images.kept
+
+        @tf.autograph.experimental.do_not_convert
+        def fetch(index):
+            found = tf.numpy_function(kept.read, [index], tf.uint8, stateful=False)
+            found = tf.ensure_shape(found, [index.shape[0], *images.shape])
+            return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
+
+        dataset = chunks.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     else:
         contents = images.content
 

@@ -47,6 +47,7 @@ class Request:
       validation_fraction, test_fraction: shares, 0 to 0.5, held out of "train" for a split that a source lacks.
       holdout_seed: which images those are.
       holdout: "stratified" or "independent"; see `holdout.carve`.
+      cache: folder in which decoded files are kept for the next reading, "" for none; see `cache`.
       options: the source's own settings, each of them, by name.
 
     Raises:
@@ -61,6 +62,7 @@ class Request:
     test_fraction: float = 0.1
     holdout_seed: int = 0
     holdout: str = "stratified"
+    cache: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

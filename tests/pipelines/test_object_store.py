@@ -130,7 +130,7 @@ def _reverie(store, *arguments) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_frames_go_to_googles_store_and_a_run_trains_on_them_there(store, tmp_path):
     films, out = _films(tmp_path / "films"), f"gs://{BUCKET}/frames"
-    command = ("data", "frames", f"--videos={films}", f"--out={out}", "--size=16",
+    command = ("data", "frames", f"--videos={films}", f"--out={out}", "--size=32",
                "--videos_per_shard=2", "--max_distance=-1", "--workers=1")  # fmt: skip
     done = _reverie(store, *command)
     assert done.returncode == 0 and "6 frames in 3 shards" in done.stdout, done.stderr
@@ -138,7 +138,7 @@ def test_frames_go_to_googles_store_and_a_run_trains_on_them_there(store, tmp_pa
     assert verified.returncode == 0 and "all checksums agree, 6 frames" in verified.stdout, verified.stderr
     trained = _reverie(
         store, "train", "--config=sparse_demo", f"--config.data.source=frames:{out}", f"--workdir={tmp_path / 'run'}",
-        "--config.data.image_shape=16,16,3", "--config.model.image_shape=16,16,3", "--config.train.steps=3",
+        "--config.data.image_shape=32,32,3", "--config.model.image_shape=32,32,3", "--config.train.steps=3",
         "--config.train.epochs=0", "--config.train.batch_size=2", "--config.data.test_fraction=0.4",
         "--config.train.picture_every=0",
     )  # fmt: skip

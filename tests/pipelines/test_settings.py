@@ -34,6 +34,7 @@ def test_settings_and_defaults_are_those_that_saved_configs_hold():
         "max_file_mib": 64.0,
         "max_bad_fraction": 0.01,
         "memory_gib": 4.0,
+        "cache": "",
         "service": "",
     }
     found = {name: option.default for name, option in pipelines.data_settings().items()}
