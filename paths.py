@@ -170,7 +170,7 @@ def _remote_files(root: str) -> list[str]:
             for name in tf.io.gfile.listdir(f"{root}/{place}"):
                 below = place + name.rstrip("/")
                 # Google's store marks folders in its list; to ask for every file would be a request each.
-                marked = name.endswith("/") or not root.startswith("gs://") and tf.io.gfile.isdir(f"{root}/{below}")
+                marked = name.endswith("/") or (not root.startswith("gs://") and tf.io.gfile.isdir(f"{root}/{below}"))
                 if not name.startswith("."):
                     (waiting if marked else found).append(f"{below}/" if marked else below)
     except tf.errors.NotFoundError:

@@ -3,8 +3,9 @@
     python benchmarks/input.py --photos=FOLDER [--images=4000] [--rounds=5] [--seconds=3]
 
 FOLDER holds JPEG photographs of one size. Of the first `--images` of them are made a folder of JPEG files, one of PNG
-files, a cache of decoded pictures (`data.cache`), arrays in memory and shards of frames. Each is fed by `pipelines.batches` as a training run is fed: batches of 100
-in a fresh order every epoch, taken inside a `tf.function`. Limits are measured in the same rounds, in turn:
+files, a cache of decoded pictures (`data.cache`), arrays in memory and shards of frames. Each is fed by
+`pipelines.batches` as a training run is fed: batches of 100 in a fresh order every epoch, taken inside a `tf.function`.
+Limits are measured in the same rounds, in turn:
 
 disk      the same files read whole by as many threads as there are cores, after the system was told to forget them
 warm      the same again, out of the system's memory

@@ -3,10 +3,10 @@
     KEY.pixels   the pictures of some consecutive files as they were decoded, uint8, one after the other
     KEY.json     its note: what became of each file. It is written last, and makes the part count
 
-The key of a part is a digest of its files (names, sizes, times of change) and of all settings that bear on their pixels:
-a part whose files have changed has another name, and is made anew. A part without a note was interrupted. So writing may
-stop anywhere, goes on with the first part that is missing, and nothing half-written is ever read. The folder may be
-deleted at any time, and any number of sets share it.
+The key of a part is a digest of its files (names, sizes, times of change) and of all settings that bear on their
+pixels: a part whose files have changed has another name, and is made anew. A part without a note was interrupted. So
+writing may stop anywhere, goes on with the first part that is missing, and nothing half-written is ever read. The
+folder may be deleted at any time, and any number of sets share it.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Pictures and frames that are not on this machine: TensorFlow's own ram://, and Google's store as an emulator has it."""
+"""Pictures and frames that are not on this machine: TensorFlow's own ram://, and Google's store, emulated."""
 
 import io
 import os
