@@ -71,7 +71,7 @@ class KeptPixels:
         return found
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.cache
 def _mapped(file: str, shape: tuple[int, int, int]) -> np.ndarray:
     return np.memmap(file, np.uint8, "r").reshape([-1, *shape])
 
@@ -129,7 +129,10 @@ class Cache:
         """The pictures at some rows of files that all are in the cache."""
         starts = range(0, len(paths), self.per_part)
         keys = [self._key(paths[start : start + self.per_part]) for start in starts]
-        return KeptPixels(tuple(str(self._pixels(key)) for key in keys), self.per_part, self._shape, rows)
+        files = tuple(str(self._pixels(key)) for key in keys)
+        for file in files:  # Whoever deletes the cache from now on takes nothing away from this process.
+            _mapped(file, self._shape)
+        return KeptPixels(files, self.per_part, self._shape, rows)
 
     def _pixels(self, key: str) -> pathlib.Path:
         return self._folder / f"{key}.pixels"

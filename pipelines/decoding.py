@@ -6,8 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
+from ..paths import shown
 from .picture import USUAL_LOOK, Look, Unreadable, read_picture
 from .sources.contract import RESIZE_MODES
+
+# What an error in the middle of a stream says, for whoever has to tell it from a defect.
+LOST = "a picture can no longer be read"
 
 
 def decode_files(
@@ -40,7 +44,8 @@ def decode_files(
             # What is streamed was checked before, with the limit that its budget states.
             return read_picture(os.fsdecode(file) if path else file, channels, look, 1 << 40).pixels
         except Unreadable as reason:
-            raise ValueError(f"an image of a stream can no longer be read: {reason}") from None
+            named = f" ({shown(os.fsdecode(file))})" if path else ""
+            raise ValueError(f"{LOST}{named}: {reason}") from None
 
     if resize == "none":  # All at once: a call of Python costs a good part of what a small picture does.
 
@@ -49,7 +54,7 @@ def decode_files(
             for row, file in enumerate(files.tolist()):
                 image = read(file)
                 if image.shape != tuple(shape):
-                    raise ValueError(f"an image of a stream is now {image.shape}, not {tuple(shape)}")
+                    raise ValueError(f"{LOST}: it is now {image.shape}, not {tuple(shape)}")
                 images[row] = image
             return images
 

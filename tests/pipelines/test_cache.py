@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 from reverie import cli, pipelines
 from reverie.errors import StorageError, UserError
+from reverie.experiments.reading import naming_damage
 from reverie.pipelines import cache, files
 
 from ..cluster import ROOT
@@ -71,6 +72,25 @@ def test_a_set_over_memory_is_split_and_taken_from_without_being_loaded(folder):
     one, other = (next(iter(pipelines.in_order(images, 9)))["image"] for images in taken.values())
     assert taken[0.0].pixels is None and isinstance(taken[0.0].kept, cache.KeptPixels)
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_cache_that_is_deleted_while_it_is_streamed_from_is_streamed_to_the_end(folder):
+    streamed = _read(folder, memory_gib=0.0)
+    for path in (folder / "cache").iterdir():
+        path.unlink()
+    found = next(iter(pipelines.in_order(streamed, 30)))["image"]
+    np.testing.assert_array_equal(found, next(iter(pipelines.in_order(_read(folder, cache=""), 30)))["image"])
+
+
+def test_a_file_that_goes_while_it_is_streamed_is_named_in_a_line(folder):
+    streamed = _read(folder, memory_gib=0.0, cache="")
+    (folder / "set" / "class 1" / "21.png").unlink()
+    source = f"folder:{folder / 'set'}"
+    with (
+        pytest.raises(UserError, match=r"can no longer be read \(.*21\.png\): cannot be opened$"),
+        naming_damage(source),
+    ):
+        list(pipelines.in_order(streamed, 30))
 
 
 def test_only_files_that_changed_are_decoded_again(folder, decoded):
@@ -138,6 +158,7 @@ def test_a_killed_reading_is_taken_up_at_the_part_that_it_died_in(folder, decode
     np.testing.assert_array_equal(found.pixels, _read(folder, cache="").pixels)
 
 
+@pytest.mark.thorough
 def test_two_processes_that_fill_one_cache_share_the_work(folder, monkeypatch):
     script = (
         "import sys\nfrom reverie import pipelines\nfrom reverie.pipelines import cache\n"
