@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow.python.eager import cancellation
 
-from ..errors import ClusterError, UserError, first_line
+from ..errors import ClusterError, UserError
 from .image_set import Images
 
 _ADDRESS = re.compile(r"grpc://[^\s/:]+:[0-9]{1,5}")
@@ -113,10 +113,12 @@ def watched(address: str, seconds: float) -> Iterator[None]:
             yield
     except (tf.errors.OpError, ClusterError) as error:
         # A dispatcher that was started again knows nothing of the jobs of the one before.
-        lost = gone.is_set() or (isinstance(error, tf.errors.NotFoundError) and "iteration" in str(error))
-        if not lost:
+        again = isinstance(error, tf.errors.NotFoundError) and "Unknown iteration client" in str(error)
+        if not gone.is_set() and not again:
             raise
-        said = f"has made nothing for {seconds:g} s" if gone.is_set() else f"has lost the job ({first_line(error)})"
+        said = (
+            f"has made nothing for {seconds:g} s" if gone.is_set() else "was started again and knows no run"
+        )
         raise ClusterError(
             f"the tf.data service {address} {said}; start it and the same command again: training resumes from the "
             "last checkpoint"

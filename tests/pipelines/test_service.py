@@ -16,10 +16,10 @@ from reverie.pipelines import service
 from reverie.training import checkpoints
 
 SERVER = """
-import time
+import sys, time
 import tensorflow as tf
 service = tf.data.experimental.service
-dispatcher = service.DispatchServer(service.DispatcherConfig(port=0))
+dispatcher = service.DispatchServer(service.DispatcherConfig(port=int(sys.argv[1])))
 worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=dispatcher.target.split("://")[1]))
 print(dispatcher.target, flush=True)
 time.sleep(600)
@@ -85,6 +85,35 @@ def test_a_dispatcher_that_is_not_there_or_has_no_worker_is_waited_for_no_longer
         assert time.monotonic() - began < 5.0
 
 
+def _server(port: int) -> tuple[subprocess.Popen, str]:
+    """A dispatcher with a worker in a process of its own, and its address; port 0 takes a free one."""
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.PIPE, text=True)
+    return server, server.stdout.readline().strip()
+
+
+def _look_on(iterator, address: str) -> None:
+    with service.watched(address, 60.0):
+        for _ in range(1_000_000):
+            next(iterator)
+
+
+@pytest.mark.thorough
+def test_a_service_that_was_started_again_is_a_line_too(tiny_images):
+    server, address = _server(0)
+    try:
+        iterator = iter(pipelines.batches(tiny_images, 10, seed=3, service_address=address))
+        next(iterator)
+        server.kill()
+        server.wait()
+        server, same = _server(int(address.rpartition(":")[2]))
+        assert same == address
+        with pytest.raises(ClusterError, match="was started again and knows no run; start it and the same command"):
+            _look_on(iterator, address)
+    finally:
+        server.kill()
+        server.wait()
+
+
 def _train(workdir, *arguments):
     return cli.main(["reverie", "train", "--config=xcov_demo", f"--workdir={workdir}", "--config.train.epochs=0",
                      "--config.train.picture_every=0", *arguments])  # fmt: skip
@@ -103,9 +132,8 @@ def test_a_run_trains_on_a_service_but_not_with_deterministic(tmp_path, address,
 @pytest.mark.fault("a tf.data service that is gone", "the last checkpoint", "one line", 6)
 def test_a_service_that_goes_ends_the_run_in_time_and_it_resumes_without_one(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(service, "_LOOK_SECONDS", 0.5)
-    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    server, address = _server(0)
     try:
-        address = server.stdout.readline().strip()
 
         def kill_later():
             deadline = time.monotonic() + 60.0
