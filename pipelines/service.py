@@ -116,9 +116,7 @@ def watched(address: str, seconds: float) -> Iterator[None]:
         again = isinstance(error, tf.errors.NotFoundError) and "Unknown iteration client" in str(error)
         if not gone.is_set() and not again:
             raise
-        said = (
-            f"has made nothing for {seconds:g} s" if gone.is_set() else "was started again and knows no run"
-        )
+        said = f"has made nothing for {seconds:g} s" if gone.is_set() else "was started again and knows no run"
         raise ClusterError(
             f"the tf.data service {address} {said}; start it and the same command again: training resumes from the "
             "last checkpoint"
