@@ -112,6 +112,7 @@ def whole(
             start_step=first_step,
             input_context=input_context,
             replicas=replicas,
+            service_address=config.data.service,
         )
 
     def sample(most: int) -> tf.Tensor:

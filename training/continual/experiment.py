@@ -94,7 +94,7 @@ def make_experiment(
             batch_size=batch_size,
             losses=objective.later if rehearsal and number else objective.first,
             variables=model.trainable_variables,
-            stream=tasks.batches(number, batch_size, replicas),
+            stream=tasks.batches(number, batch_size, replicas, config.data.service),
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
             continues=number > 0,
