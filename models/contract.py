@@ -199,11 +199,12 @@ class GreedyLayer:
     Attributes:
       name: of the phase that trains it.
       variables: what it trains.
-      losses: {"input": what the layers below give, float32 [batch, ...]} -> losses, as `Model.losses`.
+      losses: {"input": what `seen` gives, float32 [batch, ...]} -> losses, as `Model.losses`.
       below: images -> what this layer sees, through everything below it.
       begin: (images) -> None, first of all: fits what looks at images alone.
       fit: (inputs as `below` gives them) -> None, before its first step: fits what must stand by then. Both change
         nothing that is fitted already.
+      seen: (inputs) -> what of them the losses look at; it does not change while the layer learns.
       constraints: as `Constrains.constraints`, of its own weights.
     """
 
@@ -213,6 +214,7 @@ class GreedyLayer:
     below: Callable
     begin: Callable[[Any], None]
     fit: Callable[[Any], None]
+    seen: Callable
     constraints: tuple = ()
 
 

@@ -1,7 +1,8 @@
 """Networks that learn layer after layer: each on what the layers below it give once they are learned.
 
 A layer's phase begins by encoding all training images through everything below it, once, where that fits into memory;
-otherwise every batch goes through the layers below again. After the layers, everything may be trained together for
+otherwise every batch goes through the layers below again. What a layer is fitted to and does not learn (whitening) is
+done once, too. After the layers, everything may be trained together for
 `train.steps` steps.
 """
 
@@ -76,7 +77,7 @@ def phases(
 
 def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int) -> Phase:
     kept: dict[str, np.ndarray] = {}
-    below = tf.function(layer.below, autograph=False, reduce_retracing=True)
+    below, seen = (tf.function(of, autograph=False, reduce_retracing=True) for of in (layer.below, layer.seen))
 
     def begin() -> None:
         layer.begin(pipelines.drawn(images, _IMAGES_SAMPLED)["image"])
@@ -85,14 +86,15 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
             kept["input"] = _encoded(below, images, layer.name)
             some = np.random.default_rng(0).permutation(len(images))[: max(1, _MOST_SAMPLED // size)]
             layer.fit(kept["input"][np.sort(some)])
+            kept["input"] = _in_parts(seen, kept["input"])
         else:
             sample = pipelines.drawn(images, max(1, _MOST_SAMPLED // size))["image"]
-            parts = [below(sample[k : k + _ENCODED_AT_ONCE]) for k in range(0, len(sample), _ENCODED_AT_ONCE)]
-            layer.fit(np.concatenate(parts))
+            layer.fit(_in_parts(below, sample))
 
     def losses(batch: dict, noise: Any, training: bool) -> dict:
-        seen = batch["input"] if "input" in batch else tf.stop_gradient(layer.below(batch["image"]))
-        return layer.losses({"input": seen}, noise, training)
+        if "input" not in batch:
+            batch = {"input": tf.stop_gradient(layer.seen(layer.below(batch["image"])))}
+        return layer.losses(batch, noise, training)
 
     def stream(first_step: int, input_context: Any) -> tf.data.Dataset:
         if not kept:
@@ -113,3 +115,7 @@ def _encoded(below: Callable, images: pipelines.Images, name: str) -> np.ndarray
     shown = tqdm(pipelines.in_order(images, _ENCODED_AT_ONCE), f"{name}: encoding", -(-len(images) // _ENCODED_AT_ONCE),
                  unit="batch", disable=None, leave=False)  # fmt: skip
     return np.concatenate([below(batch["image"]) for batch in shown])
+
+
+def _in_parts(function: Callable, values: Any) -> np.ndarray:
+    return np.concatenate([function(values[k : k + _ENCODED_AT_ONCE]) for k in range(0, len(values), _ENCODED_AT_ONCE)])
