@@ -30,9 +30,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.tile = 1
     config.model.field = (8, 5, 3)
     config.model.stride = (2, 2, 1)
-    config.model.maps = (64, 160, 1024)
+    config.model.maps = (48, 160, 1024)
     config.model.pool = (3, 3, 6)
-    config.model.sparsity = (0.5, 1.0, 0.25)
+    config.model.sparsity = (1.0, 1.0, 0.25)
     config.model.components = (64, 160, 160)
     config.model.whitening_epsilon = (0.01, 3.0, 3.0)
     config.model.natural_filters = (True, False, False)

@@ -199,7 +199,7 @@ class GreedyLayer:
     Attributes:
       name: of the phase that trains it.
       variables: what it trains.
-      losses: {"input": what `seen` gives, float32 [batch, ...]} -> losses, as `Model.losses`.
+      losses: {"seen": what `seen` gives, float32 [batch, ...]} -> losses, as `Model.losses`.
       below: images -> what this layer sees, through everything below it.
       begin: (images) -> None, first of all: fits what looks at images alone.
       fit: (inputs as `below` gives them) -> None, before its first step: fits what must stand by then. Both change

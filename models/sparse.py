@@ -238,7 +238,7 @@ class Sparse(Network):
         def layer(number: int, stage: Stage) -> GreedyLayer:
             def losses(batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
                 del noise, training
-                reconstruction, sparsity = stage.objective(batch["input"], batch["input"])
+                reconstruction, sparsity = stage.objective(batch["seen"], batch["seen"])
                 return self._with_total({f"reconstruction_{number}": reconstruction, f"sparsity_{number}": sparsity})
 
             def below(images):
