@@ -11,7 +11,12 @@ What is listed in `__all__` is the public interface; each name is imported when 
 """
 
 import importlib
+import os
 import typing
+
+# TensorFlow would take all memory of every GPU that it sees, and no two processes could share one: it shall take what
+# it needs, as it needs it. Whoever has set the variable is heard.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 __version__ = "0.1.0"
 

@@ -2,9 +2,12 @@
 
 Brackets, blanks, commas, colons and newlines in names mean nothing. Names that are not UTF-8 are carried by Python's
 surrogate escapes; accents are found composed and decomposed; links are followed, each folder once.
+
+A path with a scheme, as gs://bucket/pictures, is not on this machine: TensorFlow's file systems read it.
 """
 
 import atexit
+import errno
 import os
 import re
 import shutil
@@ -13,7 +16,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .errors import UserError
+from .errors import UserError, first_line
 
 
 class Walk(NamedTuple):
@@ -38,6 +41,8 @@ def walk(root: str) -> Walk:
     Raises:
       UserError: no such folder, or it may not be read.
     """
+    if is_remote(root):
+        return Walk(sorted(_remote_files(root), key=natural), 0, [])
     if not os.path.isdir(root):
         raise UserError(f"no such folder: {root}")
     files, loops, unreadable = [], 0, []
@@ -78,6 +83,108 @@ def walk(root: str) -> Walk:
             else:
                 waiting.append(below)
     return Walk(sorted(files, key=natural), loops, unreadable)
+
+
+def folders(root: str) -> list[str]:
+    """The names of the folders directly in a folder, without hidden ones, in natural order.
+
+    Raises:
+      UserError: no such folder, or it may not be read.
+    """
+    if is_remote(root):
+        found = {file.split("/")[0] for file in _remote_files(root) if "/" in file}
+    elif os.path.isdir(root):
+        try:
+            found = {entry.name for entry in os.scandir(root) if entry.is_dir()}
+        except OSError as error:
+            raise UserError(f"{root}: cannot be read: {error.strerror}") from None
+    else:
+        raise UserError(f"no such folder: {root}")
+    return sorted((name for name in found if not name.startswith(".")), key=natural)
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path has a scheme, so that it is not one of this machine's own file system.
+
+    Example:
+      >>> is_remote("gs://shelf/pictures"), is_remote("my/pictures")
+      (True, False)
+    """
+    return "://" in path
+
+
+def local(what: str, path: str | os.PathLike) -> None:
+    """Refuses a remote path for what must be written in place, flushed, locked and renamed.
+
+    Args:
+      what: for the message, as "workdir".
+      path: that was given.
+
+    Raises:
+      UserError: it has a scheme.
+    """
+    if is_remote(os.fspath(path)):
+        raise UserError(f"{what} is {os.fspath(path)}; expected a folder of this machine, or one that is mounted here")
+
+
+def remote_size(path: str) -> int:
+    """The bytes of a remote file.
+
+    Raises:
+      OSError: as a local file would; its `strerror` says what the store said.
+    """
+    import tensorflow as tf  # Only for files that are not on this machine.
+
+    try:
+        return tf.io.gfile.stat(path).length
+    except tf.errors.OpError as error:
+        raise _as_os_error(error, path) from None
+
+
+def remote_content(path: str) -> bytes:
+    """The whole of a remote file.
+
+    Raises:
+      OSError: as `remote_size`.
+    """
+    import tensorflow as tf
+
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return file.read()
+    except tf.errors.OpError as error:
+        raise _as_os_error(error, path) from None
+
+
+def _remote_files(root: str) -> list[str]:
+    """The files below a remote folder, as paths from there; hidden files and folders are passed over."""
+    import tensorflow as tf
+
+    root, found, waiting = root.rstrip("/"), [], [""]
+    try:
+        # To ask whether it is a folder would say no where the store cannot be reached.
+        if not tf.io.gfile.stat(root).is_directory:
+            raise UserError(f"{root}: is a file; expected a folder")
+        while waiting:
+            place = waiting.pop()
+            for name in tf.io.gfile.listdir(f"{root}/{place}"):
+                below = place + name.rstrip("/")
+                # Google's store marks folders in its list; to ask for every file would be a request each.
+                marked = name.endswith("/") or (not root.startswith("gs://") and tf.io.gfile.isdir(f"{root}/{below}"))
+                if not name.startswith("."):
+                    (waiting if marked else found).append(f"{below}/" if marked else below)
+    except tf.errors.NotFoundError:
+        raise UserError(f"no such folder: {root}") from None
+    except (tf.errors.OpError, ValueError) as error:  # ValueError: a name that no bucket has.
+        raise UserError(f"{root}: cannot be read: {first_line(error)}") from None
+    return [file for file in found if file]
+
+
+def _as_os_error(error: Exception, path: str) -> OSError:
+    import tensorflow as tf
+
+    missing = isinstance(error, tf.errors.NotFoundError)
+    return (FileNotFoundError if missing else OSError)(errno.ENOENT if missing else errno.EIO, first_line(error), path)
 
 
 def _identity(path: str) -> tuple[int, int]:

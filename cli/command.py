@@ -151,7 +151,7 @@ def data_flags(values: flags.FlagValues, *skipped: str) -> None:
     from ..pipelines import data_settings
 
     for name, option in data_settings().items():
-        if name in ("source", "image_shape", *skipped) or name in values:
+        if name in ("source", "image_shape", "service", *skipped) or name in values:
             continue
         default = option.default
         if isinstance(default, bool):
@@ -168,7 +168,7 @@ def data_settings_given(values: Any) -> dict[str, Any]:
     """The settings of `data_flags` that were written on the command line."""
     from ..pipelines import data_settings
 
-    names = [name for name in data_settings() if name in values and name not in ("source", "image_shape")]
+    names = [name for name in data_settings() if name in values and name not in ("source", "image_shape", "service")]
     return {name: values[name].value for name in names if values[name].present}
 
 

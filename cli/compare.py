@@ -13,7 +13,14 @@ def _define(values, argv):
     flags.DEFINE_list("seeds", ["0"], "Seeds, comma-separated.", flag_values=values)
     text = "Scenario of the stream; the config's own by default."
     flags.DEFINE_enum("scenario", None, ["task", "domain", "class"], text, flag_values=values)
-    integer("jobs", 1, "Runs at a time; they share the cores equally.", values, least=1, most=1024)
+    integer(
+        "jobs",
+        1,
+        "Runs at a time; they share the cores equally, and each trains on one of the GPUs.",
+        values,
+        least=1,
+        most=1024,
+    )
 
 
 def _run(values, _):

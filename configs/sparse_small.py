@@ -19,10 +19,11 @@ from reverie.configs import defaults
 def get_config() -> ml_collections.ConfigDict:
     config = defaults.layer_by_layer("sparse")
     config.data.source = "frames:frames"
-    config.data.image_shape = (40, 40, 1)
+    config.data.image_shape = (56, 56, 3)
     config.data.resize = "crop"
-    config.data.windows = 30_000
-    config.model.image_shape = (40, 40, 1)
+    config.data.windows = 20_000
+    config.data.window_least = 0.75
+    config.model.image_shape = (56, 56, 3)
     config.model.whitening = "standardize"
     config.model.reconstruction = "window"
     config.model.decoder = "tied"
@@ -30,19 +31,19 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.field = (8, 5, 3)
     config.model.stride = (2, 2, 1)
     config.model.maps = (48, 160, 1024)
-    config.model.pool = (3, 3, 2)
-    config.model.sparsity = (0.5, 1.0, 0.25)
-    config.model.components = (48, 160, 160)
+    config.model.pool = (3, 3, 6)
+    config.model.sparsity = (1.0, 1.0, 0.25)
+    config.model.components = (64, 160, 160)
     config.model.whitening_epsilon = (0.01, 3.0, 3.0)
     config.model.natural_filters = (True, False, False)
     config.model.signed_pooling = True
     config.model.contrast_floor = "mean"
-    config.greedy.steps = (1200, 600, 800)
+    config.greedy.steps = (1200, 800, 600)
     config.train.steps = 0
-    config.train.batch_size = 400
+    config.train.batch_size = 100
     config.train.steps_per_call = 10
     config.train.log_every = 50
-    config.train.checkpoint_every = 500
+    config.train.checkpoint_every = 400
     config.schedule.name = "cosine"
     config.schedule.rate = 0.02
     return config

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..paths import local
 
 _REPR = reprlib.Repr()
 _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 4
@@ -80,6 +81,7 @@ def path(what: str, value: Any, right: str = "a folder, as 'runs/a' ('.' is the 
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else value
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise UserError(f"{what} is {shown(value)}; expected {right}")
+    local(what, text)
     return pathlib.Path(text)
 
 

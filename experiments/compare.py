@@ -24,7 +24,7 @@ from ..errors import UserError
 from ..evaluation import continual as measures
 from ..evaluation import pictures, report
 from ..stored import read_object, whole_file
-from ..training import run_folder, signals
+from ..training import devices, run_folder, signals
 from . import arguments
 from . import plugins as plugin_files
 from .configs import config as make_config
@@ -96,7 +96,7 @@ def compare(
       scenario: task, domain or class; the config's own by default.
       data: a source string, or arrays as `train` takes them (kept in the comparison's folder).
       overrides: settings by dotted key, for every run.
-      jobs: runs at a time; the cores are shared out among them.
+      jobs: runs at a time; the cores are shared out among them, and each trains on one of the GPUs.
       plugins: files and modules that every run loads.
 
     Raises:
@@ -193,6 +193,7 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, st
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {**os.environ, **more, "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
     environment[signals.WITH_PARENT] = "1"
+    gpus = devices.visible(environment)
     waiting, running, failed, told = collections.deque(commands.items()), {}, [], set()
     total, began, stop = len(commands), time.monotonic(), []
     kept = {number: signal.signal(number, lambda *_: stop.append(1)) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -203,16 +204,17 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, st
                 if len(running) >= jobs or _held_elsewhere(folder / method / f"seed_{seed}", told):
                     waiting.append(((method, seed), command))
                     continue
+                # One GPU a run, however many there are: what a run learns does not depend on how many run beside it.
+                gpu = devices.least_used(gpus, [taken for *_, taken in running.values()])
+                own = {**environment, devices.VISIBLE: gpu} if gpu else environment
                 log = folder / method / f"seed_{seed}.log"
                 log.parent.mkdir(parents=True, exist_ok=True)
                 with open(log, "ab") as stream:
-                    process = subprocess.Popen(
-                        command, stdin=subprocess.PIPE, stdout=stream, stderr=stream, env=environment
-                    )
-                running[process] = (method, seed, log, time.monotonic())
+                    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=stream, env=own)
+                running[process] = (method, seed, log, time.monotonic(), gpu)
             time.sleep(0.2)
             for process in [process for process in running if process.poll() is not None]:
-                method, seed, log, started = running.pop(process)
+                method, seed, log, started, _ = running.pop(process)
                 # A process that a signal killed has a negative code; shells say 128 and the signal.
                 code = process.returncode if process.returncode >= 0 else 128 - process.returncode
                 if code and not stop:

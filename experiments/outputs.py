@@ -3,6 +3,7 @@
 import pathlib
 
 from ..errors import UserError
+from ..paths import local
 
 
 def output_file(path: str | pathlib.Path, suffix: str = "") -> pathlib.Path:
@@ -23,6 +24,7 @@ def output_file(path: str | pathlib.Path, suffix: str = "") -> pathlib.Path:
     """
     if not str(path):
         raise UserError("out is empty; expected a file to write to")
+    local("out", path)
     place = pathlib.Path(path)
     if place.is_dir():
         raise UserError(f"{path} is a folder; expected a file to write to")

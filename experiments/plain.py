@@ -101,7 +101,8 @@ def whole(
             f"train.batch_size is {batch_size}, but {images.name} holds only {len(images)} images; expected "
             f"{len(images)} or less"
         )
-    able = models.family(config.model.family).capabilities
+    family = models.family(config.model.family)
+    able = family.capabilities
 
     def stream(first_step, input_context):
         return pipelines.batches(
@@ -111,6 +112,7 @@ def whole(
             start_step=first_step,
             input_context=input_context,
             replicas=replicas,
+            service_address=config.data.service,
         )
 
     def sample(most: int) -> tf.Tensor:
@@ -146,6 +148,7 @@ def whole(
         ),
         constraints=tuple(model.constraints()) if Capability.CONSTRAIN in able else (),
         parts=parts,
+        whole_batch=family.whole_batch(model.config),
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -32,8 +33,9 @@ def naming_damage(source: str) -> Iterator[None]:
     """
     try:
         yield
-    except tf.errors.OpError:
-        said = pipelines.damage(source)
+    except tf.errors.OpError as error:
+        lost = re.search(f"{pipelines.LOST}.*", str(error))
+        said = f"{source}: {lost[0]}" if lost else pipelines.damage(source)
         if not said:
             raise
         raise UserError(said) from None

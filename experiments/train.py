@@ -11,8 +11,12 @@ from typing import Any
 import keras
 import ml_collections
 import tensorflow as tf
+from absl import logging
 
 from .. import models, pipelines
+from ..errors import UserError
+from ..paths import local
+from ..pipelines import service
 from ..training import cluster, loop, run_folder, signals, strategies
 from ..training.agreement import Agreement
 from . import arguments
@@ -80,10 +84,12 @@ def run_training(
 ) -> Run:
     """`train` of settings that are complete; `command` is what run.json says started it."""
     signals.stop_with_parent()
+    local("workdir", workdir)
     settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
     if strategy == "ps":
         strategies.serve_if_told()
     chosen = strategies.make_strategy(strategy, replicas, settings.cluster_timeout)
+    _check_service(config, settings, chosen, deterministic)
     if deterministic:
         set_deterministic()
     kind = kind_of(config)
@@ -105,8 +111,11 @@ def run_training(
         description = run_folder.describe(folder, command, deterministic, chosen, changed)
         run_folder.write_json(folder / "run.json", description)
         run_folder.write_json(folder / "data.json", data)
+        if config.data.service and description["resumed"]:
+            logging.warning("data.service is %s: the result will not be exactly that of an unbroken run",
+                            config.data.service)  # fmt: skip
         context = loop.Context(prepared.model, settings, chosen, folder, prepared.state)
-        with naming_damage(config.data.source):
+        with naming_damage(config.data.source), service.watched(config.data.service, settings.cluster_timeout):
             outcome = loop.train(context, prepared.phases, prepared.watch)
         run_folder.write_json(folder / "run.json", run_folder.finished(description, dataclasses.asdict(outcome)))
     return Run(folder, outcome=outcome)
@@ -128,8 +137,36 @@ def _follow(
         with computing_in(settings.precision):
             prepared = kind.prepare(config, strategy, pathlib.Path(folder), read)
         context = loop.Context(prepared.model, settings, strategy, workdir, prepared.state)
-        outcome = loop.train(context, prepared.phases, prepared.watch)
+        with service.watched(config.data.service, settings.cluster_timeout):
+            outcome = loop.train(context, prepared.phases, prepared.watch)
     return Run(workdir, outcome=outcome)
+
+
+def _check_service(
+    config: ml_collections.ConfigDict,
+    settings: loop.LoopSettings,
+    strategy: tf.distribute.Strategy,
+    deterministic: bool,
+) -> None:
+    """Refuses a tf.data service that is not there, or that cannot do what is asked.
+
+    Raises:
+      UserError: together with what asks for an order that repeats, or with asynchronous SGD.
+      ClusterError: it does not answer within `train.cluster_timeout`.
+    """
+    address = config.data.service
+    if not address:
+        return
+    if deterministic:
+        raise UserError(
+            f"data.service is {address}, but --deterministic asks for batches that repeat in their order, which those "
+            "of a service do not; leave one of the two out"
+        )
+    if strategies.is_asynchronous(strategy):
+        raise UserError(
+            f"data.service is {address}, but the workers of asynchronous SGD read for themselves; leave it empty"
+        )
+    service.check(address, settings.cluster_timeout)
 
 
 @contextlib.contextmanager

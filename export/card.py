@@ -38,7 +38,7 @@ def metadata(
     Returns:
       The content of metadata.json: that of `Provenance.to_dict`, and of every signature the inputs and outputs
       (name -> shape, -1 where any, and type), the limits (least and greatest value of an input; sizes of the parts of
-      a row that each sum to 1), the meaning, and how many times it enlarges rounding.
+      a row that each sum to 1), the meaning, how many times it enlarges rounding, and whether a server may batch it.
     """
     written = definitions(folder)
     variables = pathlib.Path(folder) / "variables" / "variables.data-00000-of-00001"
@@ -55,6 +55,7 @@ def metadata(
                 "limits": {key: list(limit) for key, limit in signature.ranges.items()},
                 "sums": {key: list(sizes) for key, sizes in signature.sums.items()},
                 "amplification": signature.amplification,
+                "batchable": signature.batchable,
             }
             for name, signature in signatures.items()
         },
@@ -87,13 +88,21 @@ def model_card(name: str, content: dict) -> str:
         "",
         f"Images are {content['images']}, at most {content['max_batch']} a request. Signatures:",
         "",
-        "| signature | inputs | outputs | |",
-        "|---|---|---|---|",
+        "| signature | inputs | outputs | a server may batch it | |",
+        "|---|---|---|---|---|",
     ]
     for signature, detail in content["signatures"].items():
         inputs, outputs = _listed(detail["inputs"]), _listed(detail["outputs"])
-        lines.append(f"| `{signature}` | {inputs} | {outputs} | {detail['meaning']} |")
+        batchable = "yes" if detail["batchable"] else "no"
+        lines.append(f"| `{signature}` | {inputs} | {outputs} | {batchable} | {detail['meaning']} |")
     lines += ["", f"Admitted, everything else is refused: {_admitted(content)}.", ""]
+    if not all(detail["batchable"] for detail in content["signatures"].values()):
+        lines += [
+            "A server that batches joins requests along their rows. Those of a signature marked no are not to be "
+            "batched: a count, a seed, a task or a list of neurons is a whole request's. Of what draws there is a "
+            "signature of its own, `..._each`, which takes a seed a row and may be batched.",
+            "",
+        ]
     if content["legend"]:
         lines += [*(_plain(line) for line in content["legend"]), ""]
     lines += [

@@ -1,4 +1,4 @@
-"""The endpoints of a version: the model's own signatures, and the two that every version has beside them."""
+"""The endpoints of a version: the model's own signatures, and those that every version has beside them."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from ..models.signature import Signature
+from .by_rows import by_rows
 
 DEFAULT_SIGNATURE = "encode"
+# What every version has beside what its model gives: other ways in to `encode`.
+BESIDE = ("serving_default", "encode_bytes")
 
 
 def endpoints(model, from_bytes: Callable | None = None) -> dict[str, Signature]:
@@ -18,12 +21,13 @@ def endpoints(model, from_bytes: Callable | None = None) -> dict[str, Signature]
       from_bytes: string [n] -> float32 images [n, height, width, channels]; None leaves `encode_bytes` out.
 
     Returns:
-      The signatures of the model; `serving_default`, which is `encode` under the name that a server takes where a
-      request names none; and `encode_bytes`, which decodes image files before it encodes.
+      The signatures of the model; NAME_each of those that draw (see `by_rows`); `serving_default`, which is `encode`
+      under the name that a server takes where a request names none; and `encode_bytes`, which decodes image files
+      before it encodes.
     """
     own = model.signatures()
     default = own[DEFAULT_SIGNATURE]
-    result = {**own, "serving_default": default}
+    result = {**own, **by_rows(own), "serving_default": default}
     if from_bytes is not None:
         result["encode_bytes"] = Signature(
             lambda image_bytes: default.function(from_bytes(image_bytes)),

@@ -11,7 +11,7 @@ from absl import logging
 
 from ..errors import UserError
 from . import card, examples, lite, parity, publish, saved_model, warmup
-from .endpoints import endpoints
+from .endpoints import BESIDE, endpoints
 from .provenance import Provenance
 
 
@@ -88,7 +88,8 @@ def export(
     probes = {key: signature.examples(rows if len(rows) else images[:1]) for key, signature in signatures.items()}
     with publish.new_version(base) as draft:
         saved_model.write(model, draft.folder, signatures, max_batch)
-        agreements, left_out = parity.check_saved_model(model, draft.folder, probes), []
+        judged = {key: signature for key, signature in signatures.items() if key not in BESIDE}
+        agreements, left_out = parity.check_saved_model(judged, draft.folder, probes), []
         if lite_variants:
             calibration = {key: value.examples(images[:half]) for key, value in signatures.items() if value.lite}
             files, failed = lite.write(model, draft.folder / "lite", calibration, tuple(lite_variants))

@@ -102,6 +102,19 @@ def _assert(fits, sentence: str):
     return tf.debugging.Assert(fits, [sentence])
 
 
+def same_rows(columns) -> list:
+    """Checks that inputs which belong to each other row by row have as many rows.
+
+    Args:
+      columns: name -> tensor with rows along axis 0.
+    """
+    (first, value), *others = columns.items()
+    return [
+        _assert(tf.equal(tf.shape(other)[0], tf.shape(value)[0]), f"{name}: expected as many rows as `{first}`")
+        for name, other in others
+    ]
+
+
 def same_count(count, columns) -> list:
     """Checks that a per-image input has one row, or `count` rows.
 

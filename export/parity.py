@@ -10,7 +10,7 @@ rounding must cost this very model (`rounding.py`), and one that misses is left 
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -98,11 +98,11 @@ class _Miss(Exception):
     """An artifact that does not answer as the model: why."""
 
 
-def check_saved_model(model, folder, examples: dict[str, dict]) -> list[Agreement]:
-    """Compares every signature of the model with the exported graph, at two batch sizes.
+def check_saved_model(signatures: Mapping[str, Signature], folder, examples: dict[str, dict]) -> list[Agreement]:
+    """Compares signatures of a Keras model with the exported graph, at two batch sizes.
 
     Args:
-      model: the Keras model.
+      signatures: by name on the server.
       folder: the SavedModel.
       examples: signature -> inputs by name.
 
@@ -118,7 +118,7 @@ def check_saved_model(model, folder, examples: dict[str, dict]) -> list[Agreemen
         raise ParityError(f"{folder}: the graph loader cannot load it ({first_line(error)[:200]})") from error
     found = []
     try:
-        for name, signature in model.signatures().items():
+        for name, signature in signatures.items():
             found += _check_served(graph, name, signature, examples[name])
     finally:
         graph.close()

@@ -7,7 +7,7 @@ from keras.export import ExportArchive
 
 from ..models.signature import Signature
 from ..paths import without_patterns
-from .guards import guarded, same_count
+from .guards import guarded, same_count, same_rows
 
 
 def write(model, folder, signatures: dict[str, Signature], max_batch: int) -> None:
@@ -51,6 +51,9 @@ def _add(archive: ExportArchive, name: str, signature: Signature, max_batch: int
             }
             with tf.control_dependencies(same_count(inputs["count"], columns)):
                 inputs["count"] = tf.identity(inputs["count"])
+        elif signature.batchable:
+            with tf.control_dependencies(same_rows(inputs)):
+                inputs = {key: tf.identity(value) for key, value in inputs.items()}
         return signature.function(**inputs)
 
     archive.add_endpoint(name, _keyed(endpoint, specs), list(specs.values()))

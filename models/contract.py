@@ -169,6 +169,7 @@ class Stage:
       needed: whether later stages stand on it.
       gives: what the model can do once it is trained, of "vision", "symbols", "operators".
       unmix: (means, log-variances of codes) -> None: turns latents apart at the steps that the settings say, or None.
+      whole_batch: why the losses of a row are not its own (as of `Family`), or "".
 
     Example:
       stage = Stage("vision", model.vision.trainable_variables, lambda first_step, held_out: model.vision_losses)
@@ -182,6 +183,7 @@ class Stage:
     needed: bool = True
     gives: tuple[str, ...] = ()
     unmix: Callable | None = None
+    whole_batch: str = ""
 
 
 class Staged(Protocol):
@@ -197,11 +199,12 @@ class GreedyLayer:
     Attributes:
       name: of the phase that trains it.
       variables: what it trains.
-      losses: {"input": what the layers below give, float32 [batch, ...]} -> losses, as `Model.losses`.
+      losses: {"seen": what `seen` gives, float32 [batch, ...]} -> losses, as `Model.losses`.
       below: images -> what this layer sees, through everything below it.
       begin: (images) -> None, first of all: fits what looks at images alone.
       fit: (inputs as `below` gives them) -> None, before its first step: fits what must stand by then. Both change
         nothing that is fitted already.
+      seen: (inputs) -> what of them the losses look at; it does not change while the layer learns.
       constraints: as `Constrains.constraints`, of its own weights.
     """
 
@@ -211,6 +214,7 @@ class GreedyLayer:
     below: Callable
     begin: Callable[[Any], None]
     fit: Callable[[Any], None]
+    seen: Callable
     constraints: tuple = ()
 
 
@@ -249,6 +253,8 @@ class Family:
       kinds: of run that it learns in, see `experiments.kinds`; the first is the usual one.
       capabilities: what its models do beside `Model`.
       stages: stage -> settings dataclass, for the kind `staged`.
+      whole_batch: settings -> why the losses of a row are not its own, so that a step needs all its rows at once and
+        train.accumulate is refused; "" where they are. Draws of `Noise` and means over rows are no reason.
       legend: settings -> lines for the model card, plain text or items ("- ..."), that say what the entries of a code
         or symbol mean.
 
@@ -267,6 +273,7 @@ class Family:
     kinds: tuple[str, ...] = ("plain",)
     capabilities: frozenset[Capability] = frozenset()
     stages: Mapping[str, type] = dataclasses.field(default_factory=dict)
+    whole_batch: Callable[[Any], str] = lambda settings: ""
     legend: Callable[[Any], tuple[str, ...]] = lambda settings: ()
 
     def section(self) -> dict[str, Any]:

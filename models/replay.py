@@ -339,7 +339,7 @@ class Replay(Network):
         if not self.config.generator:
             return result
         mean, log_variance = self.posterior_of(inputs, hidden, training)
-        z = mean + tf.exp(0.5 * log_variance) * noise.normal("latent", tf.shape(mean))
+        z = mean + tf.exp(0.5 * log_variance) * _normal(noise, tf.shape(mean), tf.shape(label)[0])
         decoded = self.decode_logits(z, context, training)
         result["reconstruction"] = self.reconstruction_error(inputs, decoded)
         units = self.config.latent_units or math.prod(self.config.image_shape)
@@ -508,6 +508,16 @@ def _stack(inputs: int, widths, name: str) -> list:
     return [_dense(size, width, f"{name}_{k + 1}") for k, (size, width) in enumerate(zip(sizes, widths, strict=False))]
 
 
+def _normal(noise: Noise, shape: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """Standard normal numbers [n, latents] of rows of which the first `known` are current and the rest rehearsed."""
+    if noise.parts == 1:
+        return noise.normal("latent", shape)
+    # Among all rows of a step the current ones of all parts come first.
+    drawn = noise.whole.normal("latent", [noise.parts * shape[0], shape[1]])
+    groups = drawn[: noise.parts * known], drawn[noise.parts * known :]
+    return tf.concat([noise.rows(group) for group in groups], axis=0)
+
+
 def signatures(model) -> dict[str, Signature]:
     """Endpoint -> `Signature` of a Replay model; without a generator, encode and classify only."""
     config = model.config
@@ -577,6 +587,12 @@ def build(settings: ReplayConfig) -> Replay:
     return Replay(settings, name="replay")
 
 
+def _whole_batch(settings: ReplayConfig) -> str:
+    if settings.convolutions and not settings.internal:
+        return "convolutions that are trained normalize by all rows of a step (model.internal freezes them)"
+    return ""
+
+
 FAMILY = Family(
     name="replay",
     settings=ReplayConfig,
@@ -585,4 +601,5 @@ FAMILY = Family(
     paper="van de Ven, Siegelmann and Tolias 2020, doi 10.1038/s41467-020-17866-2",
     evaluation="reverie.evaluation.replay",
     kinds=("stream",),
+    whole_batch=_whole_batch,
 )

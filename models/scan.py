@@ -131,6 +131,8 @@ class Scan(Network):
                 ),
                 sees="codes",
                 gives=("operators",),
+                whole_batch="the stage operators composes each row with others of its step (it can be a run of its "
+                "own, see stages.start_from)",
             ),
         ]
 

@@ -30,6 +30,7 @@ class Signature:
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
       meaning: one line for the model card: what goes in and what comes out.
       sums: input name of probabilities -> sizes of the parts of a row; the values of each part sum to 1.
+      rowwise: whether row k of every output is a function of row k of every input that has rows, and of what has none.
 
     Example:
       >>> images = {"images": tf.TensorSpec([None, 8, 8, 1], tf.float32, name="images")}
@@ -47,6 +48,15 @@ class Signature:
     lite: bool = False
     meaning: str = ""
     sums: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    rowwise: bool = True
+
+    @property
+    def batchable(self) -> bool:
+        """Whether a server may join requests along their rows and share the answer out: every input has rows.
+
+        A `count`, a `seed` or a task has none, and each request means its own.
+        """
+        return self.rowwise and all(spec.shape.rank and spec.shape[0] is None for spec in self.inputs.values())
 
 
 def first_rows(inputs: dict[str, np.ndarray], size: int) -> dict[str, Any]:

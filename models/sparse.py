@@ -238,7 +238,7 @@ class Sparse(Network):
         def layer(number: int, stage: Stage) -> GreedyLayer:
             def losses(batch: dict, noise: Noise | None = None, training: bool = True) -> dict:
                 del noise, training
-                reconstruction, sparsity, _ = stage.losses_of(batch["input"], batch["input"])
+                reconstruction, sparsity = stage.objective(batch["seen"], batch["seen"])
                 return self._with_total({f"reconstruction_{number}": reconstruction, f"sparsity_{number}": sparsity})
 
             def below(images):
@@ -248,7 +248,7 @@ class Sparse(Network):
                 return values
 
             name, variables, held = f"stage_{number}", stage.trainable_variables, tuple(self._constraints([stage]))
-            return GreedyLayer(name, variables, losses, below, self.whitening.fit, stage.prepare, held)
+            return GreedyLayer(name, variables, losses, below, self.whitening.fit, stage.prepare, stage.seen, held)
 
         return [layer(number, stage) for number, stage in enumerate(self.stages, start=1)]
 
@@ -436,6 +436,7 @@ class Sparse(Network):
                 {"images": PIXELS, "index": (0, self.units - 1)},
                 amplification,
                 meaning="images to the responses of the neurons asked for",
+                rowwise=False,
             ),
             "reconstruct": Signature(
                 self.reconstruct,

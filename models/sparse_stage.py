@@ -91,7 +91,15 @@ class Stage(keras.layers.Layer):
         """Fits to inputs what stands before the first step, if anything does; float32 [n, height, width, channels]."""
 
     def losses_of(self, inputs, targets) -> tuple:
-        """(reconstruction, sparsity, output): float [batch] twice, and what the next stage sees."""
+        """(reconstruction, sparsity, output): float32 [batch] twice, and what the next stage sees."""
+        return *self.objective(self.seen(inputs), self.seen(targets)), self(inputs)[2]
+
+    def seen(self, inputs):
+        """What of its inputs the objective looks at; fixed once `prepare` is done."""
+        return inputs
+
+    def objective(self, seen, targets) -> tuple:
+        """(reconstruction, sparsity): float32 [batch] each, of what `seen` gives."""
         raise NotImplementedError
 
     def rebuilt(self, inputs):
@@ -160,10 +168,18 @@ class OverlapStage(Stage):
         return self.filters(inputs)
 
     def losses_of(self, inputs, targets) -> tuple:
+        # Simple cells serve the objective and the output.
         simple, pooled, output = self(inputs)
+        return *self._terms(simple, pooled, targets), output
+
+    def objective(self, seen, targets) -> tuple:
+        simple = self.filters(seen)
+        return self._terms(simple, self.pooling(simple), targets)
+
+    def _terms(self, simple, pooled, targets) -> tuple:
         error = in_float32(self.decoder(simple)) - in_float32(targets)
         reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
-        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]), output
+        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3])
 
     def rebuilt(self, inputs):
         return in_float32(self.decoder(self.filters(inputs)))
@@ -219,15 +235,15 @@ class WindowStage(Stage):
         components = self.whitening(inputs)
         return self.filters(self.whitening.natural(components) if self.config.natural_filters else components)
 
-    def losses_of(self, inputs, targets) -> tuple:
-        del targets  # A window is rebuilt from itself.
-        components = self.whitening(inputs)
-        simple = self.filters(components)
-        error = self.gain * in_float32(self.decoder(simple)) - in_float32(components)
+    def seen(self, inputs):
+        return self.whitening(inputs)
+
+    def objective(self, seen, targets) -> tuple:
+        simple = self.filters(seen)
+        error = self.gain * in_float32(self.decoder(simple)) - in_float32(targets)
         reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
         pooled = self.pooling(simple)
-        sparsity = tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]) / self.config.pool
-        return reconstruction, sparsity, self(inputs)[2]
+        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]) / self.config.pool
 
     def rebuilt(self, inputs):
         components = self.gain * self.decoder(self.filters(self.whitening(inputs))) + self.whitening.offset

@@ -376,4 +376,5 @@ FAMILY = Family(
     paper="Cheung et al. 2014, arXiv 1412.6583",
     evaluation="reverie.evaluation.xcov",
     capabilities=frozenset({Capability.CALIBRATE, Capability.PREPARE}),
+    whole_batch=lambda settings: "xcov penalizes a covariance over all rows of a step",
 )

@@ -11,6 +11,7 @@ import importlib
 
 _HOMES = {
     "batching": ("batches", "dataset", "drawn", "in_order", "rows"),
+    "decoding": ("LOST",),
     "image_set": ("UNLABELED", "Images", "Skipped", "for_heads", "from_arrays"),
     "reading": ("damage", "own_splits", "read", "read_splits"),
     "settings": ("data_settings",),
@@ -23,6 +24,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "LOST",
     "OPERATORS",
     "UNLABELED",
     "Attribute",

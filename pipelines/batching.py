@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
-from . import decoding, order
+from . import decoding, order, service
 from .frames import stream as frame_stream
-from .image_set import Images
+from .image_set import HOST, Images
 from .reading import read
 
 
@@ -53,6 +53,7 @@ def batches(
     shuffle: bool = True,
     input_context: tf.distribute.InputContext | None = None,
     replicas: int = 1,
+    service_address: str = "",
 ) -> tf.data.Dataset:
     """An endless stream of training batches whose only state is the step.
 
@@ -64,13 +65,15 @@ def batches(
       shuffle: a fresh order every epoch, or the set's own.
       input_context: which host this is and how many there are; None is one host.
       replicas: replicas over all hosts. Each element is one replica's share, in replica order.
+      service_address: of a tf.data service that makes the batches, as "grpc://localhost:5000", or "". With one, the
+        order is nobody's: see `service`.
 
     Returns:
       Batches of {"image": float32 [b, height, width, channels] in [0, 1],
       "label": int32 [b] or [b, heads], "index": int64 [b]} with b = batch_size / replicas.
 
     Raises:
-      UserError: a batch that replicas do not divide, or larger than the set.
+      UserError: a batch that replicas do not divide, or larger than the set; a set that no service can read.
 
     Example:
       >>> from reverie.pipelines import from_arrays
@@ -86,10 +89,11 @@ def batches(
     if images.shards is not None:
         order_of = {"seed": seed, "start_step": start_step, "shuffle": shuffle}
         spread = {"input_context": input_context, "replicas": replicas}
-        return frame_stream.batches(images.shards, batch_size, **order_of, **spread)
-    chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
-    chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
-    return _fetch(chunks, images, batch_size // replicas, drop_remainder=True)
+        made = frame_stream.batches(images.shards, batch_size, **order_of, **spread)
+    else:
+        chunks = order.index_batches(len(images), batch_size, seed, start_step, shuffle)
+        made = _fetch(order.replica_shares(chunks, batch_size, input_context, replicas), images)
+    return service.distributed(made, images, service_address) if service_address else made
 
 
 def rows(
@@ -115,7 +119,8 @@ def rows(
       >>> batch["code"].shape
       TensorShape([8, 2])
     """
-    columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
+    with tf.device(HOST):
+        columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
     size = len(next(iter(columns.values())))
     chunks = order.index_batches(size, batch_size, seed, start_step)
     chunks = order.replica_shares(chunks, batch_size, input_context, replicas)
@@ -141,7 +146,7 @@ def in_order(images: Images, batch_size: int) -> tf.data.Dataset:
     if images.shards is not None:
         return frame_stream.in_order(images.shards, batch_size)
     chunks = tf.data.Dataset.range(len(images)).batch(batch_size)
-    return _fetch(chunks, images, batch_size, drop_remainder=False)
+    return _fetch(chunks, images)
 
 
 def drawn(images: Images, count: int, seed: int = 0) -> dict[str, tf.Tensor]:
@@ -177,12 +182,13 @@ def _at(images: Images, rows: np.ndarray) -> Images:
     return dataclasses.replace(images, pixels=permuted, labels=images.labels[rows], permutations=None)
 
 
-def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: bool) -> tf.data.Dataset:
+def _fetch(chunks: tf.data.Dataset, images: Images) -> tf.data.Dataset:
     """Turns batches of indices into batches of examples."""
-    labels = tf.constant(images.labels)
+    with tf.device(HOST):
+        labels = tf.constant(images.labels)
+        nuisances = None if images.nuisances is None else tf.constant(images.nuisances)
     drawn = images.drawn
     if drawn is not None:
-        nuisances = tf.constant(images.nuisances)
 
         @tf.autograph.experimental.do_not_convert
         def draw(index):
@@ -203,18 +209,27 @@ def _fetch(chunks: tf.data.Dataset, images: Images, size: int, drop_remainder: b
             return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
 
         dataset = chunks.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    elif images.kept is not None:
+        kept = images.kept
+
+        @tf.autograph.experimental.do_not_convert
+        def fetch(index):
+            found = tf.numpy_function(kept.read, [index], tf.uint8, stateful=False)
+            found = tf.ensure_shape(found, [index.shape[0], *images.shape])
+            return {"image": decoding.to_unit(found), "label": tf.gather(labels, index), "index": index}
+
+        dataset = chunks.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     else:
         contents = images.content
 
         @tf.autograph.experimental.do_not_convert
         def load(index):
-            image = decoding.decode_file(
-                contents[index], images.shape, images.resize, images.look, path=images.paths is not None
+            image = decoding.decode_files(
+                tf.gather(contents, index), images.shape, images.resize, images.look, path=images.paths is not None
             )
-            return {"image": decoding.to_unit(image), "label": labels[index], "index": index}
+            return {"image": decoding.to_unit(image), "label": tf.gather(labels, index), "index": index}
 
-        dataset = chunks.unbatch().map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        dataset = dataset.batch(size, drop_remainder=drop_remainder)
+        dataset = chunks.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 

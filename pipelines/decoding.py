@@ -6,47 +6,72 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import UserError
+from ..paths import shown
 from .picture import USUAL_LOOK, Look, Unreadable, read_picture
 from .sources.contract import RESIZE_MODES
 
+# What an error in the middle of a stream says, for whoever has to tell it from a defect.
+LOST = "a picture can no longer be read"
 
-def decode_file(
-    file: tf.Tensor, shape: tuple, resize: str = "none", look: Look = USUAL_LOOK, path: bool = False
+
+def decode_files(
+    files: tf.Tensor, shape: tuple, resize: str = "none", look: Look = USUAL_LOOK, path: bool = False
 ) -> tf.Tensor:
-    """Reads one image file of any known format; see `picture`.
+    """Reads image files of any known format; see `picture`.
 
     Args:
-      file: string scalar, its content.
+      files: string [n], their content.
       shape: (height, width, channels) of the result.
       resize: see `fit`.
-      look: what the file leaves open.
-      path: whether `file` is its path instead.
+      look: what the files leave open.
+      path: whether `files` are paths instead.
 
     Returns:
-      uint8 [height, width, channels].
+      uint8 [n, height, width, channels].
 
     Raises:
       tf.errors.InvalidArgumentError: no picture, or (with "none") not of that size.
 
     Example:
       >>> file = tf.io.encode_png(tf.zeros([8, 24, 3], tf.uint8))
-      >>> decode_file(file, (4, 4, 1), "crop").shape
-      TensorShape([4, 4, 1])
+      >>> decode_files(file[None], (4, 4, 1), "crop").shape
+      TensorShape([1, 4, 4, 1])
     """
     height, width, channels = shape
 
-    def read(file) -> np.ndarray:
-        content = file.item() if isinstance(file, np.ndarray) else bytes(file)
-        source = os.fsdecode(content) if path else content
+    def read(file: bytes) -> np.ndarray:
         try:
             # What is streamed was checked before, with the limit that its budget states.
-            return read_picture(source, channels, look, 1 << 40).pixels
+            return read_picture(os.fsdecode(file) if path else file, channels, look, 1 << 40).pixels
         except Unreadable as reason:
-            raise ValueError(f"an image of a stream can no longer be read: {reason}") from None
+            named = f" ({shown(os.fsdecode(file))})" if path else ""
+            raise ValueError(f"{LOST}{named}: {reason}") from None
 
-    image = tf.numpy_function(read, [file], tf.uint8, stateful=False)
-    image.set_shape([None, None, channels])
-    return fit(image, height, width, resize)
+    if resize == "none":  # All at once: a call of Python costs a good part of what a small picture does.
+
+        def read_all(files: np.ndarray) -> np.ndarray:
+            images = np.empty([len(files), *shape], np.uint8)
+            for row, file in enumerate(files.tolist()):
+                image = read(file)
+                if image.shape != tuple(shape):
+                    raise ValueError(f"{LOST}: it is now {image.shape}, not {tuple(shape)}")
+                images[row] = image
+            return images
+
+        images = tf.numpy_function(read_all, [files], tf.uint8, stateful=False)
+        return tf.ensure_shape(images, [files.shape[0], *shape])
+
+    def read_one(file) -> tf.Tensor:
+        image = tf.numpy_function(
+            lambda file: read(file.item() if isinstance(file, np.ndarray) else bytes(file)),
+            [file],
+            tf.uint8,
+            stateful=False,
+        )
+        image.set_shape([None, None, channels])
+        return fit(image, height, width, resize)
+
+    return tf.map_fn(read_one, files, fn_output_signature=tf.TensorSpec(tuple(shape), tf.uint8))
 
 
 def decode(contents: tf.Tensor, shape: tuple, resize: str = "none") -> tf.Tensor:

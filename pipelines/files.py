@@ -2,16 +2,19 @@
 
 import collections
 import concurrent.futures
+import functools
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..paths import shown
+from ..paths import is_remote, remote_size, shown
 from .budget import Budget
+from .cache import Cache, Outcome
 from .image_set import Images, Skipped
 from .picture import FORMATS, Picture, Unreadable, read_picture
 from .sources.contract import Request
@@ -30,7 +33,7 @@ def read_files(
 
     Every file is decoded once here, in threads, so that the count is exact before training starts and a
     corrupt file can never stop it later. Sets within `budget.memory_gib` keep the result, unless files are asked for at
-    the size that they have.
+    the size that they have; with `request.cache` the disk keeps it too, and the next reading decodes nothing.
 
     Args:
       name: for messages.
@@ -43,6 +46,7 @@ def read_files(
 
     Raises:
       UserError: no file is usable, or more than `budget.max_bad_fraction` are not.
+      StorageError: the cache could not be written.
     """
     import tensorflow as tf  # Here, so that sources can be listed without it.
 
@@ -56,26 +60,40 @@ def read_files(
     reasons, first, noticed = collections.Counter(), [], collections.Counter(remarks or {})
     found_shapes: collections.Counter = collections.Counter()
 
-    def attempt(index: int) -> str | tuple[str, ...]:
-        """Why the file is of no use, or what was remarked of it, its own height x width last."""
+    def attempt(path: str, place: np.ndarray | None) -> Outcome:
+        """The file's size, and why it is of no use or what was remarked of it, its own height x width last."""
+        size = 0
         try:
-            sizes[index], found = check_file(paths[index], shape[-1], request)
+            size, found = check_file(path, shape[-1], request)
         except Unreadable as unusable:
-            return str(unusable)
+            return size, str(unusable)
         image = found.pixels
         if image.shape[:2] != shape[:2] and not request.own_size:
             if resize == "none":
-                return f"not of size {shape[0]}x{shape[1]}"
+                return size, f"not of size {shape[0]}x{shape[1]}"
             image = decoding.fit(tf.constant(image), *shape[:2], resize).numpy()
-        usable[index] = True
-        if pixels is not None:
-            pixels[index] = image
-        return *found.remarks, "x".join(map(str, found.pixels.shape[:2]))
+        if place is not None:
+            place[...] = image
+        return size, (*found.remarks, "x".join(map(str, found.pixels.shape[:2])))
 
+    cache = Cache(root, request) if request.cache and not request.own_size else None
     with concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
-        outcomes = pool.map(attempt, range(len(paths)))
-        progress = tqdm(outcomes, f"checking {shown(name)}", len(paths), unit="file", disable=None)
-        for index, outcome in enumerate(progress):
+
+        def attempts(paths: Sequence[str], places: np.ndarray | None) -> Iterator[Outcome]:
+            return pool.map(attempt, paths, itertools.repeat(None) if places is None else places)
+
+        def outcomes() -> Iterator[Outcome]:
+            if cache is None:
+                yield from attempts(paths, pixels)
+                return
+            for start in range(0, len(paths), cache.per_part):
+                part = slice(start, start + cache.per_part)
+                into, make = None if pixels is None else pixels[part], functools.partial(attempts, paths[part])
+                yield from cache.part(paths[part], into, lambda places, make=make: list(make(places)))
+
+        progress = tqdm(outcomes(), f"checking {shown(name)}", len(paths), unit="file", disable=None)
+        for index, (size, outcome) in enumerate(progress):
+            sizes[index], usable[index] = size, not isinstance(outcome, str)
             if isinstance(outcome, str):
                 reasons[outcome] += 1
                 if len(first) < 10:
@@ -93,7 +111,10 @@ def read_files(
             f"remove those files or raise max_bad_fraction (--config.data.max_bad_fraction){remedy}"
         )
     good = np.flatnonzero(usable)
-    content = {"pixels": pixels[good]} if pixels is not None else {"paths": np.asarray(paths)[good]}
+    if pixels is not None:
+        content: dict[str, Any] = {"pixels": pixels[good]}
+    else:
+        content = {"kept": cache.kept(paths, good)} if cache else {"paths": np.asarray(paths)[good]}
     fields["keys"] = np.asarray([os.path.relpath(paths[int(row)], root) for row in good])
     return Images(
         name=name, shape=shape, labels=labels[good], resize=resize, look=look, sizes=sizes[good],
@@ -114,10 +135,12 @@ def check_file(path: str, channels: int, request: Request) -> tuple[int, Picture
 
 def _check_size(path: str, budget: Budget) -> int:
     try:
-        size = os.path.getsize(path)
-    except OSError:
+        size = remote_size(path) if is_remote(path) else os.path.getsize(path)
+    except FileNotFoundError:
         raise Unreadable("a link that leads nowhere" if os.path.islink(path) else "no such file") from None
-    if not os.path.isfile(path):
+    except OSError:
+        raise Unreadable("cannot be opened" if is_remote(path) else "no such file") from None
+    if not is_remote(path) and not os.path.isfile(path):
         raise Unreadable("no regular file")
     if size == 0:
         raise Unreadable("empty file")

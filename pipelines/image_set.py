@@ -15,12 +15,15 @@ from .picture import USUAL_LOOK, Look
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from .cache import KeptPixels
     from .frames.stream import FrameShards
     from .windows import Cut
 
 UNLABELED = -1
+# Where whole sets lie, on a machine with GPUs too: what a step needs of them is moved by its stream.
+HOST = "CPU:0"
 # What there is one of for every picture.
-COLUMNS = ("labels", "pixels", "encoded", "paths", "keys", "sizes", "nuisances")
+COLUMNS = ("labels", "pixels", "encoded", "paths", "kept", "keys", "sizes", "nuisances")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Skipped:
 class Images:
     """A set of pictures held in memory, as pixels or as encoded files.
 
-    Exactly one of `pixels`, `encoded`, `paths`, `shards` and `drawn` is set.
+    Exactly one of `pixels`, `encoded`, `paths`, `kept`, `shards` and `drawn` is set.
 
     Attributes:
       name: where the pictures came from, for messages and reports.
@@ -59,6 +62,7 @@ class Images:
       pixels: uint8 [n, height, width, channels], or float32 in [0, 1] of that shape.
       encoded: object array [n] of PNG/JPEG/BMP bytes, decoded while streaming.
       paths: string array [n] of image files, read and decoded while streaming.
+      kept: `cache.KeptPixels`, decoded pictures read from the disk while streaming.
       drawn: (labels, nuisances) -> uint8 [b, height, width, channels], pictures drawn while streaming.
       shards: `frames.stream.FrameShards`, read as a stream; such a set has no order to pick pictures from.
       keys: string [n], what each picture is known by from one reading to the next; None is its row's number.
@@ -90,6 +94,7 @@ class Images:
     pixels: np.ndarray | None = None
     encoded: np.ndarray | None = None
     paths: np.ndarray | None = None
+    kept: "KeptPixels | None" = None
     shards: "FrameShards | None" = None
     drawn: Callable | None = None
     keys: np.ndarray | None = None
@@ -111,12 +116,13 @@ class Images:
 
     @functools.cached_property
     def content(self) -> "tf.Tensor":
-        """Pixels, encoded files or paths as one tensor, made once: every stream over the set shares it."""
+        """Pixels, encoded files or paths as one tensor on the host, made once: every stream over the set shares it."""
         import tensorflow as tf  # Here, so that sources can be listed without it.
 
-        if self.paths is not None:  # Names need not be UTF-8.
-            return tf.constant([os.fsencode(path) for path in self.paths.tolist()])
-        return tf.convert_to_tensor(self.encoded if self.pixels is None else self.pixels)
+        with tf.device(HOST):
+            if self.paths is not None:  # Names need not be UTF-8.
+                return tf.constant([os.fsencode(path) for path in self.paths.tolist()])
+            return tf.convert_to_tensor(self.encoded if self.pixels is None else self.pixels)
 
     def take(self, indices: np.ndarray) -> "Images":
         """The pictures at some rows.

@@ -22,6 +22,7 @@ import PIL.ImageColor
 import PIL.ImageOps
 
 from ..errors import UserError
+from ..paths import is_remote, remote_content
 
 # Pillow's name of a format -> what its files are usually called.
 FORMATS = {
@@ -99,7 +100,7 @@ def read_picture(file: str | bytes, channels: int, look: Look = USUAL_LOOK, max_
     """Reads one image file.
 
     Args:
-      file: its path, or its content.
+      file: its path, also of an object store, or its content.
       channels: 1 (gray) or 3 (color).
       look: what the file leaves open.
       max_pixels: largest width * height; read from the header, before anything is decoded.
@@ -153,8 +154,10 @@ def in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _opened(file: str | bytes, max_pixels: int) -> PIL.Image.Image:
-    source = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
+        if isinstance(file, str) and is_remote(file):
+            file = remote_content(file)
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
         # Pillow's own alarm against bombs comes as an error above 179 million pixels: also a refusal.
         image = PIL.Image.open(source, formats=tuple(FORMATS))
     except PIL.Image.DecompressionBombError:

@@ -40,6 +40,8 @@ GENERAL: dict[str, Option] = {
     "max_file_mib": Option(Budget.max_file_mib, "Size of one file, in MiB."),
     "max_bad_fraction": Option(Budget.max_bad_fraction, "Share of unusable files above which the run does not start."),
     "memory_gib": Option(Budget.memory_gib, "Larger sets are decoded while streaming."),
+    "cache": Option(Request.cache, "Folder in which decoded files are kept, so that another run need not decode them."),
+    "service": Option("", "Address of a tf.data service that makes the batches of training, as grpc://HOST:PORT."),
 }
 
 
@@ -75,7 +77,7 @@ def request_for(source: Source, settings: dict[str, Any]) -> Request:
     look = Look(**{field.name: settings[field.name] for field in dataclasses.fields(Look) if field.name in settings})
     names = (
         "resize", "validation_fraction", "test_fraction", "holdout_seed", "holdout", "windows", "window_least",
-        "without_faces",
+        "without_faces", "cache",
     )  # fmt: skip
     options = {name: settings.get(name, option.default) for name, option in source.options.items()}
     return Request(

@@ -1,13 +1,14 @@
 """Networks that learn layer after layer: each on what the layers below it give once they are learned.
 
 A layer's phase begins by encoding all training images through everything below it, once, where that fits into memory;
-otherwise every batch goes through the layers below again. After the layers, everything may be trained together for
+otherwise every batch goes through the layers below again. What a layer is fitted to and does not learn (whitening) is
+done once, too. After the layers, everything may be trained together for
 `train.steps` steps.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,9 @@ from ..errors import UserError
 from ..models import GreedyLayer
 from .phases import Hooks, Phase
 
-_ENCODED_AT_ONCE = 250
+_ENCODED_AT_ONCE = 100
 # What a layer sees of all images is kept up to so many bytes, and a sample of it to fit whitenings to.
-_MOST_KEPT, _MOST_SAMPLED = 3 * 2**30, 2**30
+_MOST_KEPT, _MOST_SAMPLED = 3 * 2**30, 2**29
 _IMAGES_SAMPLED = 1000
 
 
@@ -30,7 +31,7 @@ class GreedySettings:
     """The `greedy` section of a config.
 
     Attributes:
-      steps: of each layer, or one number for all; 0 leaves a layer as it is.
+      steps: of each layer (of more numbers the first), or one number for all; 0 leaves a layer as it is.
       start_from: run folder of a network of the same kind whose filters are shared more widely; they are spread over
         all positions of this one, as its start. "" starts from nothing.
 
@@ -64,10 +65,10 @@ def phases(
     """
     layers = model.greedy_layers()
     steps = settings.steps * len(layers) if len(settings.steps) == 1 else settings.steps
-    if len(steps) != len(layers):
+    if len(steps) < len(layers):
         raise UserError(f"greedy.steps is {settings.steps}; expected one number, or {len(layers)}, one for each layer")
     teach = functools.partial(_phase, images=images, whole=whole, seed=seed, replicas=replicas)
-    made = [teach(layer, count) for layer, count in zip(layers, steps, strict=True) if count]
+    made = [teach(layer, count) for layer, count in zip(layers, steps, strict=False) if count]
     made += [whole] if whole.steps else []
     if not made:
         raise UserError("greedy.steps and train.steps are all 0; expected steps for a layer, or for all together")
@@ -76,23 +77,26 @@ def phases(
 
 def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int) -> Phase:
     kept: dict[str, np.ndarray] = {}
-    below = tf.function(layer.below, autograph=False, reduce_retracing=True)
+    below, seen = (tf.function(of, autograph=False, reduce_retracing=True) for of in (layer.below, layer.seen))
 
     def begin() -> None:
         layer.begin(pipelines.drawn(images, _IMAGES_SAMPLED)["image"])
-        size = 4 * int(np.prod(below(tf.zeros([1, *images.shape])).shape))
-        if size * len(images) <= _MOST_KEPT:
-            kept["input"] = _encoded(below, images, layer.name)
-            some = np.random.default_rng(0).permutation(len(images))[: max(1, _MOST_SAMPLED // size)]
-            layer.fit(kept["input"][np.sort(some)])
-        else:
-            sample = pipelines.drawn(images, max(1, _MOST_SAMPLED // size))["image"]
-            parts = [below(sample[k : k + _ENCODED_AT_ONCE]) for k in range(0, len(sample), _ENCODED_AT_ONCE)]
-            layer.fit(np.concatenate(parts))
+        shown = below(tf.zeros([1, *images.shape]))
+        sizes = {"input": _bytes(shown), "seen": _bytes(seen(shown))}
+        count = max(1, _MOST_SAMPLED // sizes["input"])
+        if len(images) * sizes["input"] > _MOST_KEPT:
+            layer.fit(_in_parts(below, pipelines.drawn(images, count)["image"]))
+            return
+        kept["input"] = _encoded(below, images, layer.name, shown.shape)
+        layer.fit(kept["input"][np.sort(np.random.default_rng(0).permutation(len(images))[:count])])
+        if sizes["seen"] <= sizes["input"]:  # The smaller of the two is kept.
+            kept["seen"] = _in_parts(seen, kept.pop("input"))
 
     def losses(batch: dict, noise: Any, training: bool) -> dict:
-        seen = batch["input"] if "input" in batch else tf.stop_gradient(layer.below(batch["image"]))
-        return layer.losses({"input": seen}, noise, training)
+        if "seen" not in batch:
+            inputs = batch["input"] if "input" in batch else layer.below(batch["image"])
+            batch = {"seen": tf.stop_gradient(layer.seen(inputs))}
+        return layer.losses(batch, noise, training)
 
     def stream(first_step: int, input_context: Any) -> tf.data.Dataset:
         if not kept:
@@ -108,8 +112,29 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
     )  # fmt: skip
 
 
-def _encoded(below: Callable, images: pipelines.Images, name: str) -> np.ndarray:
+def _encoded(below: Callable, images: pipelines.Images, name: str, shape: Sequence[int]) -> np.ndarray:
     """What a layer sees of all images, in their order."""
+    values, row = np.empty([len(images), *shape[1:]], np.float32), 0
     shown = tqdm(pipelines.in_order(images, _ENCODED_AT_ONCE), f"{name}: encoding", -(-len(images) // _ENCODED_AT_ONCE),
                  unit="batch", disable=None, leave=False)  # fmt: skip
-    return np.concatenate([below(batch["image"]) for batch in shown])
+    for batch in shown:
+        part = below(batch["image"])
+        values[row : row + len(part)] = part
+        row += len(part)
+    return values
+
+
+def _in_parts(function: Callable, values: Any) -> np.ndarray:
+    parts = range(0, len(values), _ENCODED_AT_ONCE)
+    result: np.ndarray | None = None
+    for start in parts:
+        part = function(values[start : start + _ENCODED_AT_ONCE])
+        if result is None:
+            result = np.empty([len(values), *part.shape[1:]], np.float32)
+        result[start : start + len(part)] = part
+    assert result is not None
+    return result
+
+
+def _bytes(values: tf.Tensor) -> int:
+    return 4 * int(np.prod(values.shape[1:]))

@@ -164,6 +164,8 @@ def _check(context: Context, phases: list[Phase]) -> None:
             "train.jit is True, but works on one replica only (XLA cannot reach the other replicas' variables); "
             "expected False, or --strategy=one"
         )
+    for phase in phases if settings.accumulate > 1 else []:
+        _check_parts(settings.accumulate, phase, strategy.num_replicas_in_sync)
     if strategies.is_asynchronous(strategy):
         if settings.ema_decay:
             raise UserError(
@@ -172,6 +174,21 @@ def _check(context: Context, phases: list[Phase]) -> None:
             )
         if len(phases) > 1 or phases[0].hooks.observe:
             raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
+
+
+def _check_parts(accumulate: int, phase: Phase, replicas: int) -> None:
+    """Refuses steps that cannot be worked through in parts."""
+    reason = phase.whole_batch
+    if phase.parts is not None:
+        reason = "model.memory_saving updates one stage after the other, each by all rows of a step"
+    if reason:
+        raise UserError(f"train.accumulate is {accumulate}, but {reason}; expected 1")
+    rows = phase.batch_size // replicas
+    if rows % accumulate:
+        raise UserError(
+            f"train.accumulate is {accumulate}, but a step of '{phase.name}' has {rows} rows a replica; expected a "
+            "number that divides them"
+        )
 
 
 def _restored(session: _Session, runner: Runner) -> Checkpoints:

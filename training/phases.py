@@ -13,7 +13,7 @@ from ..errors import UserError
 # Settings of the section `train` that count something: the least that each may be.
 _LEAST = {
     "steps": 0, "batch_size": 1, "steps_per_call": 1, "log_every": 0, "checkpoint_every": 0, "evaluate_every": 0,
-    "picture_every": 0, "keep_checkpoints": 1, "max_skipped": 0,
+    "picture_every": 0, "keep_checkpoints": 1, "max_skipped": 0, "accumulate": 1,
 }  # fmt: skip
 PRECISIONS = ("float32", "mixed_bfloat16")
 _MOST = 2**31 - 1  # What TensorFlow counts with 32 bits.
@@ -29,6 +29,8 @@ class TrainSettings:
       steps: length of the run (of a task, where the run is a stream of tasks). Set this or `epochs`.
       epochs: length of the run in passes over the data; 0 leaves it to `steps`.
       batch_size: rows per step over all replicas.
+      accumulate: in how many parts each replica works through its rows of a step, one after the other; their gradients
+        are summed, so a step is the same one in less memory. Refused where an objective needs all rows at once.
       steps_per_call: most steps in one graph call between two looks at signals; more is faster for tiny models.
       log_every: steps between two lines of losses; 0 is never.
       checkpoint_every: steps between two checkpoints; 0 is at the end of each phase only.
@@ -54,6 +56,7 @@ class TrainSettings:
     steps: int = 0
     epochs: float = 0.0
     batch_size: int = 100
+    accumulate: int = 1
     steps_per_call: int = 50
     log_every: int = 200
     checkpoint_every: int = 2000
@@ -137,6 +140,8 @@ class Phase:
       constraints: ((variable, value -> admitted value), ...), held after every update.
       parts: batch -> [(() -> losses, variables)], or None: the same objective in parts that share no weights, whose
         gradients are computed and applied one after the other, so that memory holds those of one part only.
+      whole_batch: why the losses of a row are not its own and the rows of a step cannot be worked through in parts, as
+        "xcov penalizes a covariance over all rows of a step"; "" where they can.
     """
 
     name: str
@@ -151,6 +156,7 @@ class Phase:
     hooks: Hooks = Hooks()
     constraints: tuple = ()
     parts: Callable | None = None
+    whole_batch: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

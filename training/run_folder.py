@@ -48,10 +48,12 @@ _SECTIONS = (
 _CADENCES = (
     "train.steps_per_call", "train.log_every", "train.checkpoint_every", "train.evaluate_every", "train.picture_every",
     "train.keep_checkpoints", "train.cluster_timeout", "data.memory_gib",
+    "data.cache",
 )  # fmt: skip
 # Of these the result is not that of a run which had them from the start: run.json keeps what they were until when.
 _STEERING = (
-    "train.steps", "train.epochs", "train.jit", "train.on_nonfinite", "train.max_skipped", "schedule.rate",
+    "train.steps", "train.epochs", "train.accumulate", "train.jit", "train.on_nonfinite", "train.max_skipped",
+    "schedule.rate", "data.service",
 )  # fmt: skip
 _STAGE_RATE = re.compile(r"stages\.[^.]+\.rate")
 # What a run writes besides config.json, which it writes first.

@@ -158,6 +158,7 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
             optimizer=config.optimizer.to_dict(),
             schedule={**config.schedule.to_dict(), "rate": float(settings.rate)},
             hooks=Hooks(begin=begin),
+            whole_batch=stage.whole_batch,
         )
         made += _unmixed(phase, stage, config, model, shown) if stage.unmix else [phase]
         start += phase.steps
@@ -208,10 +209,11 @@ def _data(
 ) -> tuple[Callable, Callable | None]:
     """(stream, what begins the phase or None) of what a stage sees."""
     rows = functools.partial(_rows, int(config.seed), batch_size, replicas)
+    batches = functools.partial(pipelines.batches, service_address=config.data.service)
     if stage.sees == "images":
-        return functools.partial(rows, pipelines.batches, shown), None
+        return functools.partial(rows, batches, shown), None
     if stage.sees == "mixed":
-        return functools.partial(rows, pipelines.batches, _mixed(shown, told)), None
+        return functools.partial(rows, batches, _mixed(shown, told)), None
     # Where vision is frozen, the few pictures with words are encoded once, when the stage begins.
     codes: dict = {}
     return functools.partial(rows, pipelines.rows, codes), functools.partial(_encode, model, shown.take(told), codes)

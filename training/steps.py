@@ -67,7 +67,7 @@ class Runner:
 
     def _build(self) -> None:
         # A nested tf.function may not all-reduce, so it is there only for XLA, which is for one replica.
-        compute = self._compute_gradients
+        compute = self._compute_gradients if self.context.settings.accumulate == 1 else self._accumulate_gradients
         compiled = {"jit_compile": True, "autograph": False}
         self._gradients = tf.function(compute, **compiled) if self.context.settings.jit else compute
         # AutoGraph turns the loop over steps into one of the graph. All below is made of graph operators already:
@@ -208,10 +208,36 @@ class Runner:
                     value = admitted(tf.convert_to_tensor(variable.value))
                 before = [tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)]
 
-    def _compute_gradients(self, batch, step, replica):
+    def _accumulate_gradients(self, batch, step, replica):
+        """As `_compute_gradients`, in parts of the rows, each begun when the one before is done and its memory free."""
+        count = self.context.settings.accumulate
+        size = self.phase.batch_size // self.context.strategy.num_replicas_in_sync // count
+        parts = {name: tf.reshape(value, [count, size, *value.shape[1:]]) for name, value in batch.items()}
+
+        def of(number):
+            rows = {name: value[number] for name, value in parts.items()}
+            values, gradients = self._compute_gradients(rows, step, replica, number)
+            return values, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+        # The first is outside of the loop: how many losses there are is known only once they are traced.
+        values, gradients = of(tf.constant(0))
+        with tf.control_dependencies([values, *gradients]):
+            second = tf.constant(1)
+
+        def add(number, values, gradients):
+            more, others = of(number)
+            return number + 1, values + more, [one + other for one, other in zip(gradients, others, strict=True)]
+
+        _, values, gradients = tf.while_loop(
+            lambda number, *_: number < count, add, [second, values, gradients], parallel_iterations=1
+        )
+        return values, gradients
+
+    def _compute_gradients(self, batch, step, replica, part=0):
         """([losses], gradients): sums over this replica's rows, divided by the global batch."""
+        settings = self.context.settings
         with tf.GradientTape() as tape:
-            losses = self.phase.losses(batch, Noise(self.context.settings.seed, step, replica), True)
+            losses = self.phase.losses(batch, Noise(settings.seed, step, replica, part, settings.accumulate), True)
             means = {name: tf.reduce_sum(value) / self.phase.batch_size for name, value in losses.items()}
         gradients = tape.gradient(means["total"], self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         self.names = list(means)

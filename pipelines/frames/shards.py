@@ -19,8 +19,8 @@ from typing import Any, TypedDict, cast
 
 import tensorflow as tf
 
-from ...errors import StorageError, UserError, storage_cause
-from ...paths import shown
+from ...errors import StorageError, UserError, first_line, storage_cause
+from ...paths import is_remote, shown
 from .video import NOT_A_VIDEO
 
 # What a TFRecord has beside its content: the length, and a checksum of each.
@@ -158,12 +158,20 @@ def write_json(folder: str, name: str, content: Mapping[str, Any]) -> None:
 
 
 def read_json(folder: str, name: str) -> dict | None:
-    """The content of a file, or None if there is none (or only half of one)."""
+    """The content of a file, or None if there is none (or only half of one).
+
+    Raises:
+      UserError: an object store that does not let it be read.
+    """
     try:
         with tf.io.gfile.GFile(posixpath.join(folder, name), "r") as file:
             return json.loads(file.read())
-    except (tf.errors.NotFoundError, tf.errors.FailedPreconditionError, ValueError):
+    except (tf.errors.NotFoundError, ValueError):
         return None
+    except tf.errors.OpError as error:
+        if isinstance(error, tf.errors.FailedPreconditionError) and not is_remote(folder):
+            return None  # A file where the folder should be.
+        raise UserError(f"{posixpath.join(folder, name)} cannot be read: {first_line(error)}") from None
 
 
 def note(folder: str, name: str) -> dict | None:

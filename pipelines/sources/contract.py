@@ -51,6 +51,7 @@ class Request:
       window_least: the least side of a window, as a share of the largest that fits its picture, above 0 to 1.
       without_faces: whether training pictures in which a face is detected are left out.
       own_size: whether files keep the size that they have, and are decoded later: what windows are cut from.
+      cache: folder in which decoded files are kept for the next reading, "" for none; see `cache`.
       options: the source's own settings, each of them, by name.
 
     Raises:
@@ -69,6 +70,7 @@ class Request:
     window_least: float = 0.5
     without_faces: bool = False
     own_size: bool = False
+    cache: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

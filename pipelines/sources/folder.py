@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from ...errors import UserError
-from ...paths import Walk, composed, extensions, natural, walk
+from ...paths import Walk, composed, extensions, folders, is_remote, natural, walk
 from ..files import read_files
 from ..image_set import UNLABELED, Images
 from ..picture import EXTENSIONS
@@ -17,7 +17,7 @@ _SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in nam
 
 
 class Folder(Source):
-    """`folder:DIR`.
+    """`folder:DIR`; also of an object store, as `folder:gs://bucket/pictures`.
 
     Folders named train, validation and test (in any case) are splits; other folders are classes, in natural order, and
     files beside no class folder are unlabeled. Links are followed. Hidden files are passed over, and files of other
@@ -45,6 +45,8 @@ class Folder(Source):
         if os.path.isfile(os.path.join(root, METADATA)):
             return read_metadata(root, list(parts.values()), request)
         trees = {name: walk(folder) for name, folder in parts.items()}
+        if is_remote(root) and METADATA in trees[split].files:
+            raise UserError(f"{root}/{METADATA}: tables are read from this machine only; copy the folder here")
         classes = sorted({_class_of(file) for tree in trees.values() for file in _images(tree)} - {""}, key=natural)
         files = _images(trees[split])
         if not files:
@@ -64,17 +66,12 @@ SOURCES = (Folder(),)
 
 def _split_folders(place: str, request: Request) -> dict[str, str]:
     """Split -> the folder's own name; empty where there are none."""
-    if not os.path.isdir(place):
-        raise UserError(f"no such folder: {place}")
+    below = folders(place)
     rule = request.options["split_folders"]
     if rule not in ("auto", "yes", "no"):
         raise UserError(f"split_folders is '{rule}'; expected auto, yes or no")
-    try:
-        folders = [entry.name for entry in os.scandir(place) if entry.is_dir() and not entry.name.startswith(".")]
-    except OSError as error:
-        raise UserError(f"{place}: cannot be read: {error.strerror}") from None
     found = collections.defaultdict(list)
-    for name in sorted(folders, key=natural):
+    for name in below:
         if name.casefold() in _SPLIT_OF:
             found[_SPLIT_OF[name.casefold()]].append(name)
     if rule == "no" or not found:
@@ -82,7 +79,7 @@ def _split_folders(place: str, request: Request) -> dict[str, str]:
     twice = next((names for names in found.values() if len(names) > 1), None)
     if twice:
         raise UserError(f"{place}: the folders {' and '.join(twice)} mean the same split; keep one of them")
-    others = sorted(set(folders) - {name for names in found.values() for name in names}, key=natural)
+    others = sorted(set(below) - {name for names in found.values() for name in names}, key=natural)
     others = [name for name in others if _images(walk(os.path.join(place, name)))]
     if rule == "auto" and others:
         named = ", ".join(name for names in found.values() for name in names)
@@ -109,12 +106,9 @@ def _noticed(root: str, tree: Walk) -> dict[str, int]:
     others = extensions(file for file in tree.files if file not in images)
     noticed = {f"passed over: {extension}": count for extension, count in others.items()}
     classes = {_class_of(file) for file in images}
-    empty = [
-        entry.name
-        for entry in os.scandir(root)
-        if entry.is_dir() and not entry.name.startswith(".") and composed(entry.name) not in classes
-    ]
-    noticed |= {f"folder without an image: {name}": 1 for name in sorted(empty, key=natural)[:10]}
+    # A store has no empty folders.
+    empty = [name for name in ([] if is_remote(root) else folders(root)) if composed(name) not in classes]
+    noticed |= {f"folder without an image: {name}": 1 for name in empty[:10]}
     if tree.loops:
         noticed["link to what was already read"] = tree.loops
     if tree.unreadable:

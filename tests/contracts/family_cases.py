@@ -20,12 +20,16 @@ class Case:
       family: by name.
       config: folder for its data -> config.
       drawn: why two replicas cannot take the very steps of one device, or "".
+      whole_batch: ((changed settings, why steps cannot be worked through in parts), ...).
+      in_parts: changed settings with which they can, or None.
       slow: whether it is for the slow tests: another run of its family, or a like one, is among the fast ones.
     """
 
     family: str
     config: Callable
     drawn: str = ""
+    whole_batch: tuple = ()
+    in_parts: dict | None = dataclasses.field(default_factory=dict)
     slow: bool = False
 
 
@@ -104,15 +108,27 @@ def _sparse_classifier(folder: pathlib.Path):
 
 _ROWS = "each replica draws rehearsed rows of its own"
 
+_CONVOLUTIONS = {"model.convolutions": (2, 3), "model.reconstruction": "bernoulli"}
+
 CASES = {
-    "xcov": Case("xcov", _xcov),
-    "replay-bir": Case("replay", _stream("bir"), drawn=_ROWS),
+    "xcov": Case("xcov", _xcov, whole_batch=(({}, "xcov penalizes a covariance over all rows"),), in_parts=None),
+    "replay-bir": Case(
+        "replay",
+        _stream("bir"),
+        drawn=_ROWS,
+        whole_batch=((_CONVOLUTIONS, "convolutions that are trained normalize"),),
+    ),
     "replay-bir-si": Case("replay", _stream("bir+si"), drawn=_ROWS, slow=True),
     "replay-ewc": Case("replay", _stream("ewc"), slow=True),
     "replay-task": Case("replay", _stream("bir", "task"), drawn=_ROWS, slow=True),
-    "scan": Case("scan", _staged("")),
+    "scan": Case(
+        "scan",
+        _staged(""),
+        whole_batch=(({}, "the stage operators composes each row with others"),),
+        in_parts={"stages.operators.steps": 0},
+    ),
     "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
-    "sparse": Case("sparse", _sparse),
+    "sparse": Case("sparse", _sparse, whole_batch=(({"model.memory_saving": True}, "model.memory_saving updates"),)),
     "sparse-greedy": Case("sparse", _sparse_greedy),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),
 }

@@ -24,6 +24,11 @@ def broken(signature: Signature, inputs: dict, max_batch: int) -> Iterator[tuple
     if "count" in inputs and (columns := [name for name in inputs if np.ndim(inputs[name]) and name != "seed"]):
         wrong = first_rows(inputs, 1) | {"count": np.int32(3), columns[0]: inputs[columns[0]][:2]}
         yield wrong, f"{columns[0]}: expected 1 or `count` rows"
+    if signature.batchable:
+        first, *others = signature.inputs
+        for name in others:
+            if len(inputs[name]) > 1:
+                yield {**inputs, name: inputs[name][:1]}, f"{name}: expected as many rows as `{first}`"
 
 
 def _broken(name, spec, value, signature, max_batch) -> Iterator[tuple]:

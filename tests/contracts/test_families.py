@@ -15,9 +15,11 @@ from reverie.errors import UserError
 from reverie.evaluation import collapse, of_family
 from reverie.experiments import kinds
 from reverie.export import GraphModel, examples, serve_check
+from reverie.export.endpoints import BESIDE, endpoints
 from reverie.export.graph_loader import reason
 from reverie.layers import Noise
 from reverie.models import Capability, contract, limits, settings
+from reverie.models.signature import first_rows
 from reverie.training import loop
 from reverie.training.checkpoints import weights_digest
 from reverie.training.records import read_metrics
@@ -197,6 +199,32 @@ def test_products_in_sixteen_bits_teach_nearly_the_same(case, tmp_path):
         assert np.isfinite(other).all() and one.shape == other.shape
 
 
+@by_case("scan", "sparse")
+@pytest.mark.contract("families", "accumulated = whole batch")
+def test_steps_in_two_parts_are_those_of_the_whole_batch_or_refused_with_the_reason(case, tmp_path):
+    def config(accumulate: int, changes: dict):
+        made = CASES[case].config(tmp_path)
+        made.optimizer = {"name": "adam", "epsilon": 0.1}
+        made.train.accumulate, made.train.log_every = accumulate, 1
+        made.update_from_flattened_dict(changes)
+        return made
+
+    for changes, why in CASES[case].whole_batch:
+        with pytest.raises(UserError, match=f"train.accumulate is 2, but {why}.*; expected 1"):
+            reverie.train(config(2, changes), tmp_path / f"refused {len(changes)}")
+    if CASES[case].in_parts is None:
+        pytest.skip("refused: the objective is one of the whole batch")
+    weights, totals = [], []
+    for accumulate in (1, 2):
+        made = config(accumulate, CASES[case].in_parts)
+        weights.append(reverie.train(made, tmp_path / f"{accumulate}").model.get_weights())
+        totals.append([line["total"] for line in read_metrics(tmp_path / f"{accumulate}") if "total" in line])
+    # The same rows drew the same numbers: losses of every step agree, not only what comes of them.
+    np.testing.assert_allclose(*totals, rtol=1e-5)
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.drawn])
 @pytest.mark.contract("families", "compiled by XLA = as a graph")
@@ -237,9 +265,10 @@ def test_every_endpoint_takes_numpy_and_gives_numpy(case, trained_runs):
 @pytest.mark.contract("families", "parity of every artifact")
 def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, versions):
     version, signatures = versions(case), trained_runs[case].model.signatures()
+    served = {*GraphModel(version).signatures} - set(BESIDE)
     agreed = {(one.artifact, one.signature) for one in version.agreements}
     lite = {path.name: path.stem.rsplit("_", 1)[0] for path in (version.folder / "lite").glob("*.tflite")}
-    assert agreed == {("saved_model", name) for name in signatures} | set(lite.items())
+    assert agreed == {("saved_model", name) for name in served} | set(lite.items()) and set(signatures) <= served
     assert set(lite.values()) == {name for name, signature in signatures.items() if signature.lite}
     assert all(one.difference <= one.bound for one in version.agreements)
 
@@ -271,7 +300,7 @@ def test_a_request_with_one_fault_is_refused_by_the_graph_in_a_sentence(case, tr
     max_batch = json.loads((version.folder / "metadata.json").read_text())["max_batch"]
     servable, requests = Servable(version.folder.parent, case), examples.read(version)
     answered, told, tried = [], [], 0
-    for name, signature in trained_runs[case].model.signatures().items():
+    for name, signature in endpoints(trained_runs[case].model).items():
         servable.run(name, requests[name])
         for request, said in broken(signature, requests[name], max_batch):
             tried += 1
@@ -284,6 +313,34 @@ def test_a_request_with_one_fault_is_refused_by_the_graph_in_a_sentence(case, tr
                 answered.append((name, said))
     servable.close()
     assert (answered, told) == ([], []) and tried > 20
+
+
+@exported
+@pytest.mark.contract("families", "joined requests = each alone")
+def test_requests_that_a_server_joins_are_answered_as_each_alone(case, trained_runs, versions):
+    graph, model = GraphModel(versions(case)), trained_runs[case].model
+    known = json.loads((versions(case).folder / "metadata.json").read_text())["signatures"]
+    for name, inputs in examples.read(versions(case)).items():
+        without_rows = {"count", "seed", "task"} & set(inputs)
+        assert not (known[name]["batchable"] and without_rows), name
+        if known[name]["batchable"]:
+            requests = [first_rows(inputs, 1), {key: value[-2:] for key, value in inputs.items()}]
+            joined = {key: np.concatenate([request[key] for request in requests]) for key in inputs}
+            together = graph.call(name, **joined)
+            for request, rows in zip(requests, (slice(0, 1), slice(1, None)), strict=True):
+                for key, value in graph.call(name, **request).items():
+                    bound = 1e-5 * known[name]["amplification"] * max(1.0, np.abs(value).max())
+                    np.testing.assert_allclose(together[key][rows], value, atol=bound, err_msg=f"{name}: {key}")
+    drawing = {name: one for name, one in model.signatures().items() if "seed" in one.inputs}
+    for name, signature in drawing.items():
+        inputs = examples.read(versions(case))[f"{name}_each"]
+        seeds = inputs.pop("seeds")
+        answer = graph.call(f"{name}_each", seeds=seeds, **inputs)
+        for row, seed in enumerate(seeds):
+            rows = {key: value[row : row + 1] for key, value in inputs.items()}
+            for key, value in signature.function(count=np.int32(1), seed=seed, **rows).items():
+                np.testing.assert_allclose(answer[key][row : row + 1], value, atol=1e-5, err_msg=f"{name}: {key}")
+    graph.close()
 
 
 @exported

@@ -23,7 +23,7 @@ def load():
 def test_right_and_malformed_requests_at_once_get_what_they_should(load, published):
     found = load.load([published], requests=120, malformed=120, connections=4)
     assert found["wrong"] == found["not_refused"] == found["servers_that_died"] == []
-    assert found["signatures"] == 7 and found["kinds_of_malformed"] > 20
+    assert found["signatures"] == 8 and found["kinds_of_malformed"] > 20
     assert all(found["milliseconds"][protocol]["p50"] > 0.0 for protocol in ("grpc", "rest"))
 
 

@@ -47,9 +47,19 @@ def test_a_version_holds_everything_and_says_what_it_is(published):
     assert "| `encode_bytes` |" in card and "| accuracy | 0.5 |" in card
 
 
+def test_the_card_says_of_every_signature_whether_a_server_may_batch_it(published):
+    known = json.loads((published / "metadata.json").read_text())["signatures"]
+    assert {name for name, detail in known.items() if not detail["batchable"]} == {"generate"}
+    card = (published / "MODEL_CARD.md").read_text()
+    rows = {line.split("`")[1]: line.split("|")[4].strip() for line in card.splitlines() if line.startswith("| `")}
+    assert rows == {name: "yes" if detail["batchable"] else "no" for name, detail in known.items()}
+    assert "are not to be batched: a count, a seed" in card
+
+
 def test_example_requests_are_bodies_of_rest_that_the_graph_answers(published, real_images):
     bodies = json.loads((published / examples.FILE).read_text())
-    names = {"encode", "reconstruct", "classify", "decode", "generate", "serving_default", "encode_bytes"}
+    names = {"encode", "reconstruct", "classify", "decode", "generate", "generate_each"}
+    names |= {"serving_default", "encode_bytes"}
     assert set(bodies) == names and all(body["signature_name"] == name for name, body in bodies.items())
     assert bodies["generate"]["inputs"] == {"count": 3, "seed": [1, 2], "label": [0, 0, 0]}
     graph, read = GraphModel(published), examples.read(published)
@@ -117,7 +127,7 @@ def test_no_name_from_outside_is_markup_in_the_card_as_a_page_shows_it(published
 
 
 def test_warm_up_requests_replay(published):
-    assert warmup.replay(published) == 7 * len(warmup.BATCH_SIZES)
+    assert warmup.replay(published) == 8 * len(warmup.BATCH_SIZES)
 
 
 def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, real_images, tmp_path):
@@ -255,15 +265,7 @@ def test_the_export_that_python_cannot_tell_from_a_good_one_is_caught(trained_mo
     np.testing.assert_allclose(loaded["features"], trained_model.encode(real_images)["features"], atol=1e-5)
     examples = {"encode": {"images": real_images}}
     with pytest.raises(ParityError, match="does not run|cannot load"):
-        parity.check_saved_model(_only(trained_model, "encode"), tmp_path / "w", examples)
-
-
-class _only:
-    def __init__(self, model, name):
-        self._signatures = {name: model.signatures()[name]}
-
-    def signatures(self):
-        return self._signatures
+        parity.check_saved_model({"encode": trained_model.signatures()["encode"]}, tmp_path / "w", examples)
 
 
 @pytest.mark.parametrize("damage", [np.nan, 1e3])

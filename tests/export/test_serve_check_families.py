@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reverie import models
 from reverie.export import Provenance, examples, export, serve_check
+from reverie.export.endpoints import endpoints
 from reverie.pipelines import served_files
 
 from ..serving import serving
@@ -60,7 +61,7 @@ def served(name: str, base, max_batch: int = 32):
         from_bytes=lambda contents: served_files.served_images(contents, shape, "none", 10_000),
     )
     with serving(base / name, name) as (grpc, rest):
-        yield grpc, rest, version, {*model.signatures(), "serving_default", "encode_bytes"}
+        yield grpc, rest, version, {*endpoints(model), "encode_bytes"}
 
 
 def _marks(name: str) -> list:

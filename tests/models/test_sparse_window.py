@@ -122,7 +122,7 @@ def test_what_cannot_be_spread_is_refused_with_the_difference(model):
     wider = models.build({**SIZES, "tile": 0, "image_shape": (30, 30, 1)}, 0)
     with pytest.raises(ValueError, match="expected filters that repeat"):
         wider.spread(untied, _images(2, 30))
-    pixels, components = models.build({**SIZES, "reconstruction": "overlap", "decoder": "untied"}, 0)
+    pixels = models.build({**SIZES, "reconstruction": "overlap", "decoder": "untied"}, 0)
     components = models.build(SIZES, 0)
     with pytest.raises(ValueError, match="filters of pixels"):
         components.spread(pixels, _images(2))

@@ -37,6 +37,8 @@ def test_settings_and_defaults_are_those_that_saved_configs_hold():
         "max_file_mib": 64.0,
         "max_bad_fraction": 0.01,
         "memory_gib": 4.0,
+        "cache": "",
+        "service": "",
     }
     found = {name: option.default for name, option in pipelines.data_settings().items()}
     assert found == expected and {k: type(v) for k, v in found.items()} == {k: type(v) for k, v in expected.items()}

@@ -49,12 +49,12 @@ def _totals(workdir):
 
 
 @pytest.mark.slow
-def test_workers_learn_without_waiting_and_a_run_goes_on_where_it_stopped(images, tmp_path):
+def test_workers_learn_without_waiting_and_a_run_goes_on_where_it_stopped_in_parts_too(images, tmp_path):
     whole = tmp_path / "run"
     optimizer = ("--config.optimizer.name=adam", "--config.schedule.rate=0.002")
     first = _command(images, whole, *optimizer, "--config.train.steps=40")
     assert subprocess.run(first, capture_output=True, timeout=200, check=False).returncode == 0
-    more = _command(images, whole, *optimizer, "--config.train.steps=80")
+    more = _command(images, whole, *optimizer, "--config.train.steps=80", "--config.train.accumulate=2")
     result = subprocess.run(more, capture_output=True, text=True, timeout=200, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     totals = _totals(whole)

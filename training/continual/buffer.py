@@ -69,8 +69,9 @@ class Buffer(Method):
     def rows(self, current: tf.Tensor, count: int, task: tf.Tensor, noise: Noise) -> Rehearsed:
         """See `Method.rows`: drawn from the memory with replacement."""
         del current
-        place = tf.random.stateless_uniform(
-            [count], noise.key("memory"), 0, tf.maximum(self.filled, 1), tf.int32, alg="philox"
+        most = tf.maximum(self.filled, 1)
+        place = noise.rows(
+            tf.random.stateless_uniform([count * noise.parts], noise.key("memory"), 0, most, tf.int32, alg="philox")
         )
         inputs = tf.cast(tf.gather(self.memory, place), tf.float32)
         inputs = inputs / 255.0 if self._bytes else inputs

@@ -58,6 +58,11 @@ def make_experiment(
     for name, size in (("train.batch_size", batch_size), ("continual.replay_batch", replay_batch)):
         if size < 1 or size % replicas:
             raise UserError(f"{name} is {size}; expected a positive multiple of {replicas} replica(s)")
+        if size // replicas % config.train.accumulate:
+            raise UserError(
+                f"train.accumulate is {config.train.accumulate}, but {name} is {size}, {size // replicas} a replica; "
+                "expected a number that divides it"
+            )
     if config.train.steps < 1 or config.train.epochs > 0:
         raise UserError(
             f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs}; a stream takes "
@@ -81,6 +86,7 @@ def make_experiment(
     holder.objective, holder.methods = objective, [method for method in chosen if method.stateful]
     one_phase = any(method.one_phase for method in chosen)
     observe, count = _observe(chosen), 1 if one_phase else len(stream)
+    whole_batch = models.family(config.model.family).whole_batch(model.config)
     phases = [
         Phase(
             name=f"task {number + 1} of {count}" if count == len(stream) else "all tasks",
@@ -88,7 +94,7 @@ def make_experiment(
             batch_size=batch_size,
             losses=objective.later if rehearsal and number else objective.first,
             variables=model.trainable_variables,
-            stream=tasks.batches(number, batch_size, replicas),
+            stream=tasks.batches(number, batch_size, replicas, config.data.service),
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
             continues=number > 0,
@@ -98,6 +104,7 @@ def make_experiment(
                 finish=_finish(chosen, number),
                 observe=observe,
             ),
+            whole_batch=whole_batch,
         )
         for number in range(count)
     ]

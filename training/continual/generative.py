@@ -29,6 +29,8 @@ class Generative(Copy):
         per_task = stream.classes_per_task
         earlier = tf.maximum(task, 1)
         own_task = stream.blocks > 1 and (config.conditional or config.gating > 0.0)
+        # What is drawn is drawn for all rows of the step; those of this part are imagined.
+        part, noise, count = noise, noise.whole, count * noise.parts
         weights = tf.ones([count])
         # Rows take turns over the earlier tasks; a random start, so that a small batch reaches all of them.
         turn = (tf.range(count) + tf.cast(noise.uniform("turn", []) * tf.cast(earlier, tf.float32), tf.int32)) % earlier
@@ -47,6 +49,7 @@ class Generative(Copy):
         else:
             z = noise.normal("imagined", [count, config.latents])
         gate_task = turn if own_task else _whole(noise.uniform("gate", [count]), earlier)
+        label, z, gate_task, weights, blocks = map(part.rows, (label, z, gate_task, weights, blocks))
         inputs = tf.stop_gradient(self.copy.imagine(z, self.copy.context(label, gate_task)))
         targets = tf.stop_gradient(self.answers(inputs, blocks, task))
         # A gate keyed by task stays that of the imagined row; one keyed by class follows the answer.

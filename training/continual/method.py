@@ -157,7 +157,7 @@ class Method(tf.Module):
           current: float32 [b, units], the current rows.
           count: rows wanted.
           task: int32 scalar, the current task, at least 1.
-          noise: of this step.
+          noise: of this step, or of the part of it whose rows are wanted; see `layers.Noise`.
         """
         raise NotImplementedError
 

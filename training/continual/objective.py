@@ -59,7 +59,7 @@ class Objective(tf.Module):
         inputs, context, soft = current, model.context(label, tasks), None
         rehearsed = None
         if rehearsal is not None:
-            rehearsed = rehearsal.rows(current, self._replay_batch, task, noise)
+            rehearsed = rehearsal.rows(current, self._replay_batch // noise.parts, task, noise)
             if rehearsed.inputs is not None:
                 inputs = tf.concat([current, rehearsed.inputs], axis=0)
                 context = tf.concat([context, rehearsed.context], axis=0)

@@ -44,16 +44,15 @@ class TaskImages:
                 return images
         return self._stream.tasks[number]
 
-    def batches(self, number: int, batch_size: int, replicas: int) -> Callable:
-        """The stream of a phase that trains on task `number`; see `loop.Phase.stream`."""
+    def batches(self, number: int, batch_size: int, replicas: int, service_address: str = "") -> Callable:
+        """The stream of a phase that trains on task `number`; see `loop.Phase.stream` and `pipelines.batches`."""
 
         def make(first_step: int, input_context: tf.distribute.InputContext | None) -> tf.data.Dataset:
             images = self._featured(number) if self._model.config.internal else self.images(number)
             # Each task has an order of its own; the same task of two methods has the same.
             seed = self._seed * 1000 + number
-            return pipelines.batches(
-                images, batch_size, seed=seed, start_step=first_step, input_context=input_context, replicas=replicas
-            )
+            order = {"seed": seed, "start_step": first_step, "input_context": input_context, "replicas": replicas}
+            return pipelines.batches(images, batch_size, **order, service_address=service_address)
 
         return make
 
