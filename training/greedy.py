@@ -8,7 +8,7 @@ done once, too. After the layers, everything may be trained together for
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -81,16 +81,13 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
 
     def begin() -> None:
         layer.begin(pipelines.drawn(images, _IMAGES_SAMPLED)["image"])
-        shown = below(tf.zeros([1, *images.shape]))
-        sizes = {"input": _bytes(shown), "seen": _bytes(seen(shown))}
-        count = max(1, _MOST_SAMPLED // sizes["input"])
-        if len(images) * sizes["input"] > _MOST_KEPT:
-            layer.fit(_in_parts(below, pipelines.drawn(images, count)["image"]))
-            return
-        kept["input"] = _encoded(below, images, layer.name, shown.shape)
-        layer.fit(kept["input"][np.sort(np.random.default_rng(0).permutation(len(images))[:count])])
-        if sizes["seen"] <= sizes["input"]:  # The smaller of the two is kept.
-            kept["seen"] = _in_parts(seen, kept.pop("input"))
+        one = below(tf.zeros([1, *images.shape]))
+        sizes = {"input": _bytes(one), "seen": _bytes(seen(one))}
+        layer.fit(_in_parts(below, pipelines.drawn(images, max(1, _MOST_SAMPLED // sizes["input"]))["image"]))
+        smaller = "seen" if sizes["seen"] <= sizes["input"] else "input"
+        if len(images) * sizes[smaller] <= _MOST_KEPT:
+            encode = below if smaller == "input" else lambda shown: seen(below(shown))
+            kept[smaller] = _encoded(encode, images, layer.name)
 
     def losses(batch: dict, noise: Any, training: bool) -> dict:
         if "seen" not in batch:
@@ -112,27 +109,26 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
     )  # fmt: skip
 
 
-def _encoded(below: Callable, images: pipelines.Images, name: str, shape: Sequence[int]) -> np.ndarray:
-    """What a layer sees of all images, in their order."""
-    values, row = np.empty([len(images), *shape[1:]], np.float32), 0
+def _encoded(encode: Callable, images: pipelines.Images, name: str) -> np.ndarray:
+    """Codes of all images, in their order."""
     shown = tqdm(pipelines.in_order(images, _ENCODED_AT_ONCE), f"{name}: encoding", -(-len(images) // _ENCODED_AT_ONCE),
                  unit="batch", disable=None, leave=False)  # fmt: skip
-    for batch in shown:
-        part = below(batch["image"])
-        values[row : row + len(part)] = part
-        row += len(part)
-    return values
+    return _joined((encode(batch["image"]) for batch in shown), len(images))
 
 
 def _in_parts(function: Callable, values: Any) -> np.ndarray:
     parts = range(0, len(values), _ENCODED_AT_ONCE)
-    result: np.ndarray | None = None
-    for start in parts:
-        part = function(values[start : start + _ENCODED_AT_ONCE])
-        if result is None:
-            result = np.empty([len(values), *part.shape[1:]], np.float32)
-        result[start : start + len(part)] = part
-    assert result is not None
+    return _joined((function(values[start : start + _ENCODED_AT_ONCE]) for start in parts), len(values))
+
+
+def _joined(parts: Iterable, rows: int) -> np.ndarray:
+    """Parts one after the other, without holding them all twice."""
+    result, row = np.empty(0), 0
+    for part in parts:
+        if not row:
+            result = np.empty([rows, *part.shape[1:]], np.float32)
+        result[row : row + len(part)] = part
+        row += len(part)
     return result
 
 
