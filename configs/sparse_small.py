@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.source = "frames:frames"
     config.data.image_shape = (56, 56, 3)
     config.data.resize = "crop"
-    config.data.windows = 20_000
+    config.data.windows = 10_000
     config.data.window_least = 0.75
     config.model.image_shape = (56, 56, 3)
     config.model.whitening = "standardize"

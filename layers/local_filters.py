@@ -122,6 +122,20 @@ class LocalFilters(keras.layers.Layer):
             length = ops.sqrt(ops.sum(ops.square(kernel), axis=-2, keepdims=True))
             kernel.assign(kernel / ops.maximum(length, 1e-12))
 
+    def lengths(self):
+        """The length of every filter where it is used: float [1, rows, columns, filters], or [1, 1, 1, filters] where
+        all positions share them. Differentiable: an objective of filters of length one divides by it.
+        """
+        parts = []
+        for (_, _, band), kernel in zip(self.bands, self.kernels, strict=True):
+            squares = ops.sum(ops.square(ops.convert_to_tensor(kernel)), axis=-2)
+            length = ops.sqrt(ops.maximum(squares, 1e-24))  # Of filters that only fill up a block there is none.
+            if self.geometry.distinct == (1, 1):
+                return ops.reshape(length, [1, 1, 1, -1])
+            parts.append(band.from_blocks(ops.repeat(length[:, None], math.prod(band.repeats), axis=1)))
+        maps = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
+        return maps[:, : self.geometry.positions[0], : self.geometry.positions[1]]
+
     # What leaves the layer is the compact kernel, however the blocks were cut.
 
     def get_weights(self) -> list:

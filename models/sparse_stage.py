@@ -225,8 +225,8 @@ class WindowStage(Stage):
         )
         self.whitening.build(input_shape)
         self._local(1, 1, self.whitening.compute_output_shape(input_shape)[1:])
-        tied = config.decoder == "tied" and config.unit_norm
-        self.gain = min(1.0, self.whitening.kept / config.maps) if tied else 1.0
+        self.unit = config.decoder == "tied" and config.unit_norm
+        self.gain = min(1.0, self.whitening.kept / config.maps) if self.unit else 1.0
 
     def prepare(self, inputs) -> None:
         self.whitening.fit(inputs)
@@ -240,7 +240,16 @@ class WindowStage(Stage):
 
     def objective(self, seen, targets) -> tuple:
         simple = self.filters(seen)
-        error = self.gain * in_float32(self.decoder(simple)) - in_float32(targets)
+        if not self.unit:
+            return self._terms(simple, self.decoder(simple), targets)
+        # Filters are of length one after every update, and here they are so while they change: a gradient that would
+        # only shorten them, as sparsity's would, says nothing of where they should turn.
+        lengths = in_float32(self.filters.lengths())
+        simple = in_float32(simple) / lengths
+        return self._terms(simple, in_float32(self.decoder(simple / lengths)), targets)
+
+    def _terms(self, simple, rebuilt, targets) -> tuple:
+        error = self.gain * in_float32(rebuilt) - in_float32(targets)
         reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
         pooled = self.pooling(simple)
         return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]) / self.config.pool

@@ -159,3 +159,26 @@ def test_single_pixels_rebuild_overlapping_windows_but_not_their_own():
     filters = np.linalg.lstsq(kernel, delta, rcond=None)[0]
     stage.filters.set_compact_kernel((filters / np.linalg.norm(filters))[None])
     assert float(np.mean(stage.missed(own.whitening(images)))) > 0.8
+
+
+@pytest.mark.parametrize("tile", [0, 1, 3])
+def test_the_objective_of_filters_of_length_one_never_pulls_along_them(tile):
+    """Sparsity would shorten filters, which are brought back after each update: that pull hid where they should turn."""
+    made = models.build({**SIZES, "tile": tile}, 0)
+    images = _images(8, seed=8)
+    made.prepare(images)
+    for stage, inputs in zip(made.stages, [made.whitening(images), made.outputs(images)[0]], strict=True):
+        kernel, seen = stage.filters.kernel, stage.seen(inputs)
+        with tf.GradientTape() as tape:
+            reconstruction, sparsity = stage.objective(seen, seen)
+            total = tf.reduce_sum(reconstruction + sparsity)
+        gradient, kernel = tape.gradient(total, kernel.value).numpy(), kernel.numpy()
+        along = np.abs((gradient * kernel).sum(axis=-2))
+        assert along.max() < 1e-3 * np.linalg.norm(gradient, axis=-2).max()
+        assert np.linalg.norm(gradient) > 1.0
+        lengths = stage.filters.lengths().numpy()
+        np.testing.assert_allclose(lengths, np.ones_like(lengths), atol=1e-5)
+        assert lengths.shape in (
+            (1, 1, 1, stage.config.maps),
+            (1, *stage.filters.geometry.positions, stage.config.maps),
+        )
