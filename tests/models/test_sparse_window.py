@@ -163,7 +163,7 @@ def test_single_pixels_rebuild_overlapping_windows_but_not_their_own():
 
 @pytest.mark.parametrize("tile", [0, 1, 3])
 def test_the_objective_of_filters_of_length_one_never_pulls_along_them(tile):
-    """Sparsity would shorten filters, which are brought back after each update: that pull hid where they should turn."""
+    """Sparsity would shorten filters, which are brought back anyway: that pull hid where they should turn."""
     made = models.build({**SIZES, "tile": tile}, 0)
     images = _images(8, seed=8)
     made.prepare(images)
