@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .registry import LAYERS, CallInput, RegisteredLayer, register_layer
     from .strided_convolutions import StridedConvolutions, StridedDeconvolutions
     from .whitening import Whitening
+    from .window_whitening import WindowWhitening
 
 __all__ = [
     "LAYERS",

@@ -14,6 +14,7 @@ sparsity. So the filters of W2 are brought to length one after every update, or 
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
@@ -129,8 +130,8 @@ class SparseConfig:
             if wrong := [value for value in values if not isinstance(value, int | float) or value < least]:
                 raise ValueError(f"model.{name} is {wrong[0]}; expected {least} or more")
 
-    def of_stage(self, number: int) -> "SparseConfig":
-        """The settings of a stage, from 1: one number each."""
+    def of_stage(self, number: int) -> Any:
+        """The settings of a stage, from 1: a `SparseConfig` of one number each."""
         own = {}
         for name in _OF_STAGES:
             values = getattr(self, name)
