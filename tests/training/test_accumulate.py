@@ -8,7 +8,7 @@ import pytest
 import reverie
 import tensorflow as tf
 from reverie import pipelines
-from reverie.configs import sparse_small
+from reverie.configs import sparse_joint
 from reverie.errors import UserError
 from reverie.layers import Noise
 from reverie.training.records import read_metrics
@@ -82,7 +82,7 @@ def test_one_part_a_row_learns_as_the_whole_batch_does(tmp_path):
     source = pipelines.give(rng.integers(0, 256, (60, 16, 16, 3)).astype(np.uint8))
 
     def make():
-        config = sparse_small.get_config()
+        config = sparse_joint.get_config()
         config.data.update({"source": source, "image_shape": (16, 16, 3), "resize": "none", "test_fraction": 0.25})
         sizes = {"field": 5, "maps": 2, "pool": 3, "contrast": 3, "stages": 2}
         config.model.update({"image_shape": (16, 16, 3), **sizes})
