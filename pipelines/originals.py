@@ -98,11 +98,13 @@ def _frame(content: bytes, channels: int) -> np.ndarray:
 def _picture(images: Images, row: int) -> np.ndarray:
     channels = images.shape[-1]
     if images.pixels is not None:
-        return _as_bytes(images.pixels[row])
+        return in_channels(_as_bytes(images.pixels[row]), channels)
     if images.drawn is not None:
         some = slice(row, row + 1)
         assert images.nuisances is not None
         return in_channels(np.asarray(images.drawn(images.labels[some], images.nuisances[some])[0]), channels)
+    if images.kept is not None:
+        return images.kept.read(np.array([row]))[0]
     source = images.encoded if images.paths is None else images.paths
     assert source is not None
     file = source[row] if images.paths is None else str(source[row])

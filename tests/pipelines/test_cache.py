@@ -12,7 +12,7 @@ import pytest
 from reverie import cli, pipelines
 from reverie.errors import StorageError, UserError
 from reverie.experiments.reading import naming_damage
-from reverie.pipelines import cache, files
+from reverie.pipelines import cache, files, originals
 
 from ..cluster import ROOT
 
@@ -194,3 +194,11 @@ def test_check_and_encode_take_the_same_cache(folder, capsys):
     command = ["reverie", "data", "check", f"folder:{folder / 'set'}", "--image_shape=8,8,3"]
     assert cli.main([*command, f"--cache={folder / 'cache'}", "--max_bad_fraction=0.5"]) == 0
     assert list((folder / "cache").glob("*.json"))
+
+
+def test_pictures_are_looked_at_one_by_one_from_the_cache_too(folder):
+    in_memory, kept = _read(folder), _read(folder, memory_gib=0.0)
+    assert kept.kept is not None
+    rows = [0, 7, COUNT - 2]
+    found = originals.visit(kept, rows, lambda _, picture: picture)
+    np.testing.assert_array_equal(np.stack(list(found)), in_memory.pixels[rows])

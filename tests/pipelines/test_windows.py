@@ -9,6 +9,7 @@ from reverie.errors import UserError
 from reverie.pipelines import decoding, windows
 from reverie.pipelines.frames import shards
 from reverie.pipelines.frames.worker import Frame
+from reverie.pipelines.picture import in_channels
 
 SHAPE = (8, 8, 1)
 SIDE = 200
@@ -232,6 +233,17 @@ def test_windows_come_in_the_channels_wanted(tmp_path, found, wanted):
     picture.save(tmp_path / "a.png")
     images = _read(f"folder:{tmp_path}", image_shape=(8, 8, wanted))
     assert images.pixels.shape == (24, 8, 8, wanted) and set(images.pixels.reshape(-1).tolist()) == {76}
+
+
+@pytest.mark.parametrize(("found", "wanted"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize("side", [8, 40])
+def test_windows_of_arrays_come_in_the_channels_wanted_too(found, wanted, side):
+    arrays = np.random.default_rng(2).integers(0, 256, (5, 16, 16, found), np.uint8)
+    settings = {"image_shape": (side, side, wanted), "windows": 10, "test_fraction": 0.0}
+    windows_of = pipelines.read(pipelines.give(arrays), **settings).pixels
+    by_hand = pipelines.read(pipelines.give(in_channels(arrays, wanted)), **settings).pixels
+    assert windows_of.shape == (10, side, side, wanted)
+    np.testing.assert_array_equal(windows_of, by_hand)
 
 
 def test_pictures_drawn_while_streaming_give_the_windows_of_those_in_memory():
