@@ -18,6 +18,5 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.pool = (3, 2, 1)
     config.model.components = (40, 48, 48)
     config.greedy.steps = (400, 100, 100)
-    config.train.batch_size = 100
     config.train.checkpoint_every = 200
     return config

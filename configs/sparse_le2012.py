@@ -27,9 +27,8 @@ from reverie.configs import defaults, sparse_joint
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = defaults.layer_by_layer("sparse")
-    for name, section in sparse_joint.get_config().items():
-        config[name] = section
+    config = sparse_joint.get_config()
+    config.greedy = defaults.layer_by_layer("sparse").greedy
     config.greedy.steps = (0,)
     config.data.image_shape = (200, 200, 3)
     config.model.image_shape = (200, 200, 3)

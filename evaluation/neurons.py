@@ -53,9 +53,7 @@ class Neuron:
 
     def of_whitened(self, values):
         """Likewise for images that are whitened already; differentiable."""
-        for stage in self.net.stages[: self.stage]:
-            values = stage(values)[2]
-        return values[:, self.row, self.column, self.map]
+        return self.net.through(values, self.stage)[:, self.row, self.column, self.map]
 
     @functools.cached_property
     def _call(self):
@@ -137,10 +135,7 @@ class OnePass:
         return Neuron(self.net, self.stage, *place)
 
     def _answers(self, images):
-        values = self.net.whitening(images)
-        for stage in self.net.stages[: self.stage]:
-            values = stage(values)[2]
-        return tf.cast(values, tf.float32)
+        return tf.cast(self.net.through(self.net.whitening(images), self.stage), tf.float32)
 
 
 class Look:

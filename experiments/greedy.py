@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from ..errors import UserError
-from ..models import settings
 from ..pipelines import drawn
 from ..training import greedy
 from .plain import Plain, whole
@@ -18,13 +17,10 @@ class Greedy(Plain):
     section = "greedy"
 
     def phases(self, config, model, images, strategy: tf.distribute.Strategy) -> list:
-        try:
-            chosen = settings.read(greedy.GreedySettings, config.greedy.to_dict())
-        except ValueError as error:
-            raise UserError(f"greedy: {error}") from None
-        # Without a number of steps of its own, nothing is trained together.
-        none = 0 if not config.train.steps and not config.train.epochs else None
-        together = whole(config, model, images, strategy, none)
+        chosen = self.own_settings(config, greedy.GreedySettings)
+        # Where the section train says nothing, nothing is trained together.
+        steps = None if config.train.steps or config.train.epochs else 0
+        together = whole(config, model, images, strategy, steps)
         with strategy.scope():
             if chosen.start_from:
                 _spread(model, chosen.start_from, images)

@@ -1,9 +1,10 @@
 """Plain runs: one objective on one set of images from the first step to the last."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import ml_collections
 import tensorflow as tf
@@ -11,10 +12,13 @@ import tensorflow as tf
 from .. import models, pipelines
 from ..errors import UserError
 from ..evaluation import EvaluationData, collapse, of_family
-from ..models import Capability
+from ..models import Capability, settings
 from ..training.loop import Hooks, Phase, Watch
+from ..training.phases import stream_of
 from .kinds import Prepared, Sample
 from .reading import describe_images, read_images, total_steps
+
+S = TypeVar("S")
 
 # How many training images `calibrate` looks at.
 _CALIBRATION_IMAGES = 5000
@@ -56,6 +60,17 @@ class Plain:
           UserError: settings that make no run.
         """
         return [whole(config, model, images, strategy)]
+
+    def own_settings(self, config: ml_collections.ConfigDict, kind: type[S]) -> S:
+        """The config section of this kind of run as its settings dataclass.
+
+        Raises:
+          UserError: an entry that the dataclass does not have, or a value that it refuses.
+        """
+        try:
+            return settings.read(kind, config[self.section].to_dict())
+        except ValueError as error:
+            raise UserError(f"{self.section}: {error}") from None
 
     def facts(self, config: ml_collections.ConfigDict, model: Any, step: int) -> Any:
         """What an evaluation has to know of the run, or None."""
@@ -103,17 +118,7 @@ def whole(
         )
     family = models.family(config.model.family)
     able = family.capabilities
-
-    def stream(first_step, input_context):
-        return pipelines.batches(
-            images,
-            batch_size,
-            seed=config.seed + getattr(input_context, "seed_offset", 0),
-            start_step=first_step,
-            input_context=input_context,
-            replicas=replicas,
-            service_address=config.data.service,
-        )
+    batches = functools.partial(pipelines.batches, service_address=config.data.service)
 
     def sample(most: int) -> tf.Tensor:
         return pipelines.drawn(images, most, config.seed)["image"]
@@ -139,7 +144,7 @@ def whole(
         batch_size=batch_size,
         losses=model.losses,
         variables=model.trainable_variables,
-        stream=stream,
+        stream=stream_of(batches, images, batch_size, config.seed, replicas),
         optimizer=config.optimizer.to_dict(),
         schedule=config.schedule.to_dict(),
         hooks=Hooks(

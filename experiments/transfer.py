@@ -2,8 +2,6 @@
 
 import tensorflow as tf
 
-from ..errors import UserError
-from ..models import settings
 from ..training import transfer
 from .plain import Plain, whole
 
@@ -15,9 +13,6 @@ class Transfer(Plain):
     section = "transfer"
 
     def phases(self, config, model, images, strategy: tf.distribute.Strategy) -> list:
-        try:
-            chosen = settings.read(transfer.TransferSettings, config.transfer.to_dict())
-        except ValueError as error:
-            raise UserError(f"transfer: {error}") from None
+        chosen = self.own_settings(config, transfer.TransferSettings)
         with strategy.scope():
             return transfer.phases(chosen, model, whole(config, model, images, strategy))

@@ -6,7 +6,7 @@ the last stage gives are the neurons; one of more than a hundred thousand came t
 
 Every stage learns to reconstruct its input from its simple cells, while its complex cells are kept silent. The two
 objectives for that, the paper's and one that learns edges, are in `sparse_stage.py`. All stages are trained together
-on the sum of their objectives, as in the paper, or one after the other (see `training.layerwise`). As in the paper the
+on the sum of their objectives, as in the paper, or one after the other (see `training.greedy`). As in the paper the
 terms are sums, per image: the gradient of a weight that is used at one position does not depend on the image's size.
 
 The objective alone can be cheated: W1 -> a W1, W2 -> W2 / a with a -> 0 leaves the reconstruction and silences the
@@ -24,16 +24,12 @@ from ..layers import Noise, Whitening
 from .contract import Capability, Family, GreedyLayer
 from .limits import PIXELS
 from .network import Network, in_float32, takes_images
-from .settings import each_stage
+from .settings import each_stage, of_each_stage
 from .signature import Signature
 from .sparse_stage import Stage, make_stage
 
 _BETWEEN = ("none", "stop_targets", "full")
 _FLOORS = ("constant", "mean")
-# Settings that may differ from stage to stage.
-_OF_STAGES = (
-    "field", "stride", "maps", "tile", "pool", "sparsity", "components", "whitening_epsilon", "natural_filters",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +115,7 @@ class SparseConfig:
             )
         if self.stages < 1:
             raise ValueError(f"stages={self.stages}; expected at least one stage")
-        for name in _OF_STAGES:
+        for name in of_each_stage(SparseConfig):
             values = getattr(self, name)
             values = values if isinstance(values, tuple | list) else (values,)
             if not len(values) == 1 and len(values) < self.stages:
@@ -133,7 +129,7 @@ class SparseConfig:
     def of_stage(self, number: int) -> Any:
         """The settings of a stage, from 1: a `SparseConfig` of one number each."""
         own = {}
-        for name in _OF_STAGES:
+        for name in of_each_stage(SparseConfig):
             values = getattr(self, name)
             if isinstance(values, tuple | list):
                 own[name] = values[0] if len(values) == 1 else values[number - 1]
@@ -243,10 +239,7 @@ class Sparse(Network):
                 return self._with_total({f"reconstruction_{number}": reconstruction, f"sparsity_{number}": sparsity})
 
             def below(images):
-                values = self.whitening(images)
-                for lower in self.stages[: number - 1]:
-                    values = lower(values)[2]
-                return values
+                return self.through(self.whitening(images), number - 1)
 
             name, variables, held = f"stage_{number}", stage.trainable_variables, tuple(self._constraints([stage]))
             return GreedyLayer(name, variables, losses, below, self.whitening.fit, stage.prepare, stage.seen, held)
@@ -325,6 +318,12 @@ class Sparse(Network):
             values = own_stage(values)[2]
 
     # ---- use
+
+    def through(self, values, stages: int):
+        """What the first stages make of whitened images: float32 [n, rows, columns, maps], or `values` of none."""
+        for stage in self.stages[:stages]:
+            values = stage(values)[2]
+        return values
 
     @takes_images
     def outputs(self, images) -> list:
@@ -408,28 +407,21 @@ class Sparse(Network):
         def as_neurons(x):
             return {"images": x, "index": np.linspace(0, self.units - 1, len(x)).astype(np.int32)}
 
-        detect = Signature(
-            self.detect,
+        encode = Signature(
+            self.encode,
             {"images": image},
             as_images,
             {"images": PIXELS},
             amplification,
             not_as=not_whole,
             lite=True,
-            meaning=f"images to how much each is of {', '.join(self.chosen)}: above 0 where it is",
+            meaning="images to the responses of all neurons, and of those chosen for a concept",
         )
+        said = f"images to how much each is of {', '.join(self.chosen)}: above 0 where it is"
+        detect = dataclasses.replace(encode, function=self.detect, meaning=said)
         return {
             **({"detect": detect} if self.chosen else {}),
-            "encode": Signature(
-                self.encode,
-                {"images": image},
-                as_images,
-                {"images": PIXELS},
-                amplification,
-                not_as=not_whole,
-                lite=True,
-                meaning="images to the responses of all neurons, and of those chosen for a concept",
-            ),
+            "encode": encode,
             "neuron": Signature(
                 self.neuron,
                 {"images": image, "index": index},

@@ -6,6 +6,7 @@ everything. `WindowStage` has every position rebuild its own window, in whitened
 poor basis of a window: it learns edges.
 """
 
+import abc
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ from .network import in_float32
 _LOOKED_AT = 8  # Inputs that say how long filters of pixels should be.
 
 
-class Stage(keras.layers.Layer):
+class Stage(keras.layers.Layer, abc.ABC):
     """What both kinds of stage share: pooling of simple cells, and contrast normalization.
 
     Arguments:
@@ -83,9 +84,9 @@ class Stage(keras.layers.Layer):
         output = self.pooling(_signed(simple)) if self.config.signed_pooling else pooled
         return simple, pooled, self.contrast(output) if self.contrast else output
 
+    @abc.abstractmethod
     def simple_cells(self, inputs):
         """What the filters answer: float [batch, rows, columns, maps]."""
-        raise NotImplementedError
 
     def prepare(self, inputs) -> None:
         """Fits to inputs what stands before the first step, if anything does; float32 [n, height, width, channels]."""
@@ -98,24 +99,25 @@ class Stage(keras.layers.Layer):
         """What of its inputs the objective looks at; fixed once `prepare` is done."""
         return inputs
 
+    @abc.abstractmethod
     def objective(self, seen, targets) -> tuple:
         """(reconstruction, sparsity): float32 [batch] each, of what `seen` gives."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def rebuilt(self, inputs):
         """The input as this stage sees it: float32 like `inputs`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def missed(self, inputs):
         """float32 [batch]: the share of the energy of what is to be rebuilt that is not."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def pixel_filters(self, place: tuple[int, int] = (0, 0)) -> np.ndarray:
         """Filters at a position as they look on the stage's input: float32 [field, field, channels, maps]."""
-        raise NotImplementedError
 
-    def compute_output_shape(self, input_shape):
-        raise NotImplementedError
+    @abc.abstractmethod
+    def compute_output_shape(self, input_shape) -> tuple:
+        """Shapes of what a call gives."""
 
     def spread(self, other: "Stage", inputs) -> None:
         """Takes another stage's filters, at every position those of its place among the tiles.
@@ -143,9 +145,14 @@ class Stage(keras.layers.Layer):
             self.decoder.set_compact_kernel(filters[rows[:, None], columns].reshape(mine.compact_shape))
             self.decoder.normalize_filters()
 
+    @abc.abstractmethod
     def _taken(self, other: "Stage", place: tuple) -> np.ndarray:
         """The other stage's filters at a place as this one's: float32 [field, maps]."""
-        raise NotImplementedError
+
+    def _terms(self, pooled, rebuilt, targets) -> tuple:
+        """(reconstruction, sparsity): float32 [batch] each."""
+        error = in_float32(rebuilt) - in_float32(targets)
+        return _energy(error), tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3])
 
     def _shapes(self, simple: tuple) -> tuple:
         pooled = self.pooling.compute_output_shape(simple)
@@ -170,16 +177,11 @@ class OverlapStage(Stage):
     def losses_of(self, inputs, targets) -> tuple:
         # Simple cells serve the objective and the output.
         simple, pooled, output = self(inputs)
-        return *self._terms(simple, pooled, targets), output
+        return *self._terms(pooled, self.decoder(simple), targets), output
 
     def objective(self, seen, targets) -> tuple:
         simple = self.filters(seen)
-        return self._terms(simple, self.pooling(simple), targets)
-
-    def _terms(self, simple, pooled, targets) -> tuple:
-        error = in_float32(self.decoder(simple)) - in_float32(targets)
-        reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
-        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3])
+        return self._terms(self.pooling(simple), self.decoder(simple), targets)
 
     def rebuilt(self, inputs):
         return in_float32(self.decoder(self.filters(inputs)))
@@ -204,7 +206,7 @@ class OverlapStage(Stage):
         filters = other.pixel_filters(place)
         return filters.reshape(-1, filters.shape[-1])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return self._shapes(self.filters.compute_output_shape(input_shape))
 
 
@@ -240,19 +242,16 @@ class WindowStage(Stage):
 
     def objective(self, seen, targets) -> tuple:
         simple = self.filters(seen)
-        if not self.unit:
-            return self._terms(simple, self.decoder(simple), targets)
-        # Filters are of length one after every update, and here they are so while they change: a gradient that would
-        # only shorten them, as sparsity's would, says nothing of where they should turn.
-        lengths = in_float32(self.filters.lengths())
-        simple = in_float32(simple) / lengths
-        return self._terms(simple, in_float32(self.decoder(simple / lengths)), targets)
-
-    def _terms(self, simple, rebuilt, targets) -> tuple:
-        error = self.gain * in_float32(rebuilt) - in_float32(targets)
-        reconstruction = tf.reduce_sum(tf.square(error), axis=[1, 2, 3])
-        pooled = self.pooling(simple)
-        return reconstruction, tf.reduce_sum(in_float32(pooled), axis=[1, 2, 3]) / self.config.pool
+        if self.unit:
+            # Filters are of length one after every update, and here they are so while they change: a gradient that
+            # would only shorten them, as sparsity's would, says nothing of where they should turn.
+            lengths = in_float32(self.filters.lengths())
+            simple = in_float32(simple) / lengths
+            rebuilt = self.decoder(simple / lengths)
+        else:
+            rebuilt = self.decoder(simple)
+        reconstruction, sparsity = self._terms(self.pooling(simple), self.gain * in_float32(rebuilt), targets)
+        return reconstruction, sparsity / self.config.pool
 
     def rebuilt(self, inputs):
         components = self.gain * self.decoder(self.filters(self.whitening(inputs))) + self.whitening.offset
@@ -284,7 +283,7 @@ class WindowStage(Stage):
     def _taken(self, other: Stage, place: tuple) -> np.ndarray:
         return other._kernel_at(place)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return self._shapes(self.filters.compute_output_shape(self.whitening.compute_output_shape(input_shape)))
 
 
@@ -300,5 +299,8 @@ def _signed(simple):
 
 
 def _share(error, whole):
-    energy = tf.reduce_sum(tf.square(whole), axis=[1, 2, 3])
-    return tf.reduce_sum(tf.square(error), axis=[1, 2, 3]) / tf.maximum(energy, 1e-6)
+    return _energy(error) / tf.maximum(_energy(whole), 1e-6)
+
+
+def _energy(values):
+    return tf.reduce_sum(tf.square(values), axis=[1, 2, 3])

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from .. import pipelines
 from ..errors import UserError
 from ..models import GreedyLayer
-from .phases import Hooks, Phase
+from .phases import Hooks, Phase, stream_of
 
 _ENCODED_AT_ONCE = 100
 # What a layer sees of all images is kept up to so many bytes, and a sample of it to fit whitenings to.
@@ -98,10 +98,7 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
     def stream(first_step: int, input_context: Any) -> tf.data.Dataset:
         if not kept:
             return whole.stream(first_step, input_context)
-        own = seed + getattr(input_context, "seed_offset", 0)
-        return pipelines.rows(
-            kept, whole.batch_size, seed=own, start_step=first_step, input_context=input_context, replicas=replicas
-        )
+        return stream_of(pipelines.rows, kept, whole.batch_size, seed, replicas)(first_step, input_context)
 
     return dataclasses.replace(
         whole, name=layer.name, steps=steps, losses=losses, variables=layer.variables, stream=stream,

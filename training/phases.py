@@ -159,6 +159,28 @@ class Phase:
     whole_batch: str = ""
 
 
+def stream_of(reader: Callable, source: object, batch_size: int, seed: int, replicas: int) -> Callable:
+    """The `stream` of a phase.
+
+    Args:
+      reader: `pipelines.batches` or `pipelines.rows`.
+      source: what it reads.
+      batch_size, seed, replicas: see there; asynchronous workers read each with a seed of its own.
+    """
+
+    def stream(first_step: int, input_context):
+        return reader(
+            source,
+            batch_size,
+            seed=seed + getattr(input_context, "seed_offset", 0),
+            start_step=first_step,
+            input_context=input_context,
+            replicas=replicas,
+        )
+
+    return stream
+
+
 @dataclasses.dataclass(frozen=True)
 class Context:
     """What all phases of a run share.

@@ -19,6 +19,7 @@ from ..errors import UserError
 from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
 from .loop import Hooks, Phase
+from .phases import stream_of
 
 _ENCODED_AT_ONCE = 250
 # How many pictures say where the latents' axes should lie.
@@ -208,21 +209,15 @@ def _data(
     stage: models.Stage, config, model, shown: pipelines.Images, told: np.ndarray, batch_size: int, replicas: int
 ) -> tuple[Callable, Callable | None]:
     """(stream, what begins the phase or None) of what a stage sees."""
-    rows = functools.partial(_rows, int(config.seed), batch_size, replicas)
+    order = (batch_size, int(config.seed), replicas)
     batches = functools.partial(pipelines.batches, service_address=config.data.service)
     if stage.sees == "images":
-        return functools.partial(rows, batches, shown), None
+        return stream_of(batches, shown, *order), None
     if stage.sees == "mixed":
-        return functools.partial(rows, batches, _mixed(shown, told)), None
+        return stream_of(batches, _mixed(shown, told), *order), None
     # Where vision is frozen, the few pictures with words are encoded once, when the stage begins.
     codes: dict = {}
-    return functools.partial(rows, pipelines.rows, codes), functools.partial(_encode, model, shown.take(told), codes)
-
-
-def _rows(seed: int, batch_size: int, replicas: int, reader, source, first_step: int, input_context):
-    """The stream of a phase: `reader` is `pipelines.batches` or `pipelines.rows`, of the source that it takes."""
-    order = {"seed": seed + getattr(input_context, "seed_offset", 0), "start_step": first_step}
-    return reader(source, batch_size, **order, input_context=input_context, replicas=replicas)
+    return stream_of(pipelines.rows, codes, *order), functools.partial(_encode, model, shown.take(told), codes)
 
 
 def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
