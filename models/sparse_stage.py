@@ -254,14 +254,14 @@ class WindowStage(Stage):
         return reconstruction, sparsity / self.config.pool
 
     def rebuilt(self, inputs):
-        components = self.gain * self.decoder(self.filters(self.whitening(inputs))) + self.whitening.offset
+        components = self.gain * in_float32(self.decoder(self.filters(self.whitening(inputs)))) + self.whitening.offset
         filters = self.whitening.mixing()
         stride, height, width = self.config.stride, inputs.shape[1], inputs.shape[2]
         # Where windows overlap, their mean.
         painted = ops.conv_transpose(components, filters, stride, "valid", data_format="channels_last")
         ones = ops.ones([1, *components.shape[1:3], 1])
         counts = ops.conv_transpose(ones, ops.ones([*filters.shape[:2], 1, 1]), stride, data_format="channels_last")
-        seen = in_float32(painted) / in_float32(counts)
+        seen = painted / counts
         rest = [[0, 0], [0, height - seen.shape[1]], [0, width - seen.shape[2]], [0, 0]]
         return tf.pad(seen, rest)
 

@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from reverie.export import examples, graph_loader, parity
+from reverie.export import endpoints, examples, graph_loader, parity
 
 from .family_cases import by_case
 
@@ -56,7 +56,7 @@ def test_a_c_program_gives_the_numbers_of_keras_for_every_signature(case, progra
         for key, info in definitions[name].outputs.items():
             words += ["out", key, *info.name.split(":")]
     answered = _read(subprocess.run(words, check=True, capture_output=True, text=True, timeout=300).stdout)
-    signatures = {**model.signatures(), "serving_default": model.signatures()["encode"]}
+    signatures = endpoints.endpoints(model)
     assert set(answered) == set(requests) == {*signatures, "encode_bytes"}
     for name, answer in answered.items():
         signature, inputs = signatures.get(name, signatures["encode"]), requests[name]
