@@ -67,7 +67,9 @@ def run(variant: str, seed: str, more: list) -> None:
              f"--workdir={folder}", "--config.train.keep_checkpoints=1", *variants()[variant], *more]  # fmt: skip
     told = {"concept": FLAGS.concept, "report": FLAGS.report, "groups": FLAGS.groups}
     options = [f"--{option}={value}" for option, values in told.items() for value in values]
-    evaluate = ["evaluate", f"--workdir={folder}", *options, f"--every={FLAGS.every}"]
+    # Of a control the best neuron is all that the table shows.
+    rows = [] if variant == TRAINED else ["--rows=neuron"]
+    evaluate = ["evaluate", f"--workdir={folder}", *options, *rows, f"--every={FLAGS.every}"]
     threads = str(max(1, (os.cpu_count() or 1) // FLAGS.jobs))
     limits = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
     for command in (train, evaluate):

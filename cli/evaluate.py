@@ -28,6 +28,8 @@ def _define(values, _):
     flags.DEFINE_multi_string("groups", [], text, flag_values=values)
     text = "With --concept: every N-th row and column of neurons; 0 is about 75 positions, all of shared filters."
     integer("every", 0, text, values, least=0)
+    text = "With --concept: rows of the table, comma-separated; all of them by default, the best neuron always."
+    flags.DEFINE_list("rows", [], text, flag_values=values)
 
 
 def _run(values, _):
@@ -39,8 +41,9 @@ def _run(values, _):
         options = {"concept": _concepts(values.concept), "every": values.every}
         options |= {"report": _concepts(values.report, "report")} if values.report else {}
         options |= {"groups": _rules(values.groups)} if values.groups else {}
-    elif values.report or values.groups:
-        raise UserError(f"--{'report' if values.report else 'groups'} is given without --concept; name a concept, too")
+        options |= {"rows": values.rows} if values.rows else {}
+    elif given := [option for option in ("report", "groups", "rows") if values[option].value]:
+        raise UserError(f"--{given[0]} is given without --concept; name a concept, too")
     run = experiments.Run(values.workdir)
     for name, value in run.evaluate(**options).items():
         print(f"{name:28} {value:.6g}")

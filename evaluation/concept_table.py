@@ -9,12 +9,13 @@ best of as many neurons reaches where labels are shuffled.
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from .. import models, pipelines
+from ..errors import UserError
 from ..models.sparse_stage import WindowStage
 from .codes import some_images
 from .concept_images import Concept, ConceptImages
@@ -60,28 +61,25 @@ def rows(model, train: pipelines.Images, seed: int, wanted: Container[str] | Non
       wanted: names of rows; None is all.
     """
     window, sample = model.config.window, functools.cache(lambda: some_images(train, _FITTED))
-    stages = range(model.config.stages - 1, 0, -1)
     made: dict[str, Callable] = {
         "neuron": lambda: look_at(model),
-        **{f"stage_{stage}": functools.partial(look_at, model, stage) for stage in stages},
+        **{f"stage_{stage}": functools.partial(look_at, model, stage) for stage in range(1, model.config.stages)},
         "random_weights": lambda: look_at(random_weights(model, sample(), seed)),
         "random_filters": lambda: look_at(random_filters(model, seed)),
         "linear_filter": lambda: LinearFilters(train, window, seed, whitened=False),
         "linear_filter_whitened": lambda: LinearFilters(train, window, seed, whitened=True),
     }
-    for name, make in made.items():
+    for name in names(model.config.stages):
         if wanted is None or name in wanted:
-            yield Row(name, _title(name), make())
+            yield Row(name, _title(name), made[name]())
 
 
 def titles(numbers: Mapping[str, Any], concept: str) -> dict[str, str]:
     """Name -> title of the rows that there are numbers of, in order."""
     pattern = re.compile(rf"{re.escape(concept)}_({'|'.join(_TITLES)}|stage_\d+)_selection")
     found = {match.group(1) for match in map(pattern.fullmatch, numbers) if match}
-    # Stages from the last one down, below the best neuron.
-    stages = sorted(found - set(_TITLES), key=lambda name: -int(name.removeprefix("stage_")))
-    ordered = [name for name in _TITLES if name in found]
-    return {name: _title(name) for name in [*ordered[:1], *stages, *ordered[1:]]}
+    highest = max((int(name.removeprefix("stage_")) for name in found - set(_TITLES)), default=0)
+    return {name: _title(name) for name in names(highest + 1) if name in found}
 
 
 def _title(name: str) -> str:
@@ -127,7 +125,32 @@ def _randomize(net, model, seed: int) -> None:
         mine.filters.set_compact_kernel(filters)
 
 
-def measure(model, train: pipelines.Images, concept: Concept, every: int, seed: int) -> dict[str, float]:
+def names(stages: int) -> list[str]:
+    """The rows of a network of so many stages, in order.
+
+    Example:
+      >>> names(2)
+      ['neuron', 'stage_1', 'random_weights', 'random_filters', 'linear_filter', 'linear_filter_whitened']
+    """
+    first, *others = _TITLES
+    return [first, *(f"stage_{stage}" for stage in range(stages - 1, 0, -1)), *others]
+
+
+def chosen(given: Iterable[str], stages: int) -> list[str] | None:
+    """Names of the rows that are asked for, the network's own neuron always among them; None, which is all, for none.
+
+    Raises:
+      UserError: a row that there is not.
+    """
+    able, asked = names(stages), list(given)
+    if unknown := [name for name in asked if name not in able]:
+        raise UserError(f"rows is '{unknown[0]}'; expected some of {', '.join(able)}")
+    return [name for name in able if name == able[0] or name in asked] if asked else None
+
+
+def measure(
+    model, train: pipelines.Images, concept: Concept, every: int, seed: int, wanted: Container[str] | None = None
+) -> dict[str, float]:
     """The table of one concept.
 
     Args:
@@ -136,6 +159,7 @@ def measure(model, train: pipelines.Images, concept: Concept, every: int, seed: 
       concept: where the test images are.
       every: looks at every N-th row and column of positions; 0 chooses.
       seed: keys halvings, moves and controls.
+      wanted: see `chosen`.
 
     Returns:
       name -> number, all beginning with the concept's name: of every row "<row>", the accuracy on judging images,
@@ -147,7 +171,7 @@ def measure(model, train: pipelines.Images, concept: Concept, every: int, seed: 
       served, and "<row>_index" and so on of the rows below.
     """
     result, channels, read = {}, model.config.image_shape[2], {}
-    for row in rows(model, train, seed):
+    for row in rows(model, train, seed, wanted):
         side = row.eye.window
         if side not in read:
             still = concept.read(side, channels, seed)

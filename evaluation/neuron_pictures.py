@@ -88,7 +88,8 @@ def draw(model, train: pipelines.Images, concept: Concept, numbers: dict, seed: 
 
 def _units(model, train, concept: Concept, found: ConceptImages, numbers: dict, seed: int) -> list[Unit]:
     """The best neuron, and the best units of the controls, as `numbers` tell them."""
-    units, wanted = [], ("neuron", "stage_1", "random_weights", "linear_filter")
+    drawn = ("neuron", "stage_1", "random_weights", "linear_filter")
+    units, wanted = [], [row for row in concept_table.titles(numbers, concept.name) if row in drawn]
     for row in concept_table.rows(model, train, seed, wanted):
         first = row.name == "neuron"
         prefix = concept.name if first else f"{concept.name}_{row.name}"
@@ -169,20 +170,21 @@ def _moved(found: ConceptImages, seed: int) -> Picture:
 
 
 def _invariances(name: str, units: list[Unit], positives: np.ndarray) -> dict[str, Picture]:
-    neuron, linear = units[0], next(unit for unit in units if unit.name == "linear_filter")
-    curves = {unit.title: stimuli.invariance(unit.unit, unit.polarity, positives) for unit in (neuron, linear)}
+    units = [unit for unit in units if unit.name in ("neuron", "linear_filter")]
+    curves = {unit.title: stimuli.invariance(unit.unit, unit.polarity, positives) for unit in units}
     result = {}
     for transformation in stimuli.INVARIANCES:
         unit = {"scale": "factor", "rotation": "degrees"}.get(transformation, "share of the window")
         series = {}
-        for shown in (neuron, linear):
+        for shown in units:
             values, responses = curves[shown.title][transformation]
             series[shown.title] = (values, shown.rated(responses))
         series["threshold"] = (values, np.zeros(len(values)))
         result[f"{name}_invariance_{transformation.replace(' ', '_')}"] = Picture(
             pictures.curves(series, f"{name}: {transformation}", unit=unit),
-            f"Mean response to ten images of the concept under {transformation}, of the best neuron and of the best "
-            "linear filter: above the threshold, in deviations over the test images.",
+            f"Mean response to ten images of the concept under {transformation}, of the "
+            f"{' and of the '.join(unit.title for unit in units)}: above the threshold, in deviations over the test "
+            "images.",
         )
     return result
 

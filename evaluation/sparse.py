@@ -29,6 +29,8 @@ OPTIONS = {
     "turns.",
     "groups": "with concept: NAME=RULE, who or which clip is on an image and must not be on both sides: a column of "
     "labels, or a regular expression whose first group in the file name says it.",
+    "rows": "with concept: rows of the table, a list of names; the best neuron is always among them, without any it is "
+    "all of them.",
     "every": "with concept: every N-th row and column of neurons; 0 is about 75 positions, all of shared filters.",
 }
 _FILTERS = 48  # Of the first stage that are fitted and shown.
@@ -46,8 +48,8 @@ def evaluate(model, data: EvaluationData, seed: int = 0) -> dict[str, float]:
     Args:
       model: a Sparse model.
       data: its training images give the patches of the linear filters; of its options "concept" says which neurons to
-        look for (name -> source), "report" on which other images they are judged, "groups" who is on an image, and
-        "every" to look at every N-th row and column only.
+        look for (name -> source), "report" on which other images they are judged, "groups" who is on an image, "rows"
+        which rows of the table are made, and "every" to look at every N-th row and column only.
       seed: keys the halvings, the moves and the controls.
 
     Returns:
@@ -64,11 +66,13 @@ def evaluate(model, data: EvaluationData, seed: int = 0) -> dict[str, float]:
     fits, pixels = np.array([found.fit for found in gabor.fit(filters)]), gabor.effective_pixels(filters)
     result["gabor_fit"], result["effective_pixels"] = float(np.median(fits)), float(np.median(pixels))
     result["edges"] = float(np.mean((fits >= 0.8) & (pixels >= 15)))
+    wanted = concept_table.chosen(data.options.get("rows", ()), model.config.stages)
     for number, concept in enumerate(_concepts(data)):
-        result |= concept_table.measure(model, train, concept, int(data.options.get("every", 0)), seed)
+        result |= concept_table.measure(model, train, concept, int(data.options.get("every", 0)), seed, wanted)
         result |= concept_probes.measure(model, concept, seed)
         if not number:
-            result |= {row: result[f"{concept.name}_{row}"] for row in ("neuron", "linear_filter", "random_weights")}
+            headlines = ("neuron", "linear_filter", "random_weights")
+            result |= {row: result[f"{concept.name}_{row}"] for row in headlines if f"{concept.name}_{row}" in result}
     return result
 
 

@@ -64,6 +64,23 @@ def test_the_table_has_every_row_still_and_moved_with_intervals_and_luck(train):
     assert list(found) == ["disc"] and 0 <= found["disc"]["index"] < _model().units
 
 
+def test_rows_that_are_asked_for_are_those_of_the_whole_table(train):
+    concept = Concept("disc", pipelines.give(*_shapes(60, 1)))
+    whole = concept_table.measure(_model(), train, concept, 0, seed=0)
+    wanted = concept_table.chosen(["random_filters"], stages=2)
+    part = concept_table.measure(_model(), train, concept, 0, seed=0, wanted=wanted)
+    assert list(concept_table.titles(part, "disc")) == ["neuron", "random_filters"]
+    assert part == {name: whole[name] for name in part}
+    drawn = neuron_pictures.draw(_model(), train, concept, part, seed=0)
+    assert {"disc_controls", "disc_optimal_stimulus", "disc_invariance_rotation"} <= set(drawn)
+
+
+def test_a_row_that_there_is_not_is_said():
+    assert concept_table.chosen([], stages=2) is None
+    with pytest.raises(UserError, match=r"rows is 'stage_2'; expected some of neuron, stage_1, random_weights"):
+        concept_table.chosen(["stage_1", "stage_2"], stages=2)
+
+
 def test_the_neuron_to_be_served_detects_what_the_table_says(train):
     model, concept = _model(image_shape=(12, 12, 1)), Concept("disc", pipelines.give(*_shapes(60, 1)))
     assert model.config.window == 12
