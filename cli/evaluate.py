@@ -39,8 +39,8 @@ def _run(values, _):
         options = {"concept": _concepts(values.concept), "every": values.every}
         options |= {"report": _concepts(values.report, "report")} if values.report else {}
         options |= {"groups": _rules(values.groups)} if values.groups else {}
-    elif values.report or values.groups:
-        raise UserError(f"--{'report' if values.report else 'groups'} is given without --concept; name a concept, too")
+    elif lone := [name for name in ("report", "groups", "every") if values[name].value]:
+        raise UserError(f"--{lone[0]} is given without --concept; name a concept, too")
     run = experiments.Run(values.workdir)
     for name, value in run.evaluate(**options).items():
         print(f"{name:28} {value:.6g}")

@@ -49,7 +49,7 @@ def check_source(
     # Nothing is held out, and whatever is unusable is listed rather than refused.
     rules = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
     if rules.get("resize", RESIZE_MODES[0]) not in RESIZE_MODES:
-        raise UserError(f"resize is '{rules['resize']}'; expected one of {', '.join(RESIZE_MODES)}")
+        raise UserError(f"data.resize is '{rules['resize']}'; expected one of {', '.join(RESIZE_MODES)}")
     if shape is not None:
         rules["image_shape"] = shape
     elif found.needs_shape and (faces or settings.get("windows")):
