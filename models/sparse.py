@@ -132,8 +132,8 @@ class SparseConfig:
             raise ValueError("reconstruction='window' needs between_stages='none': its whitening is fitted below")
         if self.decoder == "tied" and self.unit_norm and self.initial_length not in (0.1, 1.0):
             raise ValueError(
-                f"model.initial_length is {self.initial_length:g}, but tied filters are brought to length one: leave it "
-                "at 0.1, or set unit_norm=False or decoder='untied'"
+                f"model.initial_length is {self.initial_length:g}, but tied filters are brought to length one: "
+                "leave it at 0.1, or set unit_norm=False or decoder='untied'"
             )
 
     def _check_numbers(self) -> None:
