@@ -59,7 +59,8 @@ def check_source(
     sets = pipelines.read_splits(source, tuple(splits) or SPLITS, **rules)
     missing = [split for split in splits if split not in sets]
     if missing:
-        raise UserError(f"{source}: has no {missing[0]} split, only {', '.join(sets) or 'none'}")
+        there = pipelines.read_splits(source, SPLITS, **rules)
+        raise UserError(f"{source}: has no {missing[0]} split of its own; expected one of {', '.join(there)}")
     for split, images in sets.items():
         yield from _of_split(split, images)
         if faces:

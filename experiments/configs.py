@@ -221,12 +221,16 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
         raise UserError(f"config: {key} is {value}; expected a value like {arguments.shown(node[last])}")
     if isinstance(value, list):
         value = tuple(value)
+    if isinstance(node[last], tuple) and isinstance(value, int | float) and not isinstance(value, bool):
+        value = (value,)  # As on the command line.
     if isinstance(node[last], float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     try:
         node[last] = value
-    except (TypeError, ValueError) as error:
-        raise UserError(f"config: {key} is {value!r}: {' '.join(str(error).split())}") from None
+    except (TypeError, ValueError):
+        raise UserError(
+            f"config: {key} is {arguments.shown(value)}; expected a value like {arguments.shown(node[last])}"
+        ) from None
 
 
 def check_keys(found: ml_collections.ConfigDict, keys: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ def _spread(model, folder: str, images) -> None:
     except UserError as error:
         raise UserError(f"{said}: {error}") from None
     if not isinstance(run, Run) or type(run.model) is not type(model):
-        found = f"a run of {run.family}" if isinstance(run, Run) else "a published version"
+        found = f"a run of {run.family.name}" if isinstance(run, Run) else "a published version"
         raise UserError(f"{said}: it is {found}; expected a run folder of the same family")
     try:
         model.spread(run.model, drawn(images, _SAMPLED)["image"])

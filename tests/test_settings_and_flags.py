@@ -4,6 +4,7 @@ import json
 import os
 
 import numpy as np
+import PIL.Image
 import pytest
 import reverie
 from reverie import cli
@@ -380,3 +381,20 @@ def test_a_config_that_is_none_is_answered_with_what_there_is(tmp_path, monkeypa
     (tmp_path / "some").mkdir()
     assert message in refusal(capsys, "train", f"--config={name}", "--workdir=run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_number_where_a_setting_takes_several_means_the_same_in_python_as_on_the_command_line():
+    assert reverie.config("sparse_demo", {"greedy.steps": 5}).greedy.steps == (5,)
+    assert reverie.config("sparse_demo", {"model.maps": [8, 16, 32]}).model.maps == (8, 16, 32)
+
+
+def test_options_of_a_concept_are_refused_without_one(trained_run, capsys):
+    for option, flag in (("report", "--report=x=y"), ("groups", "--groups=x=y"), ("every", "--every=3")):
+        said = refusal(capsys, "evaluate", f"--workdir={trained_run}", flag)
+        assert f"--{option} is given without --concept; name a concept, too" in said
+
+
+def test_a_split_that_a_source_does_not_have_is_answered_with_those_that_it_has(capsys, tmp_path):
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    said = refusal(capsys, "data", "check", f"folder:{tmp_path}", "--split=test")
+    assert said.endswith("has no test split of its own; expected one of train")

@@ -18,6 +18,12 @@ def _train(folder, name, **overrides):
     return reverie.train(CASES["sparse-greedy"].config(folder), folder / name, overrides=overrides, deterministic=True)
 
 
+def _other(folder):
+    """The folder of a run of another family."""
+    small = {"model.convolutions": (), "model.encoder": (4,), "model.decoder": (4,), "train.steps": 1}
+    return reverie.train("xcov_demo", folder / "other", overrides=small).folder
+
+
 def _kernels(run):
     return [stage.filters.compact_kernel() for stage in run.model.stages]
 
@@ -70,6 +76,8 @@ def test_numbers_of_steps_that_make_no_run_are_refused(folder):
     ):
         with pytest.raises(UserError, match=said):
             _train(folder, "wrong", **{"train.steps": 0, "greedy.steps": steps})
+    with pytest.raises(UserError, match="it is a run of xcov; expected a run folder of the same family"):
+        _train(folder, "wrong", **{"greedy.start_from": str(_other(folder))})
     with pytest.raises(UserError, match="greedy.start_from is .*nowhere"):
         _train(folder, "wrong", **{"greedy.start_from": str(folder / "nowhere")})
 
