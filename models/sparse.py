@@ -15,7 +15,6 @@ sparsity. So the filters of W2 are brought to length one after every update, or 
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -42,12 +41,12 @@ def _right_of(field: dataclasses.Field) -> tuple[Callable[[Any], bool], str]:
     if isinstance(field.default, int):
         least = 1 if field.name in ("field", "stride", "pool", "maps") else 0
         return (
-            lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least,
+            lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least,
             f"whole numbers, {least} or more",
         )
     above = field.name == "whitening_epsilon"
     return (
-        lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool)
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool)
         and (value > 0.0 or (value == 0.0 and not above)) and value < math.inf,
         f"finite numbers {'above 0' if above else 'of 0 or more'}",
     )  # fmt: skip
