@@ -33,6 +33,12 @@ VERBS = {
     "doctor": "doctor",
 }
 # Full disk, quota, read-only, no permission: wherever they surface, the user can fix them.
+# What Python says of a flag's value that it cannot convert -> what would have been right.
+_CONVERSIONS = {
+    "invalid literal for int": "a whole number",
+    "could not convert string to float": "a number",
+    "Non-boolean argument": "true or false",
+}
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
@@ -111,7 +117,13 @@ def _one_line(error: UserError, values: flags.FlagValues) -> str:
     from ..paths import shown
 
     text = shown(error)
-    return text.replace("--config.data.", "--") if "max_bad_fraction" in values and "config" not in values else text
+    if "config" in values:
+        return text
+
+    def flag(match: re.Match) -> str:
+        return f"--{match.group(1)}" if match.group(1) in values else match.group()
+
+    return re.sub(r"(?<![\w./-])(?:--config\.)?data\.(\w+)", flag, text)
 
 
 def command_of(name: str) -> Command:
@@ -138,12 +150,20 @@ def _parse(command: Command, values: flags.FlagValues, argv: list[str]) -> list[
             argv = last_lists(without_config(argv)[1], values["config"].value)  # What it names is in `values` already.
         return values(argv)[1:]
     except flags.Error as error:
-        raise UserError(" ".join(str(error).split())) from None
+        raise UserError(_of_flags(" ".join(str(error).split()))) from None
     except (AttributeError, KeyError) as error:  # ml_collections: a key that the config does not have.
         message = str(error).replace("\\n", " ").replace("\\", "").strip("\"'")
-        raise UserError(f"unknown config key '{' '.join(message.split())}") from None
+        raise UserError(f"config: {' '.join(message.split())}") from None
     except (TypeError, ValueError) as error:
         raise UserError(f"config: {' '.join(str(error).split())}") from None
+
+
+def _of_flags(message: str) -> str:
+    """What the parser of flags says; what it takes from Python's own conversions in words of a person."""
+    for said, expected in _CONVERSIONS.items():
+        if match := re.fullmatch(rf"flag (--[^=]+)=(.*): .*{said}.*", message):
+            return f"{match.group(1)} is '{match.group(2)}'; expected {expected}"
+    return message
 
 
 def _overview() -> str:

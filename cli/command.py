@@ -60,7 +60,8 @@ def config(values: flags.FlagValues, argv: list[str]) -> None:
     `values.config` is the config, `values.config_name` what it was named by.
 
     Raises:
-      UserError: no such config, or one that cannot be made; errors of flags and of unknown keys are as they come.
+      UserError: no such config, one that cannot be made, or a key that it does not have; errors of flags are as they
+        come.
     """
     text = f"A config of the package by name, or a file (default: {DEFAULT_CONFIG}); --config.a.b=value overrides."
     if any(argument in ("-h", "--help") for argument in argv):
@@ -73,7 +74,9 @@ def config(values: flags.FlagValues, argv: list[str]) -> None:
     named, rest = without_config(argv)
     name = named[-1] if named else DEFAULT_CONFIG
     found = experiments.config(name)
-    experiments.make_room(found, _overrides(rest))
+    overrides = _overrides(rest)
+    experiments.make_room(found, overrides)
+    experiments.check_keys(found, overrides)
     rest = last_lists(rest, found)
     string("config_name", name, "What the config was named by.", values)
     config_flags.DEFINE_config_dict("config", found, text, flag_values=values, sys_argv=rest)
@@ -141,7 +144,7 @@ def _overrides(argv: list[str]) -> dict[str, str]:
     for argument, following in itertools.pairwise([*argv, ""]):
         if argument == "--":
             break
-        if match := re.fullmatch(r"--?config\.([^=]+)(?:=(.*))?", argument, re.DOTALL):
+        if match := re.fullmatch(r"--?config\.([^=]*)(?:=(.*))?", argument, re.DOTALL):
             found[match.group(1)] = following if match.group(2) is None else match.group(2)
     return found
 

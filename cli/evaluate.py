@@ -42,8 +42,8 @@ def _run(values, _):
         options |= {"report": _concepts(values.report, "report")} if values.report else {}
         options |= {"groups": _rules(values.groups)} if values.groups else {}
         options |= {"rows": values.rows} if values.rows else {}
-    elif given := [option for option in ("report", "groups", "rows") if values[option].value]:
-        raise UserError(f"--{given[0]} is given without --concept; name a concept, too")
+    elif lone := [name for name in ("report", "groups", "rows", "every") if values[name].value]:
+        raise UserError(f"--{lone[0]} is given without --concept; name a concept, too")
     run = experiments.Run(values.workdir)
     for name, value in run.evaluate(**options).items():
         print(f"{name:28} {value:.6g}")

@@ -140,6 +140,12 @@ def _read(name: str, source: str, rule: str, side: int, channels: int) -> _Read:
             f"concept {name}: {source} has {told}; expected 1 for the concept and 0 for everything else "
             "(a folder with two subfolders, numbered from 0 in alphabetical order)"
         )
+    names = next((names for column, names in found.class_names.items() if column in said), ())
+    if len(names) == 2 and names[0].casefold() == name.casefold():
+        raise UserError(
+            f"concept {name}: {source} has label 0 for '{names[0]}' and 1 for '{names[1]}'; expected 1 for the "
+            f"concept: call the folders 0_{names[1]} and 1_{names[0]}, or the concept {names[1]}"
+        )
     if min(counts.values()) < 2:
         raise UserError(
             f"concept {name}: {source} has {counts[1]} image(s) of the concept and {counts[0]} of "

@@ -239,10 +239,12 @@ def halves(labels, seed: int, groups=None) -> Split:
     mixed = any(kind == 2 for kind, _ in strata)
     for kind, members in strata:
         if len(members) < 2 and not (mixed and kind < 2):
-            what = ("everything else", "the concept", "what holds both")[kind]
+            what = (
+                "everything else has one group of images", "the concept has one group of images",
+                "one group alone holds images of the concept and others",
+            )[kind]  # fmt: skip
             raise UserError(
-                f"{what} has one group of images; expected two or more: neurons are chosen on one half of the groups "
-                "and judged on the other"
+                f"{what}; expected two or more: neurons are chosen on one half of the groups and judged on the other"
             )
         order = generator.permutation(members)
         filled = np.cumsum(sizes[np.searchsorted(names, order)])

@@ -8,7 +8,7 @@ from ..training.run_folder import environment
 from . import plugins
 from .checking import check_source
 from .compare import Comparison, compare
-from .configs import config, config_path, keep_one_length, make_room
+from .configs import check_keys, config, config_path, keep_one_length, make_room
 from .encoding import Codes, encode_source
 from .endpoints import class_numbers
 from .evaluate import evaluate
@@ -44,6 +44,7 @@ __all__ = [
     "Staged",
     "StreamOfTasks",
     "Transfer",
+    "check_keys",
     "check_source",
     "class_numbers",
     "command_line",

@@ -49,7 +49,7 @@ def check_source(
     # Nothing is held out, and whatever is unusable is listed rather than refused.
     rules = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
     if rules.get("resize", RESIZE_MODES[0]) not in RESIZE_MODES:
-        raise UserError(f"resize is '{rules['resize']}'; expected one of {', '.join(RESIZE_MODES)}")
+        raise UserError(f"data.resize is '{rules['resize']}'; expected one of {', '.join(RESIZE_MODES)}")
     if shape is not None:
         rules["image_shape"] = shape
     elif found.needs_shape and (faces or settings.get("windows")):
@@ -59,7 +59,8 @@ def check_source(
     sets = pipelines.read_splits(source, tuple(splits) or SPLITS, **rules)
     missing = [split for split in splits if split not in sets]
     if missing:
-        raise UserError(f"{source}: has no {missing[0]} split, only {', '.join(sets) or 'none'}")
+        there = pipelines.read_splits(source, SPLITS, **rules)
+        raise UserError(f"{source}: has no {missing[0]} split of its own; expected one of {', '.join(there)}")
     for split, images in sets.items():
         yield from _of_split(split, images)
         if faces:

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from .. import configs
 from ..configs import defaults
 from ..errors import UserError, first_line
 from ..stored import flatten
-from ..training import optimizers
+from ..training import optimizers, schedules
 from ..training.phases import LoopSettings, TrainSettings
 from . import arguments
 
@@ -208,13 +209,7 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
     Raises:
       UserError: an unknown key (the nearest is named), a value of another type.
     """
-    node: Any = found
-    *sections, last = key.split(".")
-    for section in sections:
-        node = node.get(section) if isinstance(node, ml_collections.ConfigDict) else None
-    if not isinstance(node, ml_collections.ConfigDict) or last not in node:
-        close = difflib.get_close_matches(key, [*found, *flatten(found.to_dict())], n=1)
-        raise UserError(f"unknown config key '{key}'" + (f"; nearest: {close[0]}" if close else ""))
+    node, last = _section_of(found, key)
     if isinstance(value, Mapping) and isinstance(node[last], ml_collections.ConfigDict):
         with node.unlocked():
             node[last] = ml_collections.ConfigDict(dict(value))
@@ -226,12 +221,59 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
         raise UserError(f"config: {key} is {value}; expected a value like {arguments.shown(node[last])}")
     if isinstance(value, list):
         value = tuple(value)
+    if isinstance(node[last], tuple) and isinstance(value, int | float) and not isinstance(value, bool):
+        value = (value,)  # As on the command line.
     if isinstance(node[last], float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     try:
         node[last] = value
-    except (TypeError, ValueError) as error:
-        raise UserError(f"config: {key} is {value!r}: {' '.join(str(error).split())}") from None
+    except (TypeError, ValueError):
+        raise UserError(
+            f"config: {key} is {arguments.shown(value)}; expected a value like {arguments.shown(node[last])}"
+        ) from None
+
+
+def check_keys(found: ml_collections.ConfigDict, keys: Iterable[str]) -> None:
+    """Refuses keys that the config does not have.
+
+    Args:
+      found: the config, with room for what was chosen; see `make_room`.
+      keys: dotted.
+
+    Raises:
+      UserError: the first unknown key, the nearest is named; a single entry of a list.
+    """
+    for key in keys:
+        if entry := re.fullmatch(r"(.+?)(\[.*\])+", key):
+            section, name = _section_of(found, entry.group(1))
+            raise UserError(
+                f"config key '{key}' is an entry of {entry.group(1)}, whose entries are set together; expected all of "
+                f'them, as --config.{entry.group(1)}="{arguments.shown(section[name])}"'
+            )
+        _section_of(found, key)
+
+
+def _section_of(found: ml_collections.ConfigDict, key: str) -> tuple[ml_collections.ConfigDict, str]:
+    """The section that an entry stands in, and the entry's own name.
+
+    Raises:
+      UserError: an unknown key.
+    """
+    node: Any = found
+    *sections, last = key.split(".")
+    for section in sections:
+        node = node.get(section) if isinstance(node, ml_collections.ConfigDict) else None
+    if isinstance(node, ml_collections.ConfigDict) and last in node:
+        return node, last
+    known = [*found, *flatten(found.to_dict())]
+    if sections == ["optimizer"]:  # What the config leaves at its default has no entry.
+        known += [f"optimizer.{name}" for name in optimizers.known_settings(found.optimizer.name)]
+    own = [name for name in known if sections and name.startswith(f"{sections[0]}.")]
+    # The same name in another section, one like it in its own, or anything like it.
+    close = [name for name in known if last and name.endswith(f".{last}")]
+    close = close or difflib.get_close_matches(key, own or known, n=1, cutoff=0.8 if own else 0.6)
+    right = f"nearest: {close[0]}" if close else f"expected one of {', '.join(dict.fromkeys(own or found))}"
+    raise UserError(f"unknown config key '{key}'; {right}")
 
 
 def _made(path: pathlib.Path, argument: str) -> ml_collections.ConfigDict:
@@ -275,8 +317,11 @@ def _check_loop(found: ml_collections.ConfigDict) -> None:
     numbers = {field.name: found.train[field.name] for field in dataclasses.fields(TrainSettings)}
     try:
         LoopSettings(seed=found.seed, **numbers)
+        schedules.settings_of(found.schedule)
     except TypeError as error:
-        raise UserError(f"config: seed or a setting of train is no number: {first_line(error)}") from None
+        what = "seed or a setting of train or schedule"
+        raise UserError(f"config: {what} is no number: {first_line(error)}") from None
+    optimizers.check(found.optimizer)
 
 
 def _check(found: Any, where: str) -> None:

@@ -37,7 +37,8 @@ def _spread(model, folder: str, images) -> None:
     except UserError as error:
         raise UserError(f"{said}: {error}") from None
     if not isinstance(run, Run) or type(run.model) is not type(model):
-        raise UserError(f"{said}: it is {run}; expected a run of the same family")
+        found = f"a run of {run.family.name}" if isinstance(run, Run) else "a published version"
+        raise UserError(f"{said}: it is {found}; expected a run folder of the same family")
     try:
         model.spread(run.model, drawn(images, _SAMPLED)["image"])
     except ValueError as error:

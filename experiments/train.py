@@ -17,7 +17,7 @@ from .. import models, pipelines
 from ..errors import UserError
 from ..paths import local
 from ..pipelines import service
-from ..training import cluster, loop, run_folder, signals, strategies
+from ..training import cluster, loop, optimizers, run_folder, schedules, signals, strategies
 from ..training.agreement import Agreement
 from . import arguments
 from .configs import config as make_config
@@ -86,6 +86,8 @@ def run_training(
     signals.stop_with_parent()
     local("workdir", workdir)
     settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
+    optimizers.check(config.optimizer)
+    schedules.settings_of(config.schedule)
     if strategy == "ps":
         strategies.serve_if_told()
     chosen = strategies.make_strategy(strategy, replicas, settings.cluster_timeout)

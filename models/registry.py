@@ -99,7 +99,9 @@ def _named(chosen: Family, content: Mapping[str, Any], reason: str) -> str:
     """
     usual, given = flatten(settings_module.section(chosen.settings)), flatten(content)
     if any(re.search(rf"\b{re.escape(name.rpartition('.')[2])}(=| is | are )", reason) for name in given):
-        return reason
+        said = [name for name in given if re.match(rf"{re.escape(name.rpartition('.')[2])}(=| is | are )", reason)]
+        section, dot, _ = said[0].rpartition(".") if len(said) == 1 else ("", "", "")
+        return f"model.{section}{dot}{reason}" if len(said) == 1 else reason
     for name in [name for name, value in given.items() if name in usual and value != usual[name]]:
         entries = dict(content)
         around: Any = entries

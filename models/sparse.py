@@ -14,6 +14,8 @@ sparsity. So the filters of W2 are brought to length one after every update, or 
 """
 
 import dataclasses
+import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -30,6 +32,24 @@ from .sparse_stage import Stage, make_stage
 
 _BETWEEN = ("none", "stop_targets", "full")
 _FLOORS = ("constant", "mean")
+
+
+def _right_of(field: dataclasses.Field) -> tuple[Callable[[Any], bool], str]:
+    """What a value of one stage must be, and in words: of the type of its default, and in its range."""
+    if isinstance(field.default, bool):
+        return lambda value: isinstance(value, bool), "True or False"
+    if isinstance(field.default, int):
+        least = 1 if field.name in ("field", "stride", "pool", "maps") else 0
+        return (
+            lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least,
+            f"whole numbers, {least} or more",
+        )
+    above = field.name == "whitening_epsilon"
+    return (
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+        and (value > 0.0 or (value == 0.0 and not above)) and value < math.inf,
+        f"finite numbers {'above 0' if above else 'of 0 or more'}",
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,33 +118,46 @@ class SparseConfig:
     memory_saving: bool = False
 
     def __post_init__(self):
+        self._check_numbers()
         for name, known in (
             ("decoder", ("untied", "tied")), ("between_stages", _BETWEEN), ("contrast_floor", _FLOORS),
             ("reconstruction", ("overlap", "window")),
         ):  # fmt: skip
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(known)}")
+                raise ValueError(f"model.{name} is '{getattr(self, name)}'; expected one of {', '.join(known)}")
         if self.memory_saving and self.between_stages != "none":
             raise ValueError("memory_saving needs between_stages='none': stages must not depend on each other")
         if self.reconstruction == "window" and self.between_stages != "none":
             raise ValueError("reconstruction='window' needs between_stages='none': its whitening is fitted below")
         if self.decoder == "tied" and self.unit_norm and self.initial_length not in (0.1, 1.0):
             raise ValueError(
-                f"initial_length is {self.initial_length:g}, but tied filters are brought to length one: leave it at "
-                "0.1, or set unit_norm=False or decoder='untied'"
+                f"model.initial_length is {self.initial_length:g}, but tied filters are brought to length one: "
+                "leave it at 0.1, or set unit_norm=False or decoder='untied'"
             )
-        if self.stages < 1:
-            raise ValueError(f"stages={self.stages}; expected at least one stage")
-        for name in of_each_stage(SparseConfig):
-            values = getattr(self, name)
-            values = values if isinstance(values, tuple | list) else (values,)
-            if not len(values) == 1 and len(values) < self.stages:
+
+    def _check_numbers(self) -> None:
+        for name, least in (("stages", 1), ("shards", 1), ("block", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"model.{name} is {getattr(self, name)}; expected {least} or more")
+        if self.contrast and (self.contrast < 0 or self.contrast % 2 == 0):
+            raise ValueError(f"model.contrast is {self.contrast}; expected an odd number, or 0 for no normalization")
+        for name in ("epsilon", "initial_length"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ValueError(f"model.{name} is {getattr(self, name):g}; expected a finite number above 0")
+        for field in dataclasses.fields(SparseConfig):
+            if field.name not in of_each_stage(SparseConfig):
+                continue
+            values = getattr(self, field.name)
+            values = tuple(values) if isinstance(values, tuple | list) else (values,)
+            if len(values) != 1 and len(values) < self.stages:
                 raise ValueError(
-                    f"model.{name} is {tuple(values)}; expected one number, or {self.stages}, one for each stage"
+                    f"model.{field.name} is {values}; expected one value, or {self.stages}, one for each stage"
                 )
-            least = 1 if name in ("field", "stride", "pool", "maps") else 0
-            if wrong := [value for value in values if not isinstance(value, int | float) or value < least]:
-                raise ValueError(f"model.{name} is {wrong[0]}; expected {least} or more")
+            right, words = _right_of(field)
+            if wrong := [value for value in values if not right(value)]:
+                raise ValueError(
+                    f"model.{field.name} is {getattr(self, field.name)!r}; expected {words}, not {wrong[0]!r}"
+                )
 
     def of_stage(self, number: int) -> Any:
         """The settings of a stage, from 1: a `SparseConfig` of one number each."""

@@ -52,6 +52,21 @@ class Stage(keras.layers.Layer, abc.ABC):
         if config.contrast:
             self.contrast = LocalContrastNormalization(config.contrast, **floor, name="contrast")
 
+    def _check_room(self, input_shape: tuple) -> None:
+        """Refuses a field larger than what the stage sees, and pooling over more positions than it then has."""
+        config, (height, width) = self.config, input_shape[1:3]
+        if config.field > min(height, width):
+            raise ValueError(
+                f"model.field is {config.field} in {self.name}, which sees only {height}x{width}; expected a smaller "
+                "field, a larger model.image_shape, or less stride and pool below"
+            )
+        rows, columns = ((side - config.field) // config.stride + 1 for side in (height, width))
+        if config.pool > min(rows, columns):
+            raise ValueError(
+                f"model.pool is {config.pool} in {self.name}, which has only {rows}x{columns} positions; expected a "
+                "smaller pool or field, a larger model.image_shape, or less stride and pool below"
+            )
+
     def _local(self, kernel_size: int, strides: int, image: tuple) -> None:
         """Makes the filters on an input of shape `image`, [height, width, channels], and their decoder."""
         config = self.config
@@ -68,12 +83,6 @@ class Stage(keras.layers.Layer, abc.ABC):
         )
         self.filters.build((None, *image))
         simple = self.filters.compute_output_shape((None, *image))
-        complex_cells = self.pooling.compute_output_shape(simple)
-        if min(complex_cells[1:3]) < 1:
-            raise ValueError(
-                f"a stage sees {image[:2]} and has {simple[1:3]} positions, too few to pool over "
-                f"{config.pool}: use a larger image, a smaller field or fewer stages"
-            )
         tied: dict[str, Any] = {"tied_to": self.filters} if config.decoder == "tied" else {}
         self.decoder = LocallyConnected2DTranspose(image, kernel_size, **options, **tied, name="decoder")
         self.decoder.build(simple)
@@ -169,6 +178,7 @@ class OverlapStage(Stage):
     """The paper's objective: || W2 W1' x - x ||^2 + lambda sum_j sqrt(eps + H_j (W1' x)^2), over the whole input."""
 
     def build(self, input_shape):
+        self._check_room(input_shape)
         self._local(self.config.field, self.config.stride, tuple(input_shape[1:]))
 
     def simple_cells(self, inputs):
@@ -221,6 +231,7 @@ class WindowStage(Stage):
     """
 
     def build(self, input_shape):
+        self._check_room(input_shape)
         config = self.config
         self.whitening = WindowWhitening(
             config.field, config.stride, config.components, config.whitening_epsilon, name="whitening"

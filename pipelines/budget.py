@@ -27,7 +27,7 @@ class Budget:
                            ("max_bad_fraction", 1.0)):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= most:
-                raise UserError(f"{name} is {value:g}; expected 0 {'to 1' if most == 1.0 else 'or more'}")
+                raise UserError(f"data.{name} is {value:g}; expected 0 {'to 1' if most == 1.0 else 'or more'}")
 
 
 USUAL_BUDGET = Budget()

@@ -107,8 +107,8 @@ def read_files(
         raise UserError(f"{name}: no usable image; {skipped.summary()}{remedy}")
     if skipped.count > budget.max_bad_fraction * len(paths):
         raise UserError(
-            f"{name}: {skipped.summary()}; that is over max_bad_fraction={budget.max_bad_fraction:g}: "
-            f"remove those files or raise max_bad_fraction (--config.data.max_bad_fraction){remedy}"
+            f"{name}: {skipped.summary()}; that is over data.max_bad_fraction={budget.max_bad_fraction:g}: "
+            f"remove those files or raise it{remedy}"
         )
     good = np.flatnonzero(usable)
     if pixels is not None:
@@ -152,7 +152,7 @@ def _check_size(path: str, budget: Budget) -> int:
 def _remedy(reasons: Mapping[str, int], total: int) -> str:
     """What would help where one reason holds for most files."""
     if sum(count for reason, count in reasons.items() if reason.startswith("not of size")) * 2 > total:
-        return "; set resize=crop or resize=stretch (--config.data.resize) to bring them to one size"
+        return "; set data.resize=crop or data.resize=stretch to bring them to one size"
     if sum(count for reason, count in reasons.items() if reason.startswith("not an image")) * 2 > total:
         return f"; read are {', '.join(FORMATS)}"
     return ""

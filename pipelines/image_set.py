@@ -347,6 +347,11 @@ def for_heads(images: Images, heads: Mapping[str, int]) -> Images:
             )
         picked = columns[:, [images.head_names.index(head) for head in heads]]
     for column, (head, classes) in zip(picked.T, heads.items(), strict=True):
+        if classes < 1:
+            raise UserError(
+                f"model.heads.{head} is {classes}; expected the number of classes, of which {images.name} has "
+                f"{column.max() + 1}"
+            )
         wrong = np.flatnonzero((column < UNLABELED) | (column >= classes))
         if wrong.size:
             raise UserError(

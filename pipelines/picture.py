@@ -70,9 +70,11 @@ class Look:
         try:
             PIL.ImageColor.getrgb(self.background)
         except ValueError:
-            raise UserError(f"background is '{self.background}'; expected the name of a color, or '#rrggbb'") from None
+            raise UserError(
+                f"data.background is '{self.background}'; expected the name of a color, or '#rrggbb'"
+            ) from None
         if self.bits and not 9 <= self.bits <= 16:
-            raise UserError(f"bits is {self.bits}; expected 9 to 16, or 0 for those of the file")
+            raise UserError(f"data.bits is {self.bits}; expected 9 to 16, or 0 for those of the file")
 
     @functools.cached_property
     def color(self) -> tuple[int, int, int]:

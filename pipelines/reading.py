@@ -37,7 +37,7 @@ def read(source: str, split: str = "train", **settings: Any) -> Images:
     """
     sets = read_splits(source, (split,), **settings)
     if split not in sets:
-        raise UserError(f"{source}: has no {split} split, and none is held out ({split}_fraction is 0)")
+        raise UserError(f"{source}: has no {split} split, and none is held out (data.{split}_fraction is 0)")
     return sets[split]
 
 
@@ -69,7 +69,7 @@ def read_splits(source: str, splits: Sequence[str] = SPLITS, **settings: Any) ->
             raise UserError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
     reader, place, request = _asked(source, settings)
     if request.image_shape is None and reader.needs_shape:
-        raise UserError(f"{source}: set image_shape, for example (64, 64, 3)")
+        raise UserError(f"{source}: set data.image_shape, for example (64, 64, 3)")
     own = reader.splits(place, request)
     sets = {split: reader.read(place, split, request) for split in splits if split in own and split != "train"}
     # Nothing is held out for a split that the source brings itself.

@@ -70,7 +70,7 @@ def request_for(source: Source, settings: dict[str, Any]) -> Request:
     known = data_settings()
     for name, value in settings.items():
         if name not in known or name == "source":
-            raise UserError(f"data setting '{name}' is unknown{nearest(name, known)}")
+            raise UserError(f"data.{name} is no setting{nearest(name, known)}")
         if name != "image_shape":
             _check_type(name, value, known[name].default)
     budget = {field.name: settings[field.name] for field in dataclasses.fields(Budget) if field.name in settings}
@@ -96,7 +96,7 @@ def _shape(value) -> tuple[int, int, int] | None:
         # A config that was read from JSON has lists.
         return cast(tuple[int, int, int], tuple(operator.index(side) for side in value)) or None
     except TypeError:
-        raise UserError(f"image_shape is {value!r}; expected (height, width, channels), as (64, 64, 3)") from None
+        raise UserError(f"data.image_shape is {value!r}; expected (height, width, channels), as (64, 64, 3)") from None
 
 
 def _check_type(name: str, value, default) -> None:
@@ -108,5 +108,5 @@ def _check_type(name: str, value, default) -> None:
     ):
         if isinstance(default, kind):
             if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
-                raise UserError(f"data setting '{name}' is {value!r}; expected {word}")
+                raise UserError(f"data.{name} is {value!r}; expected {word}")
             return

@@ -145,8 +145,8 @@ def check_memory(count: int, shape: Sequence[int], memory_gib: float) -> None:
     takes = count * int(np.prod(shape)) / 2**30
     if takes > memory_gib:
         raise UserError(
-            f"windows is {count}: as {'x'.join(map(str, shape))} they take {takes:,.1f} GiB; take fewer, or raise "
-            f"memory_gib (--config.data.memory_gib, now {memory_gib:g}) if there is so much memory"
+            f"data.windows is {count}: as {'x'.join(map(str, shape))} they take {takes:,.1f} GiB; take fewer, or raise "
+            f"data.memory_gib (now {memory_gib:g}) if there is so much memory"
         )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import numpy as np
+import PIL.Image
 import pytest
 import reverie
 from reverie import cli
@@ -71,14 +72,47 @@ def train(place, tmp_path):
         ("--config.train.epochs=1e300", "train.epochs is 1e+300, which is"),
         (f"--config.seed={BIG}", f"seed is {BIG}; expected 0 to 2147483647"),
         ("--config.seed=-1", "seed is -1; expected 0 to 2147483647"),
-        ("--config.schedule.rate=nan", "schedule: rate=nan"),
+        ("--config.schedule.rate=nan", "schedule.rate is nan; expected a finite number above 0"),
+        ("--config.schedule.rate=inf", "schedule.rate is inf; expected a finite number above 0"),
+        ("--config.schedule.final_fraction=inf", "schedule.final_fraction is inf; expected a finite number, 0 or more"),
+        ("--config.schedule.warmup_steps=-1", "schedule: warmup_steps=-1"),
+        ("--config.schedule.warmup_steps=1000", "schedule.warmup_steps is 1000; expected fewer than the"),
+        ("--config.optimizer.rho=1", "optimizer.rho is 1; expected at least 0 and below 1"),
+        ("--config.optimizer.epsilon=0", "optimizer.epsilon is 0; expected a finite number above 0"),
+        (
+            "--config.optimizer.beta_1=0.5",
+            "'optimizer.beta_1'; expected one of optimizer.epsilon, optimizer.name, optim",
+        ),
+        (
+            "--config.noise=3",
+            "unknown config key 'noise'; expected one of data, model, optimizer, schedule, seed, train",
+        ),
+        ("--config.data.noise=3", "unknown config key 'data.noise'; expected one of data.attributes, data.background"),
+        ("--config.data.windws=3", "unknown config key 'data.windws'; nearest: data.windows"),
+        ("--config.windows=3", "unknown config key 'windows'; nearest: data.windows"),
+        ("--config.greedy.steps=3", "unknown config key 'greedy.steps'; nearest: train.steps"),
+        ("--config.model.encoder.size=3", "unknown config key 'model.encoder.size'; nearest: model.encoder"),
+        (
+            "--config.model.encoder[0]=3",
+            "'model.encoder[0]' is an entry of model.encoder, whose entries are set together",
+        ),
+        ("--config.=3", "unknown config key ''; expected one of data,"),
+        ("--config.train.steps=2.5", "--config.train.steps is '2.5'; expected a whole number"),
+        ("--config.model.centered=maybe", "--config.model.centered is 'maybe'; expected true or false"),
+        ("--config.data.windows=-1", "data.windows is -1; expected how many to cut"),
+        ("--config.data.bits=40", "data.bits is 40; expected 9 to 16"),
+        ("--config.data.resize=corp", "data.resize is 'corp'; expected one of none"),
+        ("--config.data.test_fraction=0.9", "data.test_fraction is 0.9; expected 0 to 0.5"),
+        ("--config.data.memory_gib=-1", "data.memory_gib is -1; expected 0 or more"),
+        ("--config.model.heads.label=0", "model.heads.label is 0; expected the number of classes, of which"),
+        ("--config.model.latents=0", "model.latents=0"),
         ("--config.schedule.name=steps --config.schedule.boundaries=('a',)", "schedule.boundaries is ('a',)"),
         ("--config.data.source=", "data source is empty"),
         ("--config.data.source=folder:", "data source 'folder:' says no place; expected folder:DIR"),
         ("--config.optimizer.name=adamm", "optimizer.name is 'adamm'; expected sgd"),
         ("--config.model.family=xcof", "model.family is 'xcof'; expected one of"),
         ("--config.train.steps=5 --config.train.epochs=2", "train.steps is 5 and train.epochs is 2; give one of them"),
-        ("--config.optimizer.rho=many", "rho=many"),
+        ("--config.optimizer.rho=many", "--config.optimizer.rho is 'many'; expected a number"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused_before_any_work(train, capsys, argument, message):
@@ -89,6 +123,8 @@ def test_settings_that_mean_nothing_are_refused_before_any_work(train, capsys, a
     ("arguments", "message"),
     [
         ("data check mnist_sample --image_shape=a,b,c", "image_shape is a,b,c; expected height,width,channels"),
+        ("data check mnist_sample --bits=40", "error: --bits is 40; expected 9 to 16"),
+        ("data check mnist_sample --windows=-1", "error: --windows is -1; expected how many"),
         ("data check mnist_sample --image_shape=0,0,1", "image_shape is 0,0,1; expected height"),
         ("data frames --videos=a --out=b --workers=-1", "--workers=-1: -1 is not a non-negative integer"),
         ("data faces x --patches=0", "--patches=0: 0 is not a positive integer"),
@@ -345,3 +381,20 @@ def test_a_config_that_is_none_is_answered_with_what_there_is(tmp_path, monkeypa
     (tmp_path / "some").mkdir()
     assert message in refusal(capsys, "train", f"--config={name}", "--workdir=run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_number_where_a_setting_takes_several_means_the_same_in_python_as_on_the_command_line():
+    assert reverie.config("sparse_demo", {"greedy.steps": 5}).greedy.steps == (5,)
+    assert reverie.config("sparse_demo", {"model.maps": [8, 16, 32]}).model.maps == (8, 16, 32)
+
+
+def test_options_of_a_concept_are_refused_without_one(trained_run, capsys):
+    for option, flag in (("report", "--report=x=y"), ("groups", "--groups=x=y"), ("every", "--every=3")):
+        said = refusal(capsys, "evaluate", f"--workdir={trained_run}", flag)
+        assert f"--{option} is given without --concept; name a concept, too" in said
+
+
+def test_a_split_that_a_source_does_not_have_is_answered_with_those_that_it_has(capsys, tmp_path):
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    said = refusal(capsys, "data", "check", f"folder:{tmp_path}", "--split=test")
+    assert said.endswith("has no test split of its own; expected one of train")

@@ -77,12 +77,14 @@ def phases(
 
 def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int) -> Phase:
     kept: dict[str, np.ndarray] = {}
-    below, seen = (tf.function(of, autograph=False, reduce_retracing=True) for of in (layer.below, layer.seen))
 
     def begin() -> None:
         layer.begin(pipelines.drawn(images, _IMAGES_SAMPLED)["image"])
-        one = below(tf.zeros([1, *images.shape]))
-        sizes = {"input": _bytes(one), "seen": _bytes(seen(one))}
+        # Made for any number of rows: the last ones are fewer, and a graph for each number would be built anew.
+        below = _of_any_rows(layer.below, tf.TensorSpec([None, *images.shape], tf.float32))
+        inputs = below.get_concrete_function().structured_outputs
+        seen = _of_any_rows(layer.seen, tf.TensorSpec(inputs.shape, inputs.dtype))
+        sizes = {"input": _bytes(inputs), "seen": _bytes(seen.get_concrete_function().structured_outputs)}
         layer.fit(_in_parts(below, pipelines.drawn(images, max(1, _MOST_SAMPLED // sizes["input"]))["image"]))
         smaller = "seen" if sizes["seen"] <= sizes["input"] else "input"
         if len(images) * sizes[smaller] <= _MOST_KEPT:
@@ -104,6 +106,10 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
         whole, name=layer.name, steps=steps, losses=losses, variables=layer.variables, stream=stream,
         hooks=Hooks(begin=begin), constraints=layer.constraints, parts=None,
     )  # fmt: skip
+
+
+def _of_any_rows(function: Callable, rows: tf.TensorSpec) -> Any:
+    return tf.function(function, autograph=False, input_signature=[rows])
 
 
 def _encoded(encode: Callable, images: pipelines.Images, name: str) -> np.ndarray:
@@ -129,5 +135,5 @@ def _joined(parts: Iterable, rows: int) -> np.ndarray:
     return result
 
 
-def _bytes(values: tf.Tensor) -> int:
+def _bytes(values: Any) -> int:
     return 4 * int(np.prod(values.shape[1:]))

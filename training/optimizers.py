@@ -9,6 +9,7 @@ replicas. What has no kernel falls through to Keras.
 import contextlib
 import dataclasses
 import inspect
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,8 +19,21 @@ import tensorflow as tf
 
 from ..errors import UserError, first_line
 
-# Arguments of Keras optimizers that are not settings of ours: the schedule gives the rate.
-_NOT_OURS = ("learning_rate", "name")
+# Arguments of Keras optimizers that are not settings of ours: the schedule gives the rate, and losses are not scaled.
+_NOT_OURS = ("learning_rate", "name", "loss_scale_factor")
+# What is right of a number, and in words.
+_SHARE = (lambda value: 0.0 <= value < 1.0, "at least 0 and below 1")
+_POSITIVE = (lambda value: 0.0 < value < math.inf, "a finite number above 0")
+_NOT_NEGATIVE = (lambda value: 0.0 <= value < math.inf, "a finite number, 0 or more")
+_ANYTHING = (lambda value: True, "")
+# Of the settings of the rules here and of Keras' optimizers alike.
+_RANGES = {
+    **dict.fromkeys(("beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho", "momentum", "ema_momentum"), _SHARE),
+    **dict.fromkeys(("epsilon", "epsilon_1", "epsilon_2", "clip_threshold"), _POSITIVE),
+    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), _POSITIVE),
+    **dict.fromkeys(("weight_decay", "adam_weight_decay"), _NOT_NEGATIVE),
+    **dict.fromkeys(("initial_accumulator", "initial_accumulator_value"), _NOT_NEGATIVE),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,23 +111,18 @@ def make_optimizer(section: Mapping, variables: list) -> "Fused | FromKeras":
       The optimizer, with its slots.
 
     Raises:
-      UserError: unknown name or number.
+      UserError: as `check`.
 
     Example:
       >>> make_optimizer({"name": "momentum", "nesterov": True}, [keras.Variable([1.0])]).settings.momentum
       0.9
     """
+    check(section)
     settings = dict(section)
     name = settings.pop("name", None)
-    known = known_settings(name)
     if name in _RULES:
-        unknown = set(settings) - set(known)
-        if unknown:
-            raise UserError(f"optimizer '{name}' does not know {sorted(unknown)}; it takes {sorted(known)}")
-        for setting, value in settings.items():
-            if not isinstance(value, numbers.Real):
-                raise UserError(f"optimizer.{setting} is {value!r}; expected a number, as {known[setting]}")
         return Fused(name, variables, _RULES[name].settings(**settings))
+    known = known_settings(name)
     try:
         return FromKeras(getattr(keras.optimizers, name)(**settings), variables)
     except (TypeError, ValueError) as error:
@@ -122,6 +131,35 @@ def make_optimizer(section: Mapping, variables: list) -> "Fused | FromKeras":
         raise UserError(
             f"optimizer.name is '{name}' with {said or 'its defaults'}: {first_line(error)}; it takes {usual}"
         ) from None
+
+
+def check(section: Mapping) -> None:
+    """Refuses an optimizer that cannot be made, or one whose numbers would not train anything.
+
+    Args:
+      section: as of `make_optimizer`.
+
+    Raises:
+      UserError: an unknown name or setting, or a number out of its range.
+
+    Example:
+      >>> check({"name": "adam", "beta_1": 7})
+      Traceback (most recent call last):
+      ...
+      reverie.errors.UserError: optimizer.beta_1 is 7; expected at least 0 and below 1
+    """
+    settings = dict(section)
+    name = settings.pop("name", None)
+    known = known_settings(name)
+    unknown = set(settings) - set(known)
+    if name in _RULES and unknown:
+        raise UserError(f"optimizer '{name}' does not know {sorted(unknown)}; it takes {sorted(known)}")
+    for setting, value in settings.items():
+        if name in _RULES and not isinstance(value, numbers.Real):
+            raise UserError(f"optimizer.{setting} is {value!r}; expected a number, as {known[setting]}")
+        right, words = _RANGES.get(setting, _ANYTHING)
+        if isinstance(value, numbers.Real) and not right(value):
+            raise UserError(f"optimizer.{setting} is {value:g}; expected {words}")
 
 
 def known_settings(name: str | None) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class ScheduleSettings:
       boundaries: steps only: where the rate is multiplied by `factor`.
       factor: steps only.
 
+    Raises:
+      UserError: a name that is none of NAMES, or a number that means nothing.
+
     Example:
       >>> ScheduleSettings("cosine", rate=0.01).warmup_steps
       0
@@ -42,12 +45,32 @@ class ScheduleSettings:
     boundaries: tuple[int, ...] = ()
     factor: float = 0.1
 
+    def __post_init__(self):
+        if self.name not in NAMES:
+            raise UserError(f"schedule.name is '{self.name}'; expected one of {', '.join(NAMES)}")
+        if not 0.0 < self.rate < math.inf:
+            raise UserError(f"schedule.rate is {self.rate:g}; expected a finite number above 0")
+        if self.warmup_steps < 0 or self.decay_steps < 0:
+            raise UserError(
+                f"schedule: warmup_steps={self.warmup_steps}, decay_steps={self.decay_steps}; expected neither to be "
+                "negative"
+            )
+        for name in ("final_fraction", "factor"):
+            value = getattr(self, name)
+            if not 0.0 <= value < math.inf:
+                raise UserError(f"schedule.{name} is {value:g}; expected a finite number, 0 or more")
+        boundaries = tuple(self.boundaries)
+        if not all(isinstance(step, numbers.Integral) for step in boundaries) or list(boundaries) != sorted(boundaries):
+            raise UserError(
+                f"schedule.boundaries is {boundaries}; expected whole numbers of steps in order, as (100, 200)"
+            )
+
 
 def settings_of(section: Mapping | ScheduleSettings) -> ScheduleSettings:
     """A section as a record; what it leaves out has its default.
 
     Raises:
-      UserError: an entry that no schedule has.
+      UserError: an entry that no schedule has, or as `ScheduleSettings`.
     """
     if isinstance(section, ScheduleSettings):
         return section
@@ -69,7 +92,7 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
       int64 scalar step -> float32 scalar learning rate.
 
     Raises:
-      UserError: an unknown name or setting, or a rate that is not positive.
+      UserError: as `settings_of`, or a warm-up longer than the run.
 
     Example:
       >>> rate = make_schedule({"name": "linear", "rate": 0.1}, 100)
@@ -80,16 +103,8 @@ def make_schedule(section: Mapping | ScheduleSettings, total_steps: int) -> Call
     name, rate = settings.name, float(settings.rate)
     warmup, final = int(settings.warmup_steps), float(settings.final_fraction)
     decay, boundaries = settings.decay_steps, tuple(settings.boundaries)
-    if name not in NAMES:
-        raise UserError(f"schedule.name is '{name}'; expected one of {', '.join(NAMES)}")
-    if not 0.0 < rate < math.inf or not 0 <= warmup < max(total_steps, 1):
-        raise UserError(
-            f"schedule: rate={rate:g}, warmup_steps={warmup}; expected rate > 0 and 0 <= warmup_steps < {total_steps}"
-        )
-    if not all(isinstance(step, numbers.Integral) for step in boundaries) or list(boundaries) != sorted(boundaries):
-        raise UserError(f"schedule.boundaries is {boundaries}; expected whole numbers of steps in order, as (100, 200)")
-    if decay < 0 or not final >= 0.0:
-        raise UserError(f"schedule: decay_steps={decay}, final_fraction={final:g}; expected neither to be negative")
+    if not warmup < max(total_steps, 1):
+        raise UserError(f"schedule.warmup_steps is {warmup}; expected fewer than the {total_steps} steps of the run")
     rest = max(total_steps - warmup, 1)
     schedules = keras.optimizers.schedules
     if name == "cosine":

@@ -77,24 +77,21 @@ class Request:
         if self.image_shape is not None:
             sides = tuple(self.image_shape)
             if len(sides) != 3 or min(sides) < 1 or sides[2] not in (1, 3):
-                raise UserError(f"image_shape is {sides}; expected (height, width, channels) with 1 or 3 channels")
+                raise UserError(f"data.image_shape is {sides}; expected (height, width, channels) with 1 or 3 channels")
             if sides[0] * sides[1] > self.budget.max_pixels:
-                raise UserError(
-                    f"image_shape is {sides}; that is over max_pixels={self.budget.max_pixels} "
-                    "(--config.data.max_pixels)"
-                )
+                raise UserError(f"data.image_shape is {sides}; that is over data.max_pixels={self.budget.max_pixels}")
         if self.resize not in RESIZE_MODES:
-            raise UserError(f"resize is '{self.resize}'; expected one of {', '.join(RESIZE_MODES)}")
+            raise UserError(f"data.resize is '{self.resize}'; expected one of {', '.join(RESIZE_MODES)}")
         if self.holdout not in HOLDOUTS:
-            raise UserError(f"holdout is '{self.holdout}'; expected one of {', '.join(HOLDOUTS)}")
+            raise UserError(f"data.holdout is '{self.holdout}'; expected one of {', '.join(HOLDOUTS)}")
         for name in ("validation_fraction", "test_fraction"):
             fraction = getattr(self, name)
             if not 0.0 <= fraction <= 0.5:
-                raise UserError(f"{name} is {fraction:g}; expected 0 to 0.5")
+                raise UserError(f"data.{name} is {fraction:g}; expected 0 to 0.5")
         if self.windows < 0:
-            raise UserError(f"windows is {self.windows}; expected how many to cut, or 0 for whole pictures")
+            raise UserError(f"data.windows is {self.windows}; expected how many to cut, or 0 for whole pictures")
         if not 0.0 < self.window_least <= 1.0:
-            raise UserError(f"window_least is {self.window_least:g}; expected above 0, to 1")
+            raise UserError(f"data.window_least is {self.window_least:g}; expected above 0, to 1")
 
     def fraction(self, split: str) -> float:
         """The share to hold out for "validation" or "test"."""

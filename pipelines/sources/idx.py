@@ -69,7 +69,7 @@ def read_idx_file(path: pathlib.Path, budget: Budget = USUAL_BUDGET) -> np.ndarr
     except (OSError, EOFError, zlib.error, MemoryError) as error:
         raise UserError(f"{path}: cannot be read ({first_line(error)})") from None
     if len(content) > most:
-        raise UserError(f"{path}: unpacks to more than memory_gib={budget.memory_gib:g}; raise it, or give less")
+        raise UserError(f"{path}: unpacks to more than data.memory_gib={budget.memory_gib:g}; raise it, or give less")
     if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
         raise UserError(f"{path}: not an IDX file of unsigned bytes (starts with {content[:4]!r})")
     rank = content[3]

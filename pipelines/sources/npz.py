@@ -157,8 +157,8 @@ def _check_header(path: str, archive, key: str, budget: Budget) -> None:
         raise UserError(f"{path}: array '{key}' holds Python objects; expected plain numbers")
     if announced > budget.memory_gib * 2**30:
         raise UserError(
-            f"{path}: array '{key}' of shape {shape} takes {announced / 2**30:,.1f} GiB; raise memory_gib "
-            f"(--config.data.memory_gib, now {budget.memory_gib:g}) if there is so much memory"
+            f"{path}: array '{key}' of shape {shape} takes {announced / 2**30:,.1f} GiB; raise "
+            f"data.memory_gib (now {budget.memory_gib:g}) if there is so much memory"
         )
     held = archive.zip.getinfo(member).file_size - start
     if announced > held:

@@ -101,3 +101,13 @@ def test_transformations_move_turn_and_scale_about_the_center():
     assert np.unravel_index(np.argmax(turned), turned.shape) in ((2, 4), (6, 4))
     np.testing.assert_allclose(moving.transformed(image, 0, 0, 1, 0, "mirror"), image, atol=1e-6)
     assert np.argmax(moving.transformed(image, 0, 0, 2, 0, "nearest")[4, :, 0]) == 8
+
+
+def test_a_concept_called_as_what_has_label_0_is_refused_and_not_searched_for_upside_down(tmp_path):
+    for label in ("disc", "square"):
+        (tmp_path / label).mkdir()
+        for number, picture in enumerate(_pictures(3)):
+            PIL.Image.fromarray(picture[..., 0]).save(tmp_path / label / f"{number}.png")
+    with pytest.raises(UserError, match="label 0 for 'disc' and 1 for 'square'.*folders 0_square and 1_disc"):
+        Concept("Disc", f"folder:{tmp_path}").read(8, 1)
+    assert Concept("square", f"folder:{tmp_path}").read(8, 1).labels.tolist() == [0, 0, 0, 1, 1, 1]

@@ -129,9 +129,9 @@ def test_what_cannot_be_spread_is_refused_with_the_difference(model):
 
 
 def test_settings_a_stage_are_one_for_each_and_wrong_ones_are_named():
-    with pytest.raises(UserError, match=r"model\.field is \(5, 3\); expected one number, or 3"):
+    with pytest.raises(UserError, match=r"model\.field is \(5, 3\); expected one value, or 3"):
         models.build({**SIZES, "stages": 3}, 0)
-    with pytest.raises(UserError, match=r"model\.pool is 0; expected 1 or more"):
+    with pytest.raises(UserError, match=r"model\.pool is \(3, 0\); expected whole numbers, 1 or more, not 0"):
         models.build({**SIZES, "pool": (3, 0)}, 0)
     with pytest.raises(UserError, match="initial_length is 0.5, but tied filters are brought to length one"):
         models.build({**SIZES, "initial_length": 0.5}, 0)

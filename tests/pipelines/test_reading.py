@@ -57,7 +57,7 @@ def test_arrays_are_brought_to_the_wanted_shape_only_when_asked():
             lambda: pipelines.read("mnist_sample", validation_fraction=1.5),
             "validation_fraction is 1.5; expected 0 to 0.5",
         ),
-        (lambda: pipelines.read("folder:/tmp"), "set image_shape"),
+        (lambda: pipelines.read("folder:/tmp"), "set data.image_shape"),
         (lambda: batches(pipelines.read("mnist_sample"), 0), "batch_size is 0"),
         (lambda: batches(pipelines.read("mnist_sample"), 9999), "holds only 5000"),
         (lambda: batches(pipelines.read("mnist_sample"), 9, replicas=2), "multiple of the 2 replica"),

@@ -54,11 +54,11 @@ def test_a_whole_section_serves_every_source():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"test_fractoin": 0.1}, "data setting 'test_fractoin' is unknown; nearest: test_fraction"),
-        ({"test_fraction": "a tenth"}, "'test_fraction' is 'a tenth'; expected a number"),
-        ({"holdout_seed": 1.5}, "'holdout_seed' is 1.5; expected a whole number"),
-        ({"attributes": 1}, "'attributes' is 1; expected True or False"),
-        ({"label_key": 3}, "'label_key' is 3; expected a string"),
+        ({"test_fractoin": 0.1}, "data.test_fractoin is no setting; nearest: test_fraction"),
+        ({"test_fraction": "a tenth"}, "data.test_fraction is 'a tenth'; expected a number"),
+        ({"holdout_seed": 1.5}, "data.holdout_seed is 1.5; expected a whole number"),
+        ({"attributes": 1}, "data.attributes is 1; expected True or False"),
+        ({"label_key": 3}, "data.label_key is 3; expected a string"),
         ({"image_shape": (28, 28)}, r"image_shape is \(28, 28\); expected \(height, width, channels\)"),
         ({"image_shape": (28, 28, 2)}, "1 or 3 channels"),
         ({"image_shape": (0, 28, 1)}, r"image_shape is \(0, 28, 1\)"),

@@ -222,7 +222,7 @@ def test_whole_pictures_of_another_size_are_refused_as_ever_and_windows_of_them_
     source = _save(tmp_path, {f"{shade}.png": shade for shade in range(20)})
     assert len(_read(source)) == 24
     for split in ("train", "validation"):
-        with pytest.raises(UserError, match="not of size 8x8.*set resize=crop"):
+        with pytest.raises(UserError, match="not of size 8x8.*set data.resize=crop"):
             _read(source, split, validation_fraction=0.2)
     assert len(_read(source, "validation", validation_fraction=0.2, resize="crop")) == 4
 
@@ -265,11 +265,14 @@ def test_pixels_in_zero_to_one_become_bytes():
     ("settings", "message"),
     [
         ({"windows": -1}, "windows is -1; expected how many to cut, or 0"),
-        ({"windows": 1.5}, "'windows' is 1.5; expected a whole number"),
+        ({"windows": 1.5}, "data.windows is 1.5; expected a whole number"),
         ({"window_least": 0.0}, "window_least is 0; expected above 0, to 1"),
         ({"window_least": 1.5}, "window_least is 1.5"),
         ({"window_least": float("nan")}, "window_least is nan"),
-        ({"windows": 10**9}, r"windows is 1000000000: as 8x8x1 they take 59.6 GiB; take fewer, or raise memory_gib"),
+        (
+            {"windows": 10**9},
+            r"windows is 1000000000: as 8x8x1 they take 59.6 GiB; take fewer, or raise data.memory_gib",
+        ),
     ],
 )
 def test_windows_that_cannot_be_had_are_refused_in_a_line(settings, message):

@@ -1,18 +1,27 @@
 """Learning layer after layer: who changes when, and that it does not matter what is kept in memory."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import reverie
+from reverie import pipelines
 from reverie.errors import UserError
 from reverie.training import greedy
+from reverie.training.phases import Phase
 
 from ..contracts.family_cases import CASES
 
 
 def _train(folder, name, **overrides):
     return reverie.train(CASES["sparse-greedy"].config(folder), folder / name, overrides=overrides, deterministic=True)
+
+
+def _other(folder):
+    """The folder of a run of another family."""
+    small = {"model.convolutions": (), "model.encoder": (4,), "model.decoder": (4,), "train.steps": 1}
+    return reverie.train("xcov_demo", folder / "other", overrides=small).folder
 
 
 def _kernels(run):
@@ -67,5 +76,29 @@ def test_numbers_of_steps_that_make_no_run_are_refused(folder):
     ):
         with pytest.raises(UserError, match=said):
             _train(folder, "wrong", **{"train.steps": 0, "greedy.steps": steps})
+    with pytest.raises(UserError, match="it is a run of xcov; expected a run folder of the same family"):
+        _train(folder, "wrong", **{"greedy.start_from": str(_other(folder))})
     with pytest.raises(UserError, match="greedy.start_from is .*nowhere"):
         _train(folder, "wrong", **{"greedy.start_from": str(folder / "nowhere")})
+
+
+def test_each_layers_graphs_are_built_once_whatever_the_number_of_images(folder, both, monkeypatch):
+    monkeypatch.setattr(greedy, "_ENCODED_AT_ONCE", 7)  # Does not divide the number of images.
+    built = []
+
+    def counted(layer):
+        def below(images):
+            built.append((layer.name, images.shape[0]))
+            return layer.below(images)
+
+        return dataclasses.replace(layer, below=below)
+
+    class Model:
+        def greedy_layers(self):
+            return [counted(layer) for layer in both.model.greedy_layers()]
+
+    images = pipelines.read(both.config.data.source, "train", image_shape=both.config.data.image_shape)
+    whole = Phase("all", 0, 5, None, [], lambda *_: None, {"name": "sgd"}, {})
+    for phase in greedy.phases(greedy.GreedySettings((1,)), Model(), images, whole, seed=0, replicas=1):
+        phase.hooks.begin()
+    assert built == [("stage_1", None), ("stage_2", None)]

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import reverie
 import tensorflow as tf
 from reverie.errors import UserError
 from reverie.training import optimizers
@@ -65,3 +66,32 @@ def test_slots_are_saved_with_the_optimizer(tmp_path):
 def test_what_cannot_be_built_is_named(settings, message):
     with pytest.raises(UserError, match=message):
         optimizers.make_optimizer(settings, [keras.Variable([0.0])])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "adam", "beta_1": 7}, "optimizer.beta_1 is 7; expected at least 0 and below 1"),
+        ({"name": "adam", "beta_2": 1.0}, "optimizer.beta_2 is 1; expected at least 0 and below 1"),
+        ({"name": "adam", "epsilon": float("nan")}, "optimizer.epsilon is nan; expected a finite number above 0"),
+        ({"name": "adam", "weight_decay": -1e-4}, "optimizer.weight_decay is -0.0001; expected a finite number, 0 or"),
+        ({"name": "momentum", "momentum": -0.1}, "optimizer.momentum is -0.1; expected at least 0"),
+        ({"name": "adagrad", "initial_accumulator": -1}, "optimizer.initial_accumulator is -1; expected"),
+        ({"name": "adadelta", "rho": 1.5}, "optimizer.rho is 1.5"),
+        ({"name": "Nadam", "beta_1": 7}, "optimizer.beta_1 is 7"),
+        ({"name": "RMSprop", "clipnorm": 0.0}, "optimizer.clipnorm is 0; expected a finite number above 0"),
+    ],
+)
+def test_numbers_out_of_their_range_are_refused_before_anything_is_trained(settings, message):
+    with pytest.raises(UserError, match=message):
+        optimizers.check(settings)
+    with pytest.raises(UserError, match=message):
+        optimizers.make_optimizer(settings, [keras.Variable([0.0])])
+    given = {f"optimizer.{name}": value for name, value in settings.items()}
+    with pytest.raises(UserError, match=message):
+        reverie.config("xcov_demo", given)
+
+
+def test_the_ends_of_a_range_that_are_right_are_taken():
+    for settings in ({"name": "adam", "beta_1": 0.0, "weight_decay": 0}, {"name": "SGD", "clipnorm": None}):
+        optimizers.check(settings)

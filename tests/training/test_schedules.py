@@ -34,8 +34,8 @@ def test_warm_up_rises_from_nothing_to_the_peak():
     ("settings", "message"),
     [
         ({"name": "step"}, "schedule.name is 'step'"),
-        ({"name": "constant", "rate": 0.0}, "rate=0"),
-        ({"name": "cosine", "warmup_steps": 100}, "warmup_steps=100"),
+        ({"name": "constant", "rate": 0.0}, "schedule.rate is 0; expected a finite number above 0"),
+        ({"name": "cosine", "warmup_steps": 100}, "schedule.warmup_steps is 100; expected fewer than the"),
         ({"name": "cosine", "warmup": 10}, "schedule has no setting 'warmup'; expected name, rate"),
     ],
 )

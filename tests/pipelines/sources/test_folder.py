@@ -95,7 +95,7 @@ def test_too_many_bad_files_stop_the_job_naming_them(tmp_path):
     for number in range(10):
         save(tmp_path / f"{number}.png")
     (tmp_path / "bad.png").write_bytes(b"bad")
-    with pytest.raises(UserError, match=r"1 of 11 files skipped .*bad.png.*over max_bad_fraction=0.01"):
+    with pytest.raises(UserError, match=r"1 of 11 files skipped .*bad.png.*over data.max_bad_fraction=0.01"):
         read(tmp_path)
 
 
