@@ -88,7 +88,7 @@ def test_advice_names_flags_that_the_verb_has(tmp_path, capsys):
     (tmp_path / "set.npz").write_bytes(b"")
     np.savez(tmp_path / "set.npz", x_train=np.zeros([9, 8, 8], np.uint8))
     code, text = run(capsys, "data", "check", f"{tmp_path}/set.npz", "--memory_gib=1e-9")
-    assert code == 2 and "(--memory_gib, now 1e-09)" in text
+    assert code == 2 and "raise --memory_gib (now 1e-09)" in text
 
 
 @pytest.mark.parametrize(
