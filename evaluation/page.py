@@ -54,8 +54,9 @@ class CodePanel:
       heads: classes, or None.
       units: a slider each, from `units`, the one that says most first.
       rest: where latents stand at rest, [latents].
-      priors: Gaussians that random latents are drawn from: {"mean": [latents]} and "deviation": [latents] or "scale":
-        [latents x latents], lower triangular; one, or one a class of the first head.
+      priors: Gaussians that random latents are drawn from, all alike often: {"mean": [latents]} with "deviation":
+        [latents] or "scale": [latents, latents], lower triangular, and "label" where it is one of a class of the first
+        head.
       what: of a latent, in a word or two.
     """
 
@@ -71,6 +72,74 @@ class CodePanel:
     priors: Sequence[Mapping[str, Any]] = ()
     what: str = "latent"
     kind: str = "code"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImaginePanel:
+    """Pictures of a class that nobody has seen, drawn from the priors of the page's `CodePanel`, and what is seen in them.
+
+    Attributes:
+      named: whether a class can be asked for.
+      count: pictures at a time.
+    """
+
+    named: bool
+    count: int = 12
+    kind: str = "imagine"
+
+
+@dataclasses.dataclass(frozen=True)
+class TimesPanel:
+    """What was drawn and measured after each task, with a slider over time.
+
+    Attributes:
+      moments: {"name", "png" (base64, "" where nothing was drawn), "caption", "accuracy": {task: share}} each.
+    """
+
+    moments: Sequence[Mapping[str, Any]]
+    kind: str = "times"
+
+
+@dataclasses.dataclass(frozen=True)
+class WordsPanel:
+    """Words to pictures and pictures to words.
+
+    Attributes:
+      attributes: {"name", "values", "noun", "phrases": how each value is said} each.
+      encode, decode: functions of pictures and of latents; "words" of latents to probabilities, "concept" of symbols to
+        Gaussians over latents, "compose" of two of those, "" where nothing is composed.
+      operators: in words, in order.
+      example: an expression.
+      count: pictures at a time.
+    """
+
+    attributes: Sequence[Mapping[str, Any]]
+    operators: Sequence[str]
+    example: str
+    encode: str = "encode"
+    decode: str = "decode"
+    words: str = "words"
+    concept: str = "concept"
+    compose: str = ""
+    count: int = 10
+    kind: str = "words"
+
+
+@dataclasses.dataclass(frozen=True)
+class NeuronsPanel:
+    """Neurons stage by stage: what each likes, and its map of a picture.
+
+    Attributes:
+      maps: function of a picture whose outputs are the stages' maps.
+      stages: {"name", "output", "rows", "columns", "maps", "step", "window", "filters": strip or None, "filter_maps",
+        "stimuli": strip of `top` pictures a map} each; window and step in pixels of the picture.
+      top: pictures that excite each map most.
+    """
+
+    maps: str
+    stages: Sequence[Mapping[str, Any]]
+    top: int
+    kind: str = "neurons"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +239,11 @@ def units(
         }
         for unit in order
     ]
+
+
+def titled(head: str) -> str:
+    """A head's name as a page says it; of a single head without a name of its own it is the class."""
+    return "class" if head == "label" else head
 
 
 def ink(images: np.ndarray) -> dict[str, Any] | None:

@@ -115,7 +115,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
 
 def explore(model, data: EvaluationData) -> page.Page:
     """What a page shows: drawing, perceiving, the classes and a slider for every style unit in use."""
-    heads = {head: _names(model, data.test, head) for head in model.config.heads}
+    heads = {page.titled(head): _names(model, data.test, head) for head in model.config.heads}
     images, labels = page.shown(data.test, next(iter(heads.values())))
     sample = some_images(data.test, 500)
     codes = {name: value.numpy() for name, value in model.encode(sample).items()}

@@ -176,7 +176,7 @@ export function makeCode(panel, { image, pad, shared }) {
     return head.classes
       .map((name, k) => [classes[head.start + k], name])
       .sort((a, b) => b[0] - a[0])
-      .slice(0, head.classes.length > 2 ? 2 : 1)
+      .filter(([share], place) => place === 0 || (place === 1 && share > 0.005))
       .map(([share, name]) => `${name} ${percent(share)}`)
       .join(", ");
   }
@@ -293,5 +293,5 @@ export function makeCode(panel, { image, pad, shared }) {
       section("Between two pictures", "", h("div", { class: "between" }, ends[0], h("div", { class: "mix" }, mix, play), ends[1])),
     );
   }
-  return { elements: parts, first: () => draw() };
+  return { elements: parts };
 }

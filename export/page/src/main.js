@@ -1,19 +1,24 @@
 // The page: reads what it carries, loads the models, and puts together the panels that the run has.
 import { makeCode } from "./code.js";
 import { h, section } from "./elements.js";
+import { makeImagine } from "./imagine.js";
 import { load, run } from "./models.js";
+import { makeNeurons } from "./neurons.js";
 import { makePad } from "./pad.js";
 import { json } from "./packed.js";
 import { ofStrip, paint } from "./picture.js";
+import { makeTimes } from "./times.js";
+import { makeWords } from "./words.js";
 
-const KINDS = { code: makeCode };
+// The kinds of panels that a page may have; see evaluation/page.py.
+const KINDS = { code: makeCode, imagine: makeImagine, times: makeTimes, words: makeWords, neurons: makeNeurons };
 
 async function start() {
   const page = json("page");
   const main = document.querySelector("main");
   const { image } = page;
   // What panels share: who looks at a new picture, who is still at work, how long steps took.
-  const shared = { perceive: [], settled: [], timings: [], code: null, see: null };
+  const shared = { perceive: [], settled: [], timings: [], code: null, words: null, maps: null, see: null };
   shared.see = (picture) => Promise.all(shared.perceive.map((look) => look(picture)));
   const pad = makePad({ image, ink: page.ink, changed: shared.see });
   const context = { image, page, pad, shared, run };
@@ -45,12 +50,13 @@ async function start() {
   pad.show(pictures[0]);
   await shared.see(pictures[0]);
   performance.mark("first-picture");
+  for (const { begin } of made) await begin?.();
 
   const settled = async () => {
     for (const wait of shared.settled) await wait();
   };
   // For whoever embeds or tests the page: its functions, its state, and a promise that all work is done.
-  return { page, pictures, run, see: shared.see, state: () => shared.code, settled, timings: shared.timings };
+  return { page, pictures, run, see: shared.see, state: () => shared, settled, timings: shared.timings };
 }
 
 window.reverie = { ready: start() };

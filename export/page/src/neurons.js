@@ -1,0 +1,139 @@
+// Neurons stage by stage: what each likes, and its map of the picture that is shown.
+import { button, h, onceAFrame, say, section } from "./elements.js";
+import { run } from "./models.js";
+import { ofStrip, paint } from "./picture.js";
+
+export function makeNeurons(panel, { image, pad, shared }) {
+  let stage = panel.stages[0];
+  let chosen = 0; // Which of the stage's maps that are shown.
+  let maps = null;
+  const strips = new Map();
+
+  const large = h("canvas", { class: "large", width: image.width, height: image.height, role: "img" });
+  const filter = h("canvas", { class: "large filter", role: "img" });
+  const stimuli = h("div", { class: "strip" });
+  const grid = h("div", { class: "strip neurons", role: "group", "aria-label": "Neurons" });
+  const title = h("h3", {}, "");
+  const strongest = h("p", { class: "note" });
+
+  async function pictures(stage) {
+    if (!strips.has(stage)) {
+      const [filters, best] = await Promise.all([
+        stage.filters ? ofStrip(stage.filters, image.channels) : null,
+        ofStrip(stage.stimuli, image.channels),
+      ]);
+      strips.set(stage, { filters, best });
+    }
+    return strips.get(stage);
+  }
+
+  const shapeOf = (strip) => ({ height: strip.height, width: strip.width, channels: image.channels });
+
+  async function showStage(next) {
+    stage = next;
+    chosen = 0;
+    const { filters, best } = await pictures(stage);
+    grid.replaceChildren(
+      ...stage.shown.map((map, k) => {
+        const strip = stage.filters ?? stage.stimuli;
+        const canvas = h("canvas", { "aria-hidden": "true" });
+        paint(canvas, filters ? filters[k] : best[k * panel.top], shapeOf(strip));
+        return h(
+          "button",
+          {
+            type: "button",
+            class: "swap",
+            "aria-label": `Neuron ${map + 1} of ${stage.name}`,
+            onclick: () => showNeuron(k),
+          },
+          canvas,
+        );
+      }),
+    );
+    for (const { chip, of } of stages) chip.setAttribute("aria-pressed", String(of === stage));
+    return showNeuron(0);
+  }
+
+  async function showNeuron(k) {
+    chosen = k;
+    const { filters, best } = await pictures(stage);
+    [...grid.children].forEach((cell, place) => cell.setAttribute("aria-pressed", String(place === k)));
+    title.textContent = `Neuron ${stage.shown[k] + 1} of ${stage.name}`;
+    filter.hidden = !filters;
+    if (filters) {
+      paint(filter, filters[k], shapeOf(stage.filters));
+      filter.setAttribute("aria-label", `Its filter, gray is zero`);
+    }
+    stimuli.replaceChildren(
+      ...best.slice(k * panel.top, (k + 1) * panel.top).map((picture, place) => {
+        const canvas = h("canvas", { role: "img", "aria-label": `Excites it most, place ${place + 1}` });
+        paint(canvas, picture, shapeOf(stage.stimuli));
+        return canvas;
+      }),
+    );
+    return draw();
+  }
+
+  const draw = onceAFrame(async () => {
+    if (!maps) return;
+    const values = maps[stage.output];
+    const map = stage.shown[chosen];
+    const at = (row, column) => values[(row * stage.columns + column) * stage.maps + map];
+    let [most, place] = [-Infinity, [0, 0]];
+    let size = 1e-12;
+    for (let row = 0; row < stage.rows; row++) {
+      for (let column = 0; column < stage.columns; column++) {
+        if (at(row, column) > most) [most, place] = [at(row, column), [row, column]];
+        size = Math.max(size, Math.abs(at(row, column)));
+      }
+    }
+    // A place's answer stands in the middle of what it looks at: orange where it answers, blue where it is silent.
+    const picture = pad.floats();
+    const shown = new Float32Array(image.height * image.width * 3);
+    const nearest = (pixel, count) => Math.max(0, Math.min(count - 1, Math.round((pixel - stage.window / 2) / stage.step)));
+    for (let y = 0; y < image.height; y++) {
+      for (let x = 0; x < image.width; x++) {
+        const strength = at(nearest(y, stage.rows), nearest(x, stage.columns)) / size;
+        const tint = strength > 0 ? [1, 0.55, 0] : [0, 0.4, 1];
+        const share = 0.75 * Math.min(1, Math.abs(strength));
+        for (let c = 0; c < 3; c++) {
+          const own = picture[(y * image.width + x) * image.channels + (image.channels === 3 ? c : 0)];
+          shown[3 * (y * image.width + x) + c] = (1 - share) * own + share * tint[c];
+        }
+      }
+    }
+    paint(large, shown, { ...image, channels: 3 });
+    large.setAttribute("aria-label", `Its map of the picture shown`);
+    strongest.textContent = `Answers most, ${most.toFixed(2)}, ${Math.round(((place[0] + 0.5) / stage.rows) * 100)} % down and ${Math.round(((place[1] + 0.5) / stage.columns) * 100)} % across.`;
+    say(`${title.textContent}: ${strongest.textContent}`);
+  });
+
+  const look = onceAFrame(async (picture) => {
+    const began = performance.now();
+    maps = await run(panel.maps, { images: picture });
+    shared.maps = maps;
+    await draw();
+    shared.timings.push(performance.now() - began);
+  });
+  shared.perceive.push(look);
+  shared.settled.push(look.settled, draw.settled);
+
+  const stages = panel.stages.map((of) => ({ of, chip: button(of.name, () => showStage(of)) }));
+  const element = section(
+    "Neurons",
+    "Choose a neuron: what it looks for, the test pictures that excite it most, and where it answers in the picture shown.",
+    h(
+      "div",
+      { class: "three" },
+      h("div", {}, h("h3", {}, "Shown"), pad.element),
+      h(
+        "div",
+        {},
+        h("div", { class: "tools", role: "group", "aria-label": "Stage" }, ...stages.map(({ chip }) => chip)),
+        grid,
+      ),
+      h("div", {}, title, h("div", { class: "imagined" }, large), strongest, h("h3", {}, "Looks for"), filter, stimuli),
+    ),
+  );
+  return { elements: [element], begin: () => showStage(panel.stages[0]) };
+}
