@@ -131,8 +131,9 @@ class NeuronsPanel:
 
     Attributes:
       maps: function of a picture whose outputs are the stages' maps.
-      stages: {"name", "output", "rows", "columns", "maps", "step", "window", "filters": strip or None, "filter_maps",
-        "stimuli": strip of `top` pictures a map} each; window and step in pixels of the picture.
+      stages: {"name", "output", "rows", "columns", "maps", "shown": which maps, "means" and "deviations" of their
+        answers to test pictures, "step" and "window" of a neuron in pixels, "filters": strip with one a map shown or
+        None, "stimuli": strip with `top` a map shown} each.
       top: pictures that excite each map most.
     """
 

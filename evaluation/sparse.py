@@ -135,6 +135,8 @@ def explore(model, data: EvaluationData) -> page.Page:
                 "columns": maps.shape[2],
                 "maps": maps.shape[3],
                 "shown": shown,
+                "means": maps.mean(axis=(0, 1, 2))[shown],
+                "deviations": maps.std(axis=(0, 1, 2))[shown],
                 "step": step,
                 "window": window,
                 "filters": _page_filters(model, shown) if number == 1 else None,

@@ -1,11 +1,14 @@
 """Exploring a run: one HTML file in which its LiteRT models run, to be opened from disk."""
 
 import datetime
+import math
 import pathlib
 import tempfile
 from typing import cast
 
-from .. import __version__, pipelines
+import numpy as np
+
+from .. import __version__
 from ..errors import UserError
 from ..evaluation import of_family
 from ..evaluation.page import PageEvaluation
@@ -19,7 +22,6 @@ from .run import Run
 
 WEIGHTS = ("auto", *single.VARIANTS)
 _SAID = {"float32": "weights of 32 bits, as trained", "float16": "weights of 16 bits", "dynamic": "weights of 8 bits"}
-_SAMPLE = 64  # Training images that the files are compared on.
 
 
 def explore(
@@ -55,9 +57,16 @@ def explore(
     built = bundle.read(folder)
     place = output_file(out or run.folder / "explore.html", ".html")
     model = run.model
+    least = sum(math.prod(variable.shape) for variable in model.variables)
+    if least > web_page.LIMIT:
+        raise UserError(
+            f"{run.folder}: its {least:,} numbers are too many for a page of {web_page.LIMIT / 1e6:g} MB; expected a "
+            "smaller model"
+        )
     evaluation = cast(PageEvaluation, of_family(run.family))
     data = run.kind.evaluation_data(run.config, run.folder, model, run.step)
-    content = evaluation.explore(model, data).to_dict()
+    shown = evaluation.explore(model, data)
+    content = shown.to_dict()
     content["functions"] = {
         name: {"inputs": {key: [1, *spec.shape[1:].as_list()] for key, spec in signature.inputs.items()}}
         for name, signature in model.page_functions().items()
@@ -66,7 +75,7 @@ def explore(
     with tempfile.TemporaryDirectory() as work:
         text, size = "", 0
         for variant in tried:
-            made = _files(run, pathlib.Path(work), variant)
+            made = _files(run, pathlib.Path(work), variant, shown.pictures)
             if not made.whole(variant):
                 continue
             text = _page(run, built, content, made, variant)
@@ -97,7 +106,7 @@ def build_code(code: str | pathlib.Path = "") -> pathlib.Path:
     return bundle.build(code_folder(code))
 
 
-def _files(run: Run, work: pathlib.Path, variant: str) -> single.SingleFiles:
+def _files(run: Run, work: pathlib.Path, variant: str, images: np.ndarray) -> single.SingleFiles:
     """Those of the newest version published from these weights, or made now, through the same gate."""
     functions = tuple(run.model.page_functions())
     for base in sorted((run.folder / "export").glob("*")):
@@ -107,8 +116,6 @@ def _files(run: Run, work: pathlib.Path, variant: str) -> single.SingleFiles:
                 found = single.published(base / str(version), functions, metadata.get("parity", []))
                 if found.whole(variant):
                     return found
-    sample = run.kind.sample(run.config)
-    images = pipelines.drawn(sample.images, _SAMPLE, run.config.seed)["image"].numpy()
     return single.make(run.model, work, images, (variant,))
 
 
@@ -116,7 +123,8 @@ def _page(run: Run, built: bundle.Bundle, content: dict, made: single.SingleFile
     files = {name: path.read_bytes() for (name, form), path in made.files.items() if form == variant}
     names = {path.name for path in made.files.values() if path.stem.endswith(f"_{variant}_single")}
     greatest = max(entry.difference for entry in made.agreements if entry.artifact in names)
-    data = read_object(run.folder / "data.json").get("name", "")
+    # The page is passed on: where the data lies on this machine is left out.
+    data = str(read_object(run.folder / "data.json").get("name", "")).rpartition("/")[2].removesuffix(":train")
     day = datetime.date.today().isoformat()
     footer = (
         f"reverie {__version__}, {day}. The models run in this page, by LiteRT.js {built.litert}; nothing is fetched and "

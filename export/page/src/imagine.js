@@ -12,6 +12,7 @@ export function makeImagine(panel, { image, page, pad, shared }) {
   let label = panel.named ? usable[0] : -1;
   let seed = 1;
 
+  const said = (k, seen) => `Imagined picture ${k + 1}${seen ? `, seen as ${seen}` : ""}: perceive it`;
   const cells = Array.from({ length: panel.count }, (_, k) => {
     const canvas = h("canvas", { width: image.width, height: image.height, "aria-hidden": "true" });
     const seen = h("span", {}, "");
@@ -21,7 +22,7 @@ export function makeImagine(panel, { image, page, pad, shared }) {
       {
         type: "button",
         class: "swap wide",
-        "aria-label": `Imagined picture ${k + 1}: perceive it`,
+        "aria-label": said(k),
         onclick: () => {
           pad.show(cell.picture.map((value) => Math.max(0, Math.min(1, value))));
           return shared.see(pad.floats());
@@ -38,7 +39,7 @@ export function makeImagine(panel, { image, page, pad, shared }) {
     const uniform = uniforms(seed + 7919);
     const priors = code.priors.filter((prior) => label < 0 || prior.label === undefined || prior.label === label);
     let right = 0;
-    for (const cell of cells) {
+    for (const [k, cell] of cells.entries()) {
       const prior = priors[Math.floor(uniform() * priors.length)];
       const given = { [code.input]: drawn(prior, normal) };
       if (code.heads?.input) {
@@ -52,6 +53,7 @@ export function makeImagine(panel, { image, page, pad, shared }) {
       const classes = (await run(code.encode, { [code.images]: clipped }))[code.heads.output];
       const best = classes.indexOf(Math.max(...classes));
       cell.seen.textContent = `${names[best]} ${percent(classes[best])}`;
+      cell.element.setAttribute("aria-label", said(k, cell.seen.textContent));
       if (best === label) right += 1;
     }
     if (panel.named) result.textContent = `${right} of ${cells.length} are seen as ${names[label]} by the model itself.`;

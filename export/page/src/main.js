@@ -56,7 +56,7 @@ async function start() {
     for (const wait of shared.settled) await wait();
   };
   // For whoever embeds or tests the page: its functions, its state, and a promise that all work is done.
-  return { page, pictures, run, see: shared.see, state: () => shared, settled, timings: shared.timings };
+  return { page, pictures, run, see: shared.see, shown: pad.floats, state: () => shared, settled };
 }
 
 window.reverie = { ready: start() };

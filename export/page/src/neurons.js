@@ -1,5 +1,5 @@
 // Neurons stage by stage: what each likes, and its map of the picture that is shown.
-import { button, h, onceAFrame, say, section } from "./elements.js";
+import { button, h, onceAFrame, percent, say, section } from "./elements.js";
 import { run } from "./models.js";
 import { ofStrip, paint } from "./picture.js";
 
@@ -62,7 +62,7 @@ export function makeNeurons(panel, { image, pad, shared }) {
     filter.hidden = !filters;
     if (filters) {
       paint(filter, filters[k], shapeOf(stage.filters));
-      filter.setAttribute("aria-label", `Its filter, gray is zero`);
+      filter.setAttribute("aria-label", "Its filter, gray is zero");
     }
     stimuli.replaceChildren(
       ...best.slice(k * panel.top, (k + 1) * panel.top).map((picture, place) => {
@@ -78,13 +78,13 @@ export function makeNeurons(panel, { image, pad, shared }) {
     if (!maps) return;
     const values = maps[stage.output];
     const map = stage.shown[chosen];
-    const at = (row, column) => values[(row * stage.columns + column) * stage.maps + map];
+    // In deviations from what it answers to test pictures.
+    const [mean, deviation] = [stage.means[chosen], Math.max(stage.deviations[chosen], 1e-12)];
+    const at = (row, column) => (values[(row * stage.columns + column) * stage.maps + map] - mean) / deviation;
     let [most, place] = [-Infinity, [0, 0]];
-    let size = 1e-12;
     for (let row = 0; row < stage.rows; row++) {
       for (let column = 0; column < stage.columns; column++) {
         if (at(row, column) > most) [most, place] = [at(row, column), [row, column]];
-        size = Math.max(size, Math.abs(at(row, column)));
       }
     }
     // A place's answer stands in the middle of what it looks at: orange where it answers, blue where it is silent.
@@ -93,7 +93,7 @@ export function makeNeurons(panel, { image, pad, shared }) {
     const nearest = (pixel, count) => Math.max(0, Math.min(count - 1, Math.round((pixel - stage.window / 2) / stage.step)));
     for (let y = 0; y < image.height; y++) {
       for (let x = 0; x < image.width; x++) {
-        const strength = at(nearest(y, stage.rows), nearest(x, stage.columns)) / size;
+        const strength = at(nearest(y, stage.rows), nearest(x, stage.columns)) / 3;
         const tint = strength > 0 ? [1, 0.55, 0] : [0, 0.4, 1];
         const share = 0.75 * Math.min(1, Math.abs(strength));
         for (let c = 0; c < 3; c++) {
@@ -103,8 +103,11 @@ export function makeNeurons(panel, { image, pad, shared }) {
       }
     }
     paint(large, shown, { ...image, channels: 3 });
-    large.setAttribute("aria-label", `Its map of the picture shown`);
-    strongest.textContent = `Answers most, ${most.toFixed(2)}, ${Math.round(((place[0] + 0.5) / stage.rows) * 100)} % down and ${Math.round(((place[1] + 0.5) / stage.columns) * 100)} % across.`;
+    large.setAttribute("aria-label", "Its map of the picture shown: orange where it answers more than usual, blue where less");
+    const share = (k, count) => percent((k + 0.5) / count);
+    strongest.textContent =
+      `Strongest ${share(place[0], stage.rows)} down and ${share(place[1], stage.columns)} across, ` +
+      `${most.toFixed(1)} deviations above what it usually answers.`;
     say(`${title.textContent}: ${strongest.textContent}`);
   });
 

@@ -145,5 +145,6 @@ export function makePad({ image, ink, changed }) {
     h("label", { class: "file" }, "Own picture", file),
     matchMedia("(pointer: coarse)").matches ? h("label", { class: "file" }, "Camera", camera) : null,
   );
-  return { element: h("div", { class: "seen" }, canvas, tools), show, floats: () => floats };
+  const hint = ink ? h("p", { class: "note" }, "Draw here.") : null;
+  return { element: h("div", { class: "seen" }, canvas, hint, tools), show, floats: () => floats };
 }
