@@ -133,7 +133,7 @@ class NeuronsPanel:
       maps: function of a picture whose outputs are the stages' maps.
       stages: {"name", "output", "rows", "columns", "maps", "shown": which maps, "means" and "deviations" of their
         answers to test pictures, "step" and "window" of a neuron in pixels, "filters": strip with one a map shown or
-        None, "stimuli": strip with `top` a map shown} each.
+        None, "stimuli": strip with `top` a map shown, "liked": strip with what each likes best} each.
       top: pictures that excite each map most.
     """
 

@@ -8,7 +8,7 @@ import numpy as np
 from .. import models, pipelines
 from ..errors import UserError
 from ..models.sparse_stage import OverlapStage
-from . import concept_probes, concept_table, gabor, neuron_pictures, page, pictures
+from . import concept_probes, concept_table, gabor, neuron_pictures, page, pictures, stimuli
 from .codes import over, some_images
 from .concept_images import Concept
 from .contract import EvaluationData, Picture
@@ -141,6 +141,7 @@ def explore(model, data: EvaluationData) -> page.Page:
                 "window": window,
                 "filters": _page_filters(model, shown) if number == 1 else None,
                 "stimuli": page.strip(best),
+                "liked": page.strip(_liked(model, number, shown, maps, sample, step, window)),
             }
         )
     labels = [f"picture {number + 1}" for number in range(24)]
@@ -176,6 +177,25 @@ def _exciting(values: np.ndarray, images: np.ndarray, step: int, window: int) ->
         top, left = (min(int(part) * step, end - window) for part, end in zip((row, column), images.shape[1:3], strict=True))
         found[k] = images[image, top : top + window, left : left + window][lines[:, None], lines]
     return found
+
+
+def _liked(model, stage: int, shown: np.ndarray, maps, images, step: int, window: int) -> np.ndarray:
+    """What the neurons in a stage's middle like best, gray is zero: float [k, window, window, channels].
+
+    Each climbs from the window that excites its map most.
+    """
+    middle = [side // 2 for side in maps.shape[1:3]]
+    corner = [min(place * step, end - window) for place, end in zip(middle, images.shape[1:3], strict=True)]
+    flat = maps.reshape(len(maps), -1, maps.shape[-1])[:, :, shown]
+    first = flat.max(axis=1).argmax(axis=0)
+    places = np.unravel_index(flat[first, :, range(len(shown))].argmax(axis=1), maps.shape[1:3])
+    whitened = model.whitening(images[first]).numpy()
+    starts = np.empty([len(shown), window, window, images.shape[3]], np.float32)
+    for k, place in enumerate(zip(*places, strict=True)):
+        top, left = (min(int(p) * step, end - window) for p, end in zip(place, images.shape[1:3], strict=True))
+        starts[k] = whitened[k, top : top + window, left : left + window]
+    units = np.stack([np.full(len(shown), middle[0]), np.full(len(shown), middle[1]), shown], axis=1)
+    return centered(stimuli.of_places(model, stage, units, starts, tuple(corner)))
 
 
 def _page_filters(model, shown: np.ndarray) -> dict:

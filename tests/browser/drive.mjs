@@ -93,7 +93,6 @@ await changes("drop", async () => {
     const given = new DataTransfer();
     given.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
     document.dispatchEvent(new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true }));
-    await new Promise((done) => setTimeout(done, 300));
   }, content);
 });
 seen.drop = await state();

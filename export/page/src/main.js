@@ -53,6 +53,7 @@ async function start() {
   for (const { begin } of made) await begin?.();
 
   const settled = async () => {
+    await pad.settled();
     for (const wait of shared.settled) await wait();
   };
   // For whoever embeds or tests the page: its functions, its state, and a promise that all work is done.

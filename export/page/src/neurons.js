@@ -11,18 +11,21 @@ export function makeNeurons(panel, { image, pad, shared }) {
 
   const large = h("canvas", { class: "large", width: image.width, height: image.height, role: "img" });
   const filter = h("canvas", { class: "large filter", role: "img" });
+  const liked = h("canvas", { class: "large filter", role: "img", "aria-label": "What it likes best, gray is zero" });
   const stimuli = h("div", { class: "strip" });
   const grid = h("div", { class: "strip neurons", role: "group", "aria-label": "Neurons" });
   const title = h("h3", {}, "");
+  const filterTitle = h("h3", {}, "Its filter");
   const strongest = h("p", { class: "note" });
 
   async function pictures(stage) {
     if (!strips.has(stage)) {
-      const [filters, best] = await Promise.all([
+      const [filters, best, liked] = await Promise.all([
         stage.filters ? ofStrip(stage.filters, image.channels) : null,
         ofStrip(stage.stimuli, image.channels),
+        ofStrip(stage.liked, image.channels),
       ]);
-      strips.set(stage, { filters, best });
+      strips.set(stage, { filters, best, liked });
     }
     return strips.get(stage);
   }
@@ -32,12 +35,11 @@ export function makeNeurons(panel, { image, pad, shared }) {
   async function showStage(next) {
     stage = next;
     chosen = 0;
-    const { filters, best } = await pictures(stage);
+    const { liked: most } = await pictures(stage);
     grid.replaceChildren(
       ...stage.shown.map((map, k) => {
-        const strip = stage.filters ?? stage.stimuli;
         const canvas = h("canvas", { "aria-hidden": "true" });
-        paint(canvas, filters ? filters[k] : best[k * panel.top], shapeOf(strip));
+        paint(canvas, most[k], shapeOf(stage.liked));
         return h(
           "button",
           {
@@ -56,10 +58,11 @@ export function makeNeurons(panel, { image, pad, shared }) {
 
   async function showNeuron(k) {
     chosen = k;
-    const { filters, best } = await pictures(stage);
+    const { filters, best, liked: most } = await pictures(stage);
     [...grid.children].forEach((cell, place) => cell.setAttribute("aria-pressed", String(place === k)));
     title.textContent = `Neuron ${stage.shown[k] + 1} of ${stage.name}`;
-    filter.hidden = !filters;
+    paint(liked, most[k], shapeOf(stage.liked));
+    filter.hidden = filterTitle.hidden = !filters;
     if (filters) {
       paint(filter, filters[k], shapeOf(stage.filters));
       filter.setAttribute("aria-label", "Its filter, gray is zero");
@@ -135,7 +138,21 @@ export function makeNeurons(panel, { image, pad, shared }) {
         h("div", { class: "tools", role: "group", "aria-label": "Stage" }, ...stages.map(({ chip }) => chip)),
         grid,
       ),
-      h("div", {}, title, h("div", { class: "imagined" }, large), strongest, h("h3", {}, "Looks for"), filter, stimuli),
+      h(
+        "div",
+        {},
+        title,
+        large,
+        strongest,
+        h(
+          "div",
+          { class: "pair" },
+          h("div", {}, filterTitle, filter),
+          h("div", {}, h("h3", {}, "Likes best"), liked),
+        ),
+        h("h3", {}, "Excited most by"),
+        stimuli,
+      ),
     ),
   );
   return { elements: [element], begin: () => showStage(panel.stages[0]) };

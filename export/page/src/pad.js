@@ -4,7 +4,7 @@ import { framed, isLight, ofFile, paint, reduced } from "./picture.js";
 
 const FINE = 8; // Pixels of the pad along one of the model's.
 
-// Returns {element, show(floats), floats()}; `changed(floats)` is called with every new picture.
+// Returns {element, show(floats), floats(), settled()}; `changed(floats)` is called with every new picture.
 export function makePad({ image, ink, changed }) {
   const fine = Math.max(1, Math.min(FINE, Math.floor(1024 / Math.max(image.width, image.height))));
   const canvas = h("canvas", {
@@ -99,8 +99,10 @@ export function makePad({ image, ink, changed }) {
     });
   }
 
-  async function read(file) {
-    if (!file) return;
+  let reading = Promise.resolve();
+  const read = (file) => file && (reading = perceived(file));
+
+  async function perceived(file) {
     let picture;
     try {
       picture = await ofFile(file, image);
@@ -111,7 +113,7 @@ export function makePad({ image, ink, changed }) {
     // Drawings on paper are dark on light; these models know the reverse.
     if (ink && isLight(picture, image)) picture = picture.map((value) => 1 - value);
     show(picture);
-    changed(picture);
+    await changed(picture);
   }
 
   const file = h("input", {
@@ -146,5 +148,5 @@ export function makePad({ image, ink, changed }) {
     matchMedia("(pointer: coarse)").matches ? h("label", { class: "file" }, "Camera", camera) : null,
   );
   const hint = ink ? h("p", { class: "note" }, "Draw here.") : null;
-  return { element: h("div", { class: "seen" }, canvas, hint, tools), show, floats: () => floats };
+  return { element: h("div", { class: "seen" }, canvas, hint, tools), show, floats: () => floats, settled: () => reading };
 }
