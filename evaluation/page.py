@@ -76,7 +76,7 @@ class CodePanel:
 
 @dataclasses.dataclass(frozen=True)
 class ImaginePanel:
-    """Pictures of a class that nobody has seen, drawn from the priors of the page's `CodePanel`, and what is seen in them.
+    """Pictures of a class, drawn from the priors of the page's `CodePanel`, and what is seen in them.
 
     Attributes:
       named: whether a class can be asked for.

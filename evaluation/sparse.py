@@ -173,8 +173,8 @@ def _exciting(values: np.ndarray, images: np.ndarray, step: int, window: int) ->
     lines = (np.arange(side) * window) // side
     found = np.ones([_TOP, side, side, images.shape[3]], np.float32)
     for k, image in enumerate(order):
-        row, column = np.unravel_index(places[image], values.shape[1:])
-        top, left = (min(int(part) * step, end - window) for part, end in zip((row, column), images.shape[1:3], strict=True))
+        place = np.unravel_index(places[image], values.shape[1:])
+        top, left = (min(int(p) * step, end - window) for p, end in zip(place, images.shape[1:3], strict=True))
         found[k] = images[image, top : top + window, left : left + window][lines[:, None], lines]
     return found
 
@@ -195,7 +195,7 @@ def _liked(model, stage: int, shown: np.ndarray, maps, images, step: int, window
         top, left = (min(int(p) * step, end - window) for p, end in zip(place, images.shape[1:3], strict=True))
         starts[k] = whitened[k, top : top + window, left : left + window]
     units = np.stack([np.full(len(shown), middle[0]), np.full(len(shown), middle[1]), shown], axis=1)
-    return centered(stimuli.of_places(model, stage, units, starts, tuple(corner)))
+    return centered(stimuli.of_places(model, stage, units, starts, tuple(corner), stimuli.strengths_of(starts)))
 
 
 def _page_filters(model, shown: np.ndarray) -> dict:

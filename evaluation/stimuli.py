@@ -73,7 +73,9 @@ def optimal(
     return seen(images[winner : winner + 1])[0].numpy(), float(best[winner])
 
 
-def of_places(model, stage: int, places: np.ndarray, starts: np.ndarray, corner: tuple, steps: int = 40) -> np.ndarray:
+def of_places(
+    model, stage: int, places: np.ndarray, starts: np.ndarray, corner: tuple, strengths: np.ndarray, steps: int = 40
+) -> np.ndarray:
     """For several maps of a network at one position, the window of given length that excites each most; as `optimal`,
     from one start each.
 
@@ -83,6 +85,7 @@ def of_places(model, stage: int, places: np.ndarray, starts: np.ndarray, corner:
       places: int [k, 3], (row, column, map) of each.
       starts: float32 [k, window, window, channels], whitened windows.
       corner: (row, column) of the window in the image; around it is nothing.
+      strengths: of frequencies, float [window, window], see `strengths_of`.
       steps: how many.
 
     Returns:
@@ -90,7 +93,6 @@ def of_places(model, stage: int, places: np.ndarray, starts: np.ndarray, corner:
     """
     height, width = model.config.image_shape[:2]
     side = starts.shape[1]
-    strengths = strengths_of(starts)
     around = [(start, end - start - side) for start, end in zip(corner, (height, width), strict=True)]
     chosen = tf.constant(np.concatenate([np.arange(len(places))[:, None], places], axis=1))
 

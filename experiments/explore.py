@@ -127,8 +127,8 @@ def _page(run: Run, built: bundle.Bundle, content: dict, made: single.SingleFile
     data = str(read_object(run.folder / "data.json").get("name", "")).rpartition("/")[2].removesuffix(":train")
     day = datetime.date.today().isoformat()
     footer = (
-        f"reverie {__version__}, {day}. The models run in this page, by LiteRT.js {built.litert}; nothing is fetched and "
-        f"nothing is sent. {_SAID[variant][0].upper()}{_SAID[variant][1:]}; greatest difference to the Keras model "
+        f"reverie {__version__}, {day}. The models run in this page, by LiteRT.js {built.litert}; nothing is fetched "
+        f"and nothing is sent. {_SAID[variant][0].upper()}{_SAID[variant][1:]}; greatest difference to the Keras model "
         f"{greatest:.1e}."
     )
     notes = [run.family.summary, f"{f'Trained on {data}, ' if data else ''}{run.step:,} steps."]

@@ -69,9 +69,7 @@ def write_single(
 
 
 def _one_row(signature: Signature) -> dict[str, tf.TensorSpec]:
-    return {
-        name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in signature.inputs.items()
-    }
+    return {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in signature.inputs.items()}
 
 
 def _write(

@@ -587,8 +587,11 @@ def signatures(model) -> dict[str, Signature]:
 
 
 def page_functions(model) -> dict[str, Signature]:
-    """"perceive": pictures to class probabilities and latents; "imagine": latents, and classes where they open gates,
-    to pictures. Where each task has units of its own nothing is classified: nobody says which task it is."""
+    """Functions of a page: "perceive", pictures to class probabilities and latents, and "imagine", latents to pictures.
+
+    "imagine" takes classes too where they open gates. Where each task has units of its own nothing is classified:
+    nobody says which task it is.
+    """
     config = model.config
     known = config.blocks == 1 and config.task_gating == 0.0
 
