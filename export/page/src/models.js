@@ -8,11 +8,13 @@ let last = Promise.resolve();
 
 // Of all functions of the page: name -> {inputs: name -> shape, outputs: names}.
 export async function load(described) {
-  const files = Object.keys(described).map(async (name) => [name, await unpacked(`model-${name}`)]);
   giveBinary(await unpacked("litert"));
   // Without a graphics processor: models are small, and asking for one takes longer than running them.
   Environment.create = () => new Environment({ webGpuDevice: null });
-  await loadLiteRt("litert.js");
+  // The browser compiles on a thread of its own while models are unpacked.
+  const loaded = loadLiteRt("litert.js");
+  const files = Object.keys(described).map(async (name) => [name, await unpacked(`model-${name}`)]);
+  await loaded;
   for (const [name, bytes] of await Promise.all(files)) {
     functions.set(name, { model: await loadAndCompile(bytes, { accelerator: "wasm" }), ...described[name] });
   }
