@@ -6,8 +6,8 @@ Writes explore.html into each run folder; needs what `make test-page` needs.
 """
 
 import base64
+import gzip
 import json
-import lzma
 import pathlib
 import re
 import shutil
@@ -49,7 +49,7 @@ def measure(workdir: str) -> dict:
         same, keras = 0.0, 0.0
         for name, inputs in requests.items():
             file = pathlib.Path(work) / "model.tflite"
-            file.write_bytes(lzma.decompress(base64.b64decode(_block(text, f"model-{name}"))))
+            file.write_bytes(gzip.decompress(base64.b64decode(_block(text, f"model-{name}"))))
             python, exact = LiteModel(file).call(**inputs), functions[name].function(**inputs)
             for row, answer in enumerate(seen["functions"][name]):
                 for key, value in answer.items():

@@ -28,7 +28,7 @@ class Heads:
     """Classes that are part of a code, or are only seen.
 
     Attributes:
-      output: of the function that encodes, probabilities of all heads side by side.
+      output: of the function that encodes, probabilities of all heads side by side; "" where nothing is classified.
       input: of the function that decodes; "" where pictures do not depend on classes.
       names: head -> names of its classes.
       usable: head -> which of its classes may be chosen; all of them where it is left out.

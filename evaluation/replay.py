@@ -151,16 +151,18 @@ def explore(model, data: EvaluationData) -> page.Page:
     seen = {name: value.numpy() for name, value in functions["perceive"].function(sample).items()}
     imagine = functions.get("imagine")
     by_class = imagine is not None and "probabilities" in imagine.inputs
-    heads = None
-    if "probabilities" in seen:
+    heads, told = None, "probabilities" in seen
+    if told or by_class:
         usable = {"class": [int(label) for label in met]}
-        heads = page.Heads("probabilities", "probabilities" if by_class else "", {"class": names}, usable)
+        ways = ("probabilities" if told else "", "probabilities" if by_class else "")
+        heads = page.Heads(*ways, names={"class": names}, usable=usable)
     code = page.CodePanel(encode="perceive", heads=heads)
     panels: list = [code]
     if imagine is not None:
 
         def decode(means):
-            classes = {"probabilities": seen["probabilities"][: len(means)]} if by_class else {}
+            classes = {"probabilities": tf.one_hot(met[np.arange(len(means)) % len(met)], config.classes)}
+            classes = classes if by_class else {}
             return imagine.function(mean=tf.constant(means), **classes)["images"].numpy()
 
         code = page.CodePanel(

@@ -1,6 +1,7 @@
 """LiteRT files of one row each, and the page that holds them."""
 
 import base64
+import gzip
 import hashlib
 import json
 import lzma
@@ -87,7 +88,7 @@ def test_a_page_holds_the_models_and_the_interpreter(run, page, code, tmp_path):
     content = json.loads(_block(page, "page"))
     assert content["weights"] == "float32" and set(content["functions"]) == {"encode", "decode"}
     assert lzma.decompress(base64.b64decode(_block(page, "litert"))) == b"\0asm" * 100
-    (tmp_path / "encode.tflite").write_bytes(lzma.decompress(base64.b64decode(_block(page, "model-encode"))))
+    (tmp_path / "encode.tflite").write_bytes(gzip.decompress(base64.b64decode(_block(page, "model-encode"))))
     images = np.random.default_rng(0).random([2, 8, 8, 1], np.float32)
     answer = LiteModel(tmp_path / "encode.tflite").call(images=images)["features"]
     np.testing.assert_allclose(answer, run.model.encode(images)["features"], atol=1e-4)
@@ -123,7 +124,7 @@ def test_the_files_of_a_published_version_are_those_of_the_page(run, code, tmp_p
     version = run.export(lite=(), warmup=False, page=True)
     page = run.explore(tmp_path / "again.html", code=code, weights="float16").read_text(encoding="utf-8")
     published = (version.folder / "lite" / "decode_float16_single.tflite").read_bytes()
-    assert lzma.decompress(base64.b64decode(_block(page, "model-decode"))) == published
+    assert gzip.decompress(base64.b64decode(_block(page, "model-decode"))) == published
 
 
 def test_code_that_is_not_built_is_said_in_one_line_that_names_the_remedy(run, tmp_path, capsys):

@@ -16,7 +16,9 @@ export function makeCode(panel, { image, pad, shared }) {
     start += head.classes.length;
   }
   const chosen = Boolean(panel.heads?.input); // Whether classes change pictures.
+  const told = Boolean(panel.heads?.output); // Whether classes are seen in pictures.
   const state = { latents: Float32Array.from(panel.rest), classes: new Float32Array(start) };
+  if (!told) for (const head of heads) state.classes[head.start + head.usable[0]] = 1;
   shared.code = state;
   let seed = 1;
 
@@ -166,9 +168,9 @@ export function makeCode(panel, { image, pad, shared }) {
     const seen = await run(panel.encode, { [panel.images]: picture });
     state.seen = seen;
     const latents = panel.output ? seen[panel.output] : state.latents;
-    const classes = panel.heads ? seen[panel.heads.output] : state.classes;
+    const classes = told ? seen[panel.heads.output] : state.classes;
     const drawing = set(latents, classes);
-    if (heads.length) say(`Seen: ${heads.map((head) => best(head, classes)).join(", ")}`);
+    if (told) say(`Seen: ${heads.map((head) => best(head, classes)).join(", ")}`);
     await drawing;
   });
 

@@ -48,7 +48,7 @@ export function makeImagine(panel, { image, page, pad, shared }) {
       }
       cell.picture = (await run(code.decode, given))[code.picture];
       paint(cell.canvas, cell.picture, image);
-      if (!head) continue;
+      if (!code.heads?.output) continue;
       const clipped = cell.picture.map((value) => Math.max(0, Math.min(1, value)));
       const classes = (await run(code.encode, { [code.images]: clipped }))[code.heads.output];
       const best = classes.indexOf(Math.max(...classes));
@@ -56,7 +56,7 @@ export function makeImagine(panel, { image, page, pad, shared }) {
       cell.element.setAttribute("aria-label", said(k, cell.seen.textContent));
       if (best === label) right += 1;
     }
-    if (panel.named) result.textContent = `${right} of ${cells.length} are seen as ${names[label]} by the model itself.`;
+    if (panel.named && code.heads.output) result.textContent = `${right} of ${cells.length} are seen as ${names[label]} by the model itself.`;
   });
   shared.settled.push(draw.settled);
 

@@ -1,4 +1,4 @@
-// What the page carries packed: base64 of xz, in script elements of a type that no browser runs.
+// What the page carries packed: base64 of xz or gzip, in script elements of a type that no browser runs.
 import { XzReadableStream } from "xz-decompress";
 
 export function json(id) {
@@ -10,7 +10,11 @@ export async function unpacked(id) {
   const text = element.textContent;
   element.remove(); // The text is as long as the bytes; nothing reads it again.
   const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : fromBase64(text);
-  const stream = new XzReadableStream(new Blob([bytes]).stream());
+  const packed = new Blob([bytes]).stream();
+  const stream =
+    element.type === "application/gzip"
+      ? packed.pipeThrough(new DecompressionStream("gzip"))
+      : new XzReadableStream(packed);
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
