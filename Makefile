@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN ?= runs/demo
 FRAMES ?= runs/demo-frames
 
-.PHONY: demo demo-frames test test-thorough test-slow test-backends test-contracts matrix lint clean
+.PHONY: demo demo-frames test test-thorough test-slow test-backends test-contracts test-page page matrix lint clean
 
 # Installed once, and again when what is to be installed changes.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -56,6 +56,15 @@ BACKENDS := REVERIE_BACKENDS_PYTHON=$(abspath $(VENV)-backends/bin/python)
 
 test-backends: $(VENV)/.installed $(VENV)-backends/.installed
 	$(BACKENDS) $(BIN)/python -m pytest tests/contracts/test_backends.py
+
+# The code of the page that `reverie explore` writes: fetched by npm and built, once for each version.
+page: $(VENV)/.installed
+	$(BIN)/reverie explore --build
+
+# That page in a browser; Chromium is the machine's own.
+test-page: page
+	npm ci --prefix tests/browser
+	$(BIN)/python -m pytest -m slow tests/browser
 
 # The contracts in full, slow cases and other backends included.
 test-contracts: $(VENV)/.installed $(VENV)-backends/.installed

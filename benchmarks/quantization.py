@@ -45,7 +45,7 @@ def measure(run: Run, folder: str, accuracy_of: int = 0) -> None:
     calibration = {key: value.examples(images[:-64]) for key, value in signatures.items()}
     probes = {key: value.examples(images[-64:]) for key, value in signatures.items()}
     files, failed = lite.write(model, folder, calibration)
-    agreements, left_out = parity.check_lite(model, files, probes, calibration)
+    agreements, left_out = parity.check_lite(model.signatures(), files, probes, calibration)
     for entry in agreements:
         ratio = f"{entry.difference / entry.cost:.2f}" if entry.cost else "-"
         numbers = f"{entry.difference:.3g}\t{entry.cost:.3g}\t{ratio}"

@@ -30,6 +30,7 @@ VERBS = {
     "imagine": "imagine",
     "serve-check": "serve_check",
     "report": "report",
+    "explore": "explore",
     "doctor": "doctor",
 }
 # Full disk, quota, read-only, no permission: wherever they surface, the user can fix them.

@@ -11,6 +11,8 @@ def _define(values, _):
     text = "Maximum number of images in a request; built into the graph."
     integer("max_batch", 1024, text, values, least=1, most=65536)
     boolean("warmup", True, "Write warm-up requests for TensorFlow Serving.", values)
+    text = "Add LiteRT files of one row each, which a page in a browser runs; `reverie explore` takes them from here."
+    boolean("page", False, text, values)
 
 
 def _run(values, _):
@@ -19,7 +21,7 @@ def _run(values, _):
 
     lite = () if values.lite in ("", "none") else tuple(values.lite.split(","))
     published = experiments.Run(values.workdir).export(
-        values.name, values.to, lite=lite, max_batch=values.max_batch, warmup=values.warmup
+        values.name, values.to, lite=lite, max_batch=values.max_batch, warmup=values.warmup, page=values.page
     )
     print(published.folder)
 

@@ -6,6 +6,7 @@ in `models.Family.evaluation`.
 
 import dataclasses
 import importlib
+import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -43,6 +44,7 @@ class EvaluationData:
         of a run in stages), or None.
       options: what was asked of the evaluation, by the names in its OPTIONS.
       captions: of pictures that were drawn while training, by name.
+      drawn: files of these pictures, by name.
 
     Example:
       >>> EvaluationData(train=None, test=None, options={"every": 2}).options["every"]
@@ -54,6 +56,7 @@ class EvaluationData:
     facts: Any = None
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     captions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    drawn: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
 class Evaluation(Protocol):

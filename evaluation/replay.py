@@ -1,10 +1,12 @@
 """What is measured and drawn of a replay model: accuracies over a stream, and how well it imagines."""
 
+import base64
+
 import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
-from . import continual, generator, pictures
+from . import continual, generator, page, pictures
 from .codes import over
 from .contract import EvaluationData, Picture
 from .reference_classifier import ReferenceClassifier
@@ -133,6 +135,89 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
 def after_task(model, stream: pipelines.Stream) -> dict[str, Picture]:
     """What is drawn after each task of a stream: what the model imagines, where it does and can be looked at."""
     return imagined(model, stream) if model.config.generator and not model.config.internal else {}
+
+
+def explore(model, data: EvaluationData) -> page.Page:
+    """What a page shows: what is seen in pictures, latents where there are any, what each class looks like, and what
+    was kept and forgotten from task to task."""
+    stream, config = data.test, model.config
+    functions = model.page_functions()
+    met = np.flatnonzero(model.seen.numpy() > 0.0)
+    names = _class_names(stream, config.classes)
+    # Of permuted tasks the first; the others' pictures look like noise.
+    known = stream.tasks[0] if stream.settings.kind == "permuted" else stream.upto(max(int(model.tasks_seen), 1) - 1)
+    images, labels = page.shown(known, names)
+    sample = pipelines.drawn(known, 500)["image"]
+    seen = {name: value.numpy() for name, value in functions["perceive"].function(sample).items()}
+    imagine = functions.get("imagine")
+    by_class = imagine is not None and "probabilities" in imagine.inputs
+    heads, told = None, "probabilities" in seen
+    if told or by_class:
+        usable = {"class": [int(label) for label in met]}
+        ways = ("probabilities" if told else "", "probabilities" if by_class else "")
+        heads = page.Heads(*ways, names={"class": names}, usable=usable)
+    code = page.CodePanel(encode="perceive", heads=heads)
+    panels: list = [code]
+    if imagine is not None:
+
+        def decode(means):
+            classes = {"probabilities": tf.one_hot(met[np.arange(len(means)) % len(met)], config.classes)}
+            classes = classes if by_class else {}
+            return imagine.function(mean=tf.constant(means), **classes)["images"].numpy()
+
+        code = page.CodePanel(
+            encode="perceive",
+            output="mean",
+            decode="imagine",
+            input="mean",
+            heads=heads,
+            units=page.units(decode, seen["mean"]),
+            rest=seen["mean"].mean(axis=0),
+            priors=_priors(model, met),
+        )
+        panels = [code, page.ImaginePanel(named=config.conditional and heads is not None)]
+    if moments := _moments(data):
+        panels.append(page.TimesPanel(moments))
+    return page.Page(panels, images, labels, page.ink(sample.numpy()))
+
+
+def _class_names(stream: pipelines.Stream, classes: int) -> list[str]:
+    """What the network's classes are called: under `domain` a class stands for a place in every task."""
+    names, settings = stream.names(), stream.settings
+    if settings.kind == "split" and settings.scenario == "domain":
+        names = [" or ".join(names[place :: settings.classes_per_task]) for place in range(settings.classes_per_task)]
+    return [names[label] if label < len(names) else str(label) for label in range(classes)]
+
+
+def _priors(model, met: np.ndarray) -> list[dict]:
+    """Gaussians that latents are drawn from: modes of the classes met, or the standard one."""
+    if not model.config.conditional:
+        return [{"mean": np.zeros(model.config.latents), "deviation": np.ones(model.config.latents)}]
+    means, deviations = model.prior.means.numpy(), np.exp(0.5 * model.prior.log_variances.numpy())
+    return [
+        {"mean": means[label, mode], "deviation": deviations[label, mode], "label": int(label)}
+        for label in met
+        for mode in range(means.shape[1])
+    ]
+
+
+def _moments(data: EvaluationData) -> list[dict]:
+    """What was drawn and measured after each task."""
+    matrix = (data.facts or continual.History()).accuracy
+    moments = []
+    for number in range(max(len(matrix), 1) if matrix or data.drawn else 0):
+        name = f"imagined_after_task_{number + 1:03d}"
+        png = base64.b64encode(data.drawn[name].read_bytes()).decode() if name in data.drawn else ""
+        row = matrix[number] if number < len(matrix) else []
+        moments.append(
+            {
+                "name": f"after task {number + 1}",
+                "png": png,
+                "caption": data.captions.get(name, ""),
+                "accuracy": {f"task {k + 1}": value for k, value in enumerate(row) if value is not None},
+            }
+        )
+    return moments
 
 
 def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict[str, Picture]:

@@ -166,16 +166,22 @@ def _is_share(name: str) -> bool:
 
 def _pictures(folder: pathlib.Path) -> str:
     captions = read_object(folder / "pictures" / "captions.json", "restore it, or run `reverie evaluate` again")
-    # Looked up among the files of the folder, never composed to a path: a folder may come from anybody, and a name like
-    # "../../x", or a link, would take another picture of this machine into a page that is passed on.
-    place = (folder / "pictures").resolve()
-    drawn = {path.stem: path for path in place.glob("*.png") if path.is_file() and path.resolve().parent == place}
-    figures = []
+    drawn, figures = drawn_pictures(folder), []
     for name, caption in captions.items():
         if name in drawn:
             shown = image(drawn[name].read_bytes(), name)
             figures.append(f"<figure>{shown}<figcaption>{html.escape(str(caption))}</figcaption></figure>")
     return f"<h2>Pictures</h2><div class=gallery>{''.join(figures)}</div>" if figures else ""
+
+
+def drawn_pictures(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The pictures in a run folder, by name.
+
+    They are looked up among the files of the folder, and no name is composed to a path: a folder may come from anybody,
+    and a name like "../../x", or a link, would take another picture of this machine into a page that is passed on.
+    """
+    place = (folder / "pictures").resolve()
+    return {path.stem: path for path in place.glob("*.png") if path.is_file() and path.resolve().parent == place}
 
 
 def _curves(folder: pathlib.Path) -> str:

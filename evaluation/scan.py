@@ -6,7 +6,7 @@ import tensorflow as tf
 from .. import pipelines
 from ..layers import divergence_by_latent
 from ..pipelines import symbols as words
-from . import concepts, disentanglement, pictures
+from . import concepts, disentanglement, page, pictures
 from . import symbols as imagination
 from .codes import over, some_images
 from .contract import EvaluationData, Picture
@@ -160,6 +160,63 @@ def causes(means, images: pipelines.Images) -> tuple:
 
 def _squared_error(model, images):
     return tf.reduce_mean(tf.square(model.reconstruct(images)["images"] - images), axis=[1, 2, 3])
+
+
+# ---- a page
+
+
+def explore(model, data: EvaluationData) -> page.Page:
+    """What a page shows: a slider for every latent in use, and words to pictures and back where symbols are trained."""
+    vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
+    stages = data.facts.stages if data.facts else ()
+    labels = data.test.labels.reshape(len(data.test), -1)
+    batch = pipelines.drawn(data.test, 300)
+    codes = {name: value.numpy() for name, value in model.encode(batch["image"]).items()}
+    kl = divergence_by_latent(codes["mean"], codes["log_variance"])
+
+    def decode(means):
+        return model.decode(tf.constant(means))["images"].numpy()
+
+    latents = codes["mean"].shape[1]
+    code = page.CodePanel(
+        encode="encode",
+        output="mean",
+        decode="decode",
+        input="mean",
+        units=page.units(decode, codes["mean"], {k: f"{kl[k]:.2f} nats" for k in range(latents)}),
+        rest=np.zeros(latents),
+        priors=[{"mean": np.zeros(latents), "deviation": np.ones(latents)}],
+    )
+    panels: list = [code]
+    if "symbols" in stages:
+        composes = "operators" in stages and "compose" in model.page_functions()
+        said = [
+            {
+                "name": attribute.name,
+                "values": attribute.values,
+                "noun": attribute.noun,
+                "phrases": [vocabulary.phrase({attribute.name: value}) for value in attribute.values],
+            }
+            for attribute in vocabulary.attributes
+        ]
+        panels.append(
+            page.WordsPanel(
+                said,
+                operators=words.OPERATORS if composes else (),
+                example=_example(vocabulary, labels, composes),
+                compose="compose" if composes else "",
+            )
+        )
+    shown = batch["image"].numpy()[:24]
+    names = [f"picture {number + 1}" for number in range(len(shown))]
+    return page.Page(panels, shown, names)
+
+
+def _example(vocabulary: pipelines.Vocabulary, labels: np.ndarray, composes: bool) -> str:
+    """What a test picture shows, half by half."""
+    known = [(a, a.values[n]) for a, n in zip(vocabulary.attributes, labels[0], strict=True) if n >= 0]
+    parts = [vocabulary.phrase({a.name: value}) for a, value in known if not a.noun or a.noun not in vocabulary.names]
+    return " AND ".join(parts[:2]) if composes and len(parts) > 1 else parts[0] if parts else vocabulary.example()
 
 
 # ---- pictures

@@ -8,7 +8,7 @@ import numpy as np
 from .. import models, pipelines
 from ..errors import UserError
 from ..models.sparse_stage import OverlapStage
-from . import concept_probes, concept_table, gabor, neuron_pictures, pictures
+from . import concept_probes, concept_table, gabor, neuron_pictures, page, pictures, stimuli
 from .codes import over, some_images
 from .concept_images import Concept
 from .contract import EvaluationData, Picture
@@ -112,6 +112,103 @@ def _concepts(data: EvaluationData) -> list[Concept]:
         Concept(name, source, named["report"].get(name, ""), named["groups"].get(name, ""))
         for name, source in named["concept"].items()
     ]
+
+
+# ---- a page
+
+_TOP, _MOST_MAPS, _LOOKED_AT = 8, 64, 400  # Pictures a map, maps a stage, test images that are looked at.
+_THUMBNAIL = 24  # Pixels a side of what excites a map.
+
+
+def explore(model, data: EvaluationData) -> page.Page:
+    """What a page shows: the neurons of every stage, what excites each most, and its map of any picture."""
+    sample = pipelines.drawn(data.test, _LOOKED_AT)["image"].numpy()
+    parts = [model.outputs(sample[start : start + 50]) for start in range(0, len(sample), 50)]
+    stages = []
+    for number in range(1, model.config.stages + 1):
+        maps = np.concatenate([part[number - 1].numpy() for part in parts])
+        count = min(maps.shape[-1], _MOST_MAPS)
+        shown = np.linspace(0, maps.shape[-1] - 1, count).round().astype(int)
+        step, window = _looks(model.config, number)
+        best = np.concatenate([_exciting(maps[..., k], sample, step, window) for k in shown])
+        stages.append(
+            {
+                "name": f"stage {number}",
+                "output": f"stage_{number}",
+                "rows": maps.shape[1],
+                "columns": maps.shape[2],
+                "maps": maps.shape[3],
+                "shown": shown,
+                "means": maps.mean(axis=(0, 1, 2))[shown],
+                "deviations": maps.std(axis=(0, 1, 2))[shown],
+                "step": step,
+                "window": window,
+                "filters": _page_filters(model, shown) if number == 1 else None,
+                "stimuli": page.strip(best),
+                "liked": page.strip(_liked(model, number, shown, maps, sample, step, window)),
+            }
+        )
+    labels = [f"picture {number + 1}" for number in range(24)]
+    return page.Page([page.NeuronsPanel("maps", stages, _TOP)], sample[:24], labels[: len(sample)])
+
+
+def _looks(config, stage: int) -> tuple[int, int]:
+    """(step, side) in pixels of what a neuron of a stage looks at, without the normalizations around it."""
+    step, side = 1, 1
+    for number in range(stage, 0, -1):
+        own = config.of_stage(number)
+        side = (side + own.pool - 2) * own.stride + own.field
+    for number in range(1, stage + 1):
+        step *= config.of_stage(number).stride
+    return step, min(side, *config.image_shape[:2])
+
+
+def _exciting(values: np.ndarray, images: np.ndarray, step: int, window: int) -> np.ndarray:
+    """Windows that excite a map most, one an image: float [_TOP, side, side, channels], white where there are no more.
+
+    Args:
+      values: float [n, rows, columns].
+      images: float [n, height, width, channels].
+      step, window: of the map's neurons.
+    """
+    flat = values.reshape(len(values), -1)
+    order, places = np.argsort(-flat.max(axis=1))[:_TOP], flat.argmax(axis=1)
+    side = min(window, _THUMBNAIL)
+    lines = (np.arange(side) * window) // side
+    found = np.ones([_TOP, side, side, images.shape[3]], np.float32)
+    for k, image in enumerate(order):
+        place = np.unravel_index(places[image], values.shape[1:])
+        top, left = (min(int(p) * step, end - window) for p, end in zip(place, images.shape[1:3], strict=True))
+        found[k] = images[image, top : top + window, left : left + window][lines[:, None], lines]
+    return found
+
+
+def _liked(model, stage: int, shown: np.ndarray, maps, images, step: int, window: int) -> np.ndarray:
+    """What the neurons in a stage's middle like best, gray is zero: float [k, window, window, channels].
+
+    Each climbs from the window that excites its map most.
+    """
+    middle = [side // 2 for side in maps.shape[1:3]]
+    corner = [min(place * step, end - window) for place, end in zip(middle, images.shape[1:3], strict=True)]
+    flat = maps.reshape(len(maps), -1, maps.shape[-1])[:, :, shown]
+    first = flat.max(axis=1).argmax(axis=0)
+    places = np.unravel_index(flat[first, :, range(len(shown))].argmax(axis=1), maps.shape[1:3])
+    whitened = model.whitening(images[first]).numpy()
+    starts = np.empty([len(shown), window, window, images.shape[3]], np.float32)
+    for k, place in enumerate(zip(*places, strict=True)):
+        top, left = (min(int(p) * step, end - window) for p, end in zip(place, images.shape[1:3], strict=True))
+        starts[k] = whitened[k, top : top + window, left : left + window]
+    units = np.stack([np.full(len(shown), middle[0]), np.full(len(shown), middle[1]), shown], axis=1)
+    return centered(stimuli.of_places(model, stage, units, starts, tuple(corner), stimuli.strengths_of(starts)))
+
+
+def _page_filters(model, shown: np.ndarray) -> dict:
+    """Filters of the first stage in the middle, one a map shown; with signed pooling a map is a filter and a sign."""
+    stage = model.stages[0]
+    middle = tuple(side // 2 for side in stage.filters.geometry.distinct)
+    filters = stage.pixel_filters(middle).transpose(3, 0, 1, 2)
+    signs = np.where(shown < len(filters), 1.0, -1.0)[:, None, None, None]
+    return page.strip(centered(signs * filters[shown % len(filters)]))
 
 
 # ---- pictures

@@ -26,11 +26,15 @@ def spectrum(neuron: Neuron, images) -> np.ndarray:
     Returns:
       float32 [window, window], as `numpy.fft.fft2` orders frequencies; all about one where whitening is complete.
     """
-    seen = np.asarray(neuron.net.whitening(tf.constant(images, tf.float32)))
+    return strengths_of(np.asarray(neuron.net.whitening(tf.constant(images, tf.float32))))
+
+
+def strengths_of(seen: np.ndarray) -> np.ndarray:
+    """`spectrum` of windows that are whitened already, float32 [n, window, window, channels]."""
     power = np.square(np.abs(np.fft.fft2(seen, axes=(1, 2)))).mean(axis=(0, 3))
     # Means differ from image to image or not at all, which says nothing of how strong one may be.
     power[0, 0] = power[0, 1]
-    return np.sqrt(power / power.mean()).astype(np.float32)
+    return np.sqrt(power / max(float(power.mean()), 1e-12)).astype(np.float32)
 
 
 def optimal(
@@ -56,14 +60,59 @@ def optimal(
     """
     size = [restarts, *neuron.image_shape]
     radius = float(np.prod(neuron.image_shape)) ** 0.5
-    filtered = None if strengths is None else tf.cast(np.asarray(strengths), tf.complex64)
 
     def seen(x):
-        if filtered is None:
-            return x
-        x = tf.transpose(x, [0, 3, 1, 2])
-        frequencies = tf.signal.fft2d(tf.complex(x, tf.zeros_like(x))) * filtered
-        return tf.transpose(tf.math.real(tf.signal.ifft2d(frequencies)), [0, 2, 3, 1])
+        return x if strengths is None else _filtered(x, strengths)
+
+    def value(x):
+        return polarity * neuron.of_whitened(seen(x))
+
+    start = tf.random.stateless_normal(size, [seed, 0], alg="philox")
+    images, best = _climbed(value, start, radius, steps)
+    winner = int(tf.argmax(best))
+    return seen(images[winner : winner + 1])[0].numpy(), float(best[winner])
+
+
+def of_places(
+    model, stage: int, places: np.ndarray, starts: np.ndarray, corner: tuple, strengths: np.ndarray, steps: int = 40
+) -> np.ndarray:
+    """For several maps of a network at one position, the window of given length that excites each most; as `optimal`,
+    from one start each.
+
+    Args:
+      model: a `models.Sparse`.
+      stage: from 1.
+      places: int [k, 3], (row, column, map) of each.
+      starts: float32 [k, window, window, channels], whitened windows.
+      corner: (row, column) of the window in the image; around it is nothing.
+      strengths: of frequencies, float [window, window], see `strengths_of`.
+      steps: how many.
+
+    Returns:
+      float32 [k, window, window, channels], as the network sees it after its whitening.
+    """
+    height, width = model.config.image_shape[:2]
+    side = starts.shape[1]
+    around = [(start, end - start - side) for start, end in zip(corner, (height, width), strict=True)]
+    chosen = tf.constant(np.concatenate([np.arange(len(places))[:, None], places], axis=1))
+
+    def value(x):
+        image = tf.pad(_filtered(x, strengths), [(0, 0), *around, (0, 0)])
+        return tf.gather_nd(model.through(image, stage), chosen)
+
+    found, _ = _climbed(value, tf.constant(starts, tf.float32), float(np.prod(starts.shape[1:])) ** 0.5, steps)
+    return _filtered(found, strengths).numpy()
+
+
+def _filtered(x, strengths):
+    """Images float32 [n, side, side, channels] with every frequency as strong as it is asked for."""
+    x = tf.transpose(x, [0, 3, 1, 2])
+    frequencies = tf.signal.fft2d(tf.complex(x, tf.zeros_like(x))) * tf.cast(np.asarray(strengths), tf.complex64)
+    return tf.transpose(tf.math.real(tf.signal.ifft2d(frequencies)), [0, 2, 3, 1])
+
+
+def _climbed(value, start, radius: float, steps: int) -> tuple:
+    """(images, their values [n]) of projected gradient ascent on a sphere, each with a line search of its own."""
 
     def length(x):
         return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis=[1, 2, 3], keepdims=True), 1e-24))
@@ -71,12 +120,9 @@ def optimal(
     def on_sphere(x):
         return x * (radius / length(x))
 
-    def value(x):
-        return polarity * neuron.of_whitened(seen(x))
-
     @tf.function
     def climb(x):
-        best, rate = value(x), tf.fill([restarts, 1, 1, 1], 0.1 * radius)
+        best, rate = value(x), tf.fill([len(start), 1, 1, 1], 0.1 * radius)
         for _ in tf.range(steps):
             with tf.GradientTape() as tape:
                 tape.watch(x)
@@ -90,10 +136,7 @@ def optimal(
             rate = tf.where(better, rate * 1.5, rate * 0.5)
         return x, best
 
-    start = on_sphere(tf.random.stateless_normal(size, [seed, 0], alg="philox"))
-    images, best = climb(start)
-    winner = int(tf.argmax(best))
-    return seen(images[winner : winner + 1])[0].numpy(), float(best[winner])
+    return climb(on_sphere(start))
 
 
 def invariance(unit, polarity: int, images) -> dict:

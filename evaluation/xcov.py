@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
-from . import class_directions, pictures
+from . import class_directions, page, pictures
 from .codes import over, some_images
 from .contract import EvaluationData, Picture
 from .dependence import linear_dependence
@@ -111,6 +111,31 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
                 "Each point is the style code of one image. Classes on top of each other: z is free of class.",
             )
     return result
+
+
+def explore(model, data: EvaluationData) -> page.Page:
+    """What a page shows: drawing, perceiving, the classes and a slider for every style unit in use."""
+    heads = {page.titled(head): _names(model, data.test, head) for head in model.config.heads}
+    images, labels = page.shown(data.test, next(iter(heads.values())))
+    sample = some_images(data.test, 500)
+    codes = {name: value.numpy() for name, value in model.encode(sample).items()}
+
+    def decode(styles):
+        return model.decode(styles, codes["probabilities"][: len(styles)]).numpy()
+
+    prior = {"mean": model.style_prior.location.numpy(), "scale": model.style_prior.scale.numpy()}
+    panel = page.CodePanel(
+        encode="encode",
+        output="features",
+        decode="decode",
+        input="features",
+        heads=page.Heads("probabilities", "probabilities", heads),
+        units=page.units(decode, codes["features"]),
+        rest=codes["features"].mean(axis=0),
+        priors=[prior],
+        what="style",
+    )
+    return page.Page([panel], images, labels, page.ink(sample.numpy()))
 
 
 def _recognized(model, reference: ReferenceClassifier, images: pipelines.Images, head: str) -> float:

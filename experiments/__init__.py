@@ -12,6 +12,7 @@ from .configs import check_keys, config, config_path, keep_one_length, make_room
 from .encoding import Codes, encode_source
 from .endpoints import class_numbers
 from .evaluate import evaluate
+from .explore import build_code, explore
 from .exported import Exported, ExportedEncoder
 from .greedy import Greedy
 from .kinds import Kind, Prepared, Sample, kind_of, kinds, register_kind
@@ -44,6 +45,7 @@ __all__ = [
     "Staged",
     "StreamOfTasks",
     "Transfer",
+    "build_code",
     "check_keys",
     "check_source",
     "class_numbers",
@@ -55,6 +57,7 @@ __all__ = [
     "encode_source",
     "environment",
     "evaluate",
+    "explore",
     "keep_one_length",
     "kind_of",
     "kinds",

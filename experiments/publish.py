@@ -31,6 +31,7 @@ def publish(
     lite: str | Sequence[str] = lite_files.VARIANTS,
     max_batch: int = 1024,
     warmup: bool = True,
+    page: bool = False,
 ) -> Published:
     """Publishes a run as checked SavedModel and LiteRT files.
 
@@ -42,6 +43,7 @@ def publish(
       lite: LiteRT variants, or one of them; () for none.
       max_batch: greatest number of images a request, 1 to 65536, built into the graph.
       warmup: whether to write warm-up requests for TensorFlow Serving.
+      page: whether to add LiteRT files of one row each, which a page in a browser runs (`reverie explore`).
 
     Returns:
       Where it was published, how well each file agrees with the Keras model, and which quantized files were left out.
@@ -61,6 +63,8 @@ def publish(
     if unknown := sorted(set(lite) - set(lite_files.VARIANTS)):
         raise UserError(f"lite is {', '.join(unknown)}; expected some of {', '.join(lite_files.VARIANTS)}, or none")
     max_batch = arguments.whole("max_batch", max_batch, 1, 65536)
+    if page and Capability.EXPLORE not in run.family.capabilities:
+        raise UserError(f"page: the family {run.family.name} declares no page, so it has no files for one")
     config, model = run.config, run.model
     sample = run.kind.sample(config)
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
@@ -87,6 +91,7 @@ def publish(
         max_batch=max_batch,
         lite_variants=tuple(lite),
         with_warmup=warmup,
+        page=page,
         from_bytes=functools.partial(
             served_files.served_images,
             shape=tuple(model.config.image_shape),

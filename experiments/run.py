@@ -102,13 +102,28 @@ class Run(Endpoints):
         """Writes the report page and returns its path."""
         return report.write(self.folder)
 
+    def explore(self, out: str | pathlib.Path = "", **options: Any) -> pathlib.Path:
+        """Writes a page in which the models run in the browser, and returns its path; see `explore.explore`.
+
+        Args:
+          out: the HTML file; <run folder>/explore.html by default.
+          **options: `weights`, `code`, `build`.
+
+        Raises:
+          UserError: a family without a page, code that is not built yet.
+        """
+        from .explore import explore
+
+        with naming_damage(self.config.data.source):
+            return explore(self, out, **options)
+
     def export(self, name: str = "", to: str | pathlib.Path = "", **options: Any) -> Published:
         """Publishes the run as checked SavedModel and LiteRT files; see `publish.publish`.
 
         Args:
           name: the model's name on the server; the family's name by default.
           to: folder of all models; <run folder>/export by default.
-          **options: `lite`, `max_batch`, `warmup`.
+          **options: `lite`, `max_batch`, `warmup`, `page`.
 
         Raises:
           UserError: a name that no server could serve, an option that is none.

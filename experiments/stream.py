@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from .. import models, pipelines
 from ..errors import UserError
-from ..evaluation import EvaluationData, of_family, pictures
+from ..evaluation import EvaluationData, of_family, pictures, report
 from ..evaluation import continual as measures
 from ..evaluation.contract import StreamEvaluation
 from ..stored import read_object
@@ -84,7 +84,9 @@ class StreamOfTasks(Plain):
         # What was measured on validation images is no answer to how good the run is on test images.
         measured = history.accuracy if continual.settings_of(config).evaluate_on == "test" else []
         facts = dataclasses.replace(history, accuracy=measured)
-        return EvaluationData(streams["train"], streams["test"], facts, captions=history.captions)
+        drawn = report.drawn_pictures(workdir)
+        kept = {name: drawn[name] for name in history.captions if name in drawn}
+        return EvaluationData(streams["train"], streams["test"], facts, captions=history.captions, drawn=kept)
 
     def judged(
         self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int, data: EvaluationData

@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 
 from ..errors import UserError
-from . import card, examples, lite, parity, publish, saved_model, warmup
+from . import card, examples, lite, parity, publish, saved_model, single, warmup
 from .endpoints import BESIDE, endpoints
 from .provenance import Provenance
 
@@ -51,6 +51,7 @@ def export(
     max_batch: int = 1024,
     lite_variants: tuple[str, ...] = lite.VARIANTS,
     with_warmup: bool = True,
+    page: bool = False,
     from_bytes: Callable | None = None,
 ) -> Published:
     """Publishes base/<next version>/: a SavedModel, LiteRT files, warm-up and example requests, metadata and a card.
@@ -63,6 +64,8 @@ def export(
       max_batch: greatest number of images a request, built into the graph.
       lite_variants: of `lite.VARIANTS`; empty for none.
       with_warmup: whether to write warm-up requests.
+      page: whether to add the files that a page in a browser runs, of one row each; the model answers
+        `page_functions`.
       from_bytes: string [n] -> images, for the signature `encode_bytes`.
 
     Returns:
@@ -76,7 +79,7 @@ def export(
     if not 1 <= max_batch <= 65536:
         raise UserError(f"max_batch is {max_batch}; expected 1 to 65536")
     # What is not installed is said now, not after minutes of work.
-    if lite_variants:
+    if lite_variants or page:
         lite.runtime()
     if with_warmup:
         warmup.protocol()
@@ -93,10 +96,16 @@ def export(
         if lite_variants:
             calibration = {key: value.examples(images[:half]) for key, value in signatures.items() if value.lite}
             files, failed = lite.write(model, draft.folder / "lite", calibration, tuple(lite_variants))
-            agreed, left_out = parity.check_lite(model, files, probes, calibration)
+            agreed, left_out = parity.check_lite(model.signatures(), files, probes, calibration)
             agreements += agreed
             left_out += [parity.LeftOut(lite.file_name(*key), key[0], why) for key, why in failed.items()]
             _leave_out(draft.folder / "lite", left_out, tuple(lite_variants))
+        if page:
+            made = single.make(model, draft.folder / "lite", rows if len(rows) else images[:1])
+            agreements += made.agreements
+            left_out += made.left_out
+            for entry in made.left_out:
+                logging.warning("left out: %s; a page takes more exact weights", entry)
         examples.write(draft.folder, probes)
         if with_warmup:
             warmup.write(draft.folder, name, probes)

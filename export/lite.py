@@ -4,6 +4,7 @@ Only deterministic float endpoints are converted, with builtin operators only: s
 no LiteRT wheel carries, so on a device z is drawn outside and `decode` is run.
 """
 
+import dataclasses
 import pathlib
 import tempfile
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import ParityError, UserError, first_line
+from ..models.signature import Signature
 from ..quiet import held_back
 from .saved_model import write_plain
 
@@ -40,15 +42,47 @@ def write(
     unknown = set(variants) - set(VARIANTS)
     if unknown:
         raise UserError(f"LiteRT variants {sorted(unknown)} are unknown; expected some of {', '.join(VARIANTS)}")
+    names = {name: signature for name, signature in model.signatures().items() if signature.lite}
+    return _write(model, names, folder, examples, variants, single=False)
+
+
+def write_single(
+    model, signatures: dict[str, Signature], folder, examples: dict[str, dict], variants: tuple[str, ...]
+) -> tuple[dict[tuple[str, str], pathlib.Path], dict[tuple[str, str], str]]:
+    """Converts functions to files that take one row at a time: what a page in a browser runs.
+
+    LiteRT.js refuses a file whose number of rows is open.
+
+    Args:
+      model: whose weights the functions use.
+      signatures: name -> function, float inputs with rows each.
+      folder, examples, variants: as of `write`.
+
+    Returns:
+      As `write`.
+
+    Raises:
+      ParityError: the converter cannot make a float32 form.
+    """
+    fixed = {name: dataclasses.replace(signature, inputs=_one_row(signature)) for name, signature in signatures.items()}
+    return _write(model, fixed, folder, examples, variants, single=True)
+
+
+def _one_row(signature: Signature) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in signature.inputs.items()}
+
+
+def _write(
+    model, names: dict[str, Signature], folder, examples: dict[str, dict], variants: tuple[str, ...], single: bool
+) -> tuple[dict[tuple[str, str], pathlib.Path], dict[tuple[str, str], str]]:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    names = {name: signature for name, signature in model.signatures().items() if signature.lite}
     files, failed = {}, {}
     with tempfile.TemporaryDirectory() as plain:
-        write_plain(model, f"{plain}/model", list(names))
+        write_plain(model, f"{plain}/model", names)
         for name, signature in names.items():
             for variant in (variant for variant in variants if variant not in signature.not_as):
-                path = folder / file_name(name, variant)
+                path = folder / file_name(name, variant, single)
                 try:
                     content = _convert(f"{plain}/model", name, variant, examples[name])
                 except Exception as error:  # The converter raises whatever it met: its own errors, any of Python's.
@@ -62,9 +96,9 @@ def write(
     return files, failed
 
 
-def file_name(signature: str, variant: str) -> str:
-    """Of an endpoint's LiteRT file."""
-    return f"{signature}_{variant}.tflite"
+def file_name(signature: str, variant: str, single: bool = False) -> str:
+    """Of an endpoint's LiteRT file; `single` of one that takes one row at a time."""
+    return f"{signature}_{variant}{'_single' if single else ''}.tflite"
 
 
 def _convert(saved_model: str, signature: str, variant: str, examples: dict) -> bytes:
@@ -128,6 +162,8 @@ class LiteModel:
         self._runner = self._interpreter.get_signature_runner(self.signature)
         self.inputs = self._runner.get_input_details()
         self.outputs = self._runner.get_output_details()
+        # Of a file for one row at a time no number of rows is open.
+        self._single = all(-1 not in detail["shape_signature"] for detail in self.inputs.values())
 
     def call(self, **inputs) -> dict[str, np.ndarray]:
         """Runs the signature on floats, quantizing and dequantizing where the file wants integers.
@@ -138,6 +174,9 @@ class LiteModel:
         Returns:
           float32 arrays by output name.
         """
+        if self._single and (count := len(next(iter(inputs.values())))) != 1:
+            rows = [self.call(**{name: value[row : row + 1] for name, value in inputs.items()}) for row in range(count)]
+            return {name: np.concatenate([row[name] for row in rows]) for name in self.outputs}
         fed = {name: _quantized(value, self.inputs[name]) for name, value in inputs.items()}
         return {name: _dequantized(value, self.outputs[name]) for name, value in self._runner(**fed).items()}
 

@@ -141,7 +141,7 @@ def _check_served(graph: GraphModel, name: str, signature: Signature, inputs: di
 
 
 def check_lite(
-    model,
+    signatures: Mapping[str, Signature],
     files: dict[tuple[str, str], pathlib.Path],
     examples: dict[str, dict],
     calibration: dict[str, dict],
@@ -149,8 +149,8 @@ def check_lite(
     """Compares every LiteRT file with the Keras model.
 
     Args:
-      model: the Keras model.
-      files: (signature, variant) -> path, from `lite.write`.
+      signatures: of the Keras model, by name.
+      files: (signature, variant) -> path, from `lite.write` or `lite.write_single`.
       examples: signature -> inputs by name.
       calibration: likewise, those that int8 was calibrated on.
 
@@ -162,7 +162,7 @@ def check_lite(
     """
     found: list[Agreement] = []
     left_out: list[LeftOut] = []
-    signatures, rounded = model.signatures(), {}
+    rounded: dict[str, RoundedEndpoint] = {}
     for (name, variant), path in files.items():
         inputs, signature = examples[name], signatures[name]
         expected = _numpy(signature.function(**inputs))

@@ -29,13 +29,11 @@ def write(model, folder, signatures: dict[str, Signature], max_batch: int) -> No
     archive.write_out(without_patterns(str(folder)), verbose=False)
 
 
-def write_plain(model, folder, names: list[str]) -> None:
+def write_plain(model, folder, signatures: dict[str, Signature]) -> None:
     """Exports signatures without limits: what LiteRT converts (assertions have no operator there)."""
     archive = ExportArchive()
     archive.track(model)
-    signatures = model.signatures()
-    for name in names:
-        signature = signatures[name]
+    for name, signature in signatures.items():
         archive.add_endpoint(name, _keyed(signature.function, signature.inputs), list(signature.inputs.values()))
     archive.write_out(without_patterns(str(folder)), verbose=False)
 

@@ -39,6 +39,7 @@ class Capability(enum.StrEnum):
     WORDS = "words"
     HEAD = "head"
     GREEDY = "greedy"
+    EXPLORE = "explore"
 
 
 @runtime_checkable
@@ -137,6 +138,14 @@ class OnTop(Protocol):
     def head_variables(self) -> list: ...
 
     def all_variables(self) -> list: ...
+
+
+class Explores(Protocol):
+    """EXPLORE: functions that a page in a browser runs, one row at a time; its evaluation says what the page shows."""
+
+    def page_functions(self) -> dict[str, Signature]:
+        """Deterministic functions of float inputs with rows each, by name; LiteRT files are made of them."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

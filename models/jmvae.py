@@ -141,6 +141,10 @@ class JMVAE(Network):
         """Endpoints for export; see `Signature`."""
         return scan.signatures(self)
 
+    def page_functions(self) -> dict:
+        """As of SCAN, without operators."""
+        return scan.page_functions(self)
+
     def call(self, images):
         return self.reconstruct(images)["images"]
 
@@ -153,7 +157,7 @@ FAMILY = Family(
     paper="Suzuki, Nakayama and Matsuo 2016, arXiv 1611.01891",
     evaluation="reverie.evaluation.scan",
     kinds=("staged",),
-    capabilities=frozenset({Capability.STAGES, Capability.WORDS}),
+    capabilities=frozenset({Capability.STAGES, Capability.WORDS, Capability.EXPLORE}),
     stages={"joint": StageSettings},
     legend=scan.legend,
 )

@@ -40,8 +40,8 @@ from ..layers import (
     diagonal_gaussian,
     standard_gaussian,
 )
-from .contract import Family
-from .limits import PIXELS
+from .contract import Capability, Family
+from .limits import CODES, PIXELS
 from .network import Network, in_float32, takes_images
 from .settings import derived
 from .signature import Signature
@@ -481,6 +481,10 @@ class Replay(Network):
         """Endpoints for export; see `Signature`."""
         return signatures(self)
 
+    def page_functions(self) -> dict:
+        """What a page runs: what it makes of pictures and, where it imagines pictures, pictures of codes."""
+        return page_functions(self)
+
     def call(self, images):
         return self.encode(images)["features"]
 
@@ -582,6 +586,47 @@ def signatures(model) -> dict[str, Signature]:
     return result
 
 
+def page_functions(model) -> dict[str, Signature]:
+    """Functions of a page: "perceive", pictures to class probabilities and latents, and "imagine", latents to pictures.
+
+    "imagine" takes classes too where they open gates. Where each task has units of its own nothing is classified:
+    nobody says which task it is.
+    """
+    config = model.config
+    known = config.blocks == 1 and config.task_gating == 0.0
+
+    def perceive(images):
+        probabilities = {"probabilities": model.classify(images)["probabilities"]} if known else {}
+        encoded = model.encode(images)
+        return probabilities | ({"mean": encoded["mean"]} if config.generator else {"features": encoded["features"]})
+
+    def imagine(mean, probabilities=None):
+        context = None
+        if probabilities is not None:
+            context = probabilities / tf.maximum(tf.reduce_sum(probabilities, axis=-1, keepdims=True), 1e-6)
+        elif model.gates:
+            tasks = tf.sequence_mask(tf.cast(model.tasks_seen, tf.int32), config.tasks, tf.float32)
+            tasks = tasks / tf.maximum(tf.reduce_sum(tasks), 1.0)
+            context = tf.tile(tasks[None], [tf.shape(mean)[0], 1])
+        return {"images": model.to_images(model.imagine(mean, context))}
+
+    images = {"images": tf.TensorSpec([None, *config.image_shape], tf.float32, name="images")}
+    result = {"perceive": Signature(perceive, images, lambda x: {"images": x}, {"images": PIXELS}, lite=True)}
+    if not config.generator or config.internal:
+        return result
+    code = {"mean": tf.TensorSpec([None, config.latents], tf.float32, name="mean")}
+    by_class = bool(model.gates) and config.gate_by == "class"
+    if by_class:
+        code["probabilities"] = tf.TensorSpec([None, config.classes], tf.float32, name="probabilities")
+
+    def as_code(x):
+        made = {name: value.numpy() for name, value in perceive(tf.constant(x)).items()}
+        classes = np.eye(config.classes, dtype=np.float32)[np.arange(len(x)) % config.classes]
+        return {"mean": made["mean"]} | ({"probabilities": classes} if by_class else {})
+
+    return result | {"imagine": Signature(imagine, code, as_code, {"mean": CODES}, lite=True)}
+
+
 def build(settings: ReplayConfig) -> Replay:
     """The model of its settings, with fresh weights."""
     return Replay(settings, name="replay")
@@ -601,5 +646,6 @@ FAMILY = Family(
     paper="van de Ven, Siegelmann and Tolias 2020, doi 10.1038/s41467-020-17866-2",
     evaluation="reverie.evaluation.replay",
     kinds=("stream",),
+    capabilities=frozenset({Capability.EXPLORE}),
     whole_batch=_whole_batch,
 )

@@ -247,6 +247,10 @@ class Scan(Network):
         """Endpoints for export; see `Signature`."""
         return signatures(self, self.compose)
 
+    def page_functions(self) -> dict:
+        """What a page runs: pictures to latents and back, words to concepts, concepts composed and said in words."""
+        return page_functions(self, self.combined)
+
     def call(self, images):
         return self.reconstruct(images)["images"]
 
@@ -352,6 +356,55 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
     return ends
 
 
+def page_functions(model, combined: Callable | None = None) -> dict[str, Signature]:
+    """Functions of a page, of a model that turns symbols into images and back; `combined` composes concepts."""
+    own, latents, values = signatures(model), model.config.vision.latents, sum(model.sizes)
+
+    def gaussian(name):
+        return {part: tf.TensorSpec([None, latents], tf.float32, name=part) for part in (name, f"{name}_log_variance")}
+
+    def said(code):
+        return {"mean": code[0], "log_variance": code[1]}
+
+    def symbols_of(x, first=0):
+        labels = [[(first + row) % (size + 1) - 1 for size in model.sizes] for row in range(len(x))]
+        parts = [np.eye(size, dtype=np.float32) for size in model.sizes]
+        rows = [np.concatenate([parts[k][label] if label >= 0 else 0 * parts[k][0] for k, label in enumerate(row)])
+                for row in labels]  # fmt: skip
+        return np.stack(rows)
+
+    def as_concepts(x):
+        pairs = [model.concept(tf.constant(symbols_of(x, first))) for first in (1, 2)]
+        names = ("first", "first_log_variance", "second", "second_log_variance")
+        found = dict(zip(names, (part.numpy() for pair in pairs for part in pair), strict=True))
+        return {**found, "operator": np.eye(OPERATORS, dtype=np.float32)[np.arange(len(x)) % OPERATORS]}
+
+    def compose(first, first_log_variance, operator, second, second_log_variance):
+        assert combined is not None
+        chosen = tf.argmax(operator, axis=-1, output_type=tf.int32)
+        return said(combined((first, first_log_variance), chosen, (second, second_log_variance)))
+
+    symbols = {"symbols": tf.TensorSpec([None, values], tf.float32, name="symbols")}
+    functions = {
+        "encode": own["encode"],
+        "decode": own["decode"],
+        "concept": Signature(
+            lambda symbols: said(model.concept(symbols)), symbols, lambda x: {"symbols": symbols_of(x, 1)}, lite=True
+        ),
+        "words": Signature(
+            lambda mean: {"probabilities": model.in_words(mean)["probabilities"]},
+            own["decode"].inputs,
+            own["decode"].examples,
+            lite=True,
+        ),
+    }
+    if combined:
+        operator = {"operator": tf.TensorSpec([None, OPERATORS], tf.float32, name="operator")}
+        inputs = {**gaussian("first"), **operator, **gaussian("second")}
+        functions["compose"] = Signature(compose, inputs, as_concepts, lite=True)
+    return functions
+
+
 def legend(settings) -> tuple[str, ...]:
     """Lines for the model card: what the entries of a symbol mean."""
     lines = [f"- {name}: {', '.join(values)}" for name, values, _ in settings.attributes]
@@ -378,7 +431,7 @@ FAMILY = Family(
     paper="Higgins et al. 2018, arXiv 1707.03389",
     evaluation="reverie.evaluation.scan",
     kinds=("staged",),
-    capabilities=frozenset({Capability.STAGES, Capability.WORDS}),
+    capabilities=frozenset({Capability.STAGES, Capability.WORDS, Capability.EXPLORE}),
     stages={
         "denoising": StageSettings,
         "vision": VisionStageSettings,

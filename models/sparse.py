@@ -383,6 +383,15 @@ class Sparse(Network):
         columns = [(features[:, n["index"]] - n["threshold"]) * n["polarity"] for n in self.chosen.values()]
         return {"features": features, "neurons": tf.stack(columns, axis=1)}
 
+    def page_functions(self) -> dict:
+        """What a page runs: pictures to what every stage gives."""
+
+        def maps(images):
+            return {f"stage_{number}": values for number, values in enumerate(self.outputs(images), start=1)}
+
+        encode = self.signatures()["encode"]
+        return {"maps": dataclasses.replace(encode, function=maps, meaning="images to what every stage gives")}
+
     def call(self, images):
         return self.encode(images)["features"]
 
@@ -503,6 +512,13 @@ FAMILY = Family(
     evaluation="reverie.evaluation.sparse",
     kinds=("plain", "greedy"),
     capabilities=frozenset(
-        {Capability.PREPARE, Capability.CONSTRAIN, Capability.PARTS, Capability.CHOOSE, Capability.GREEDY}
+        {
+            Capability.PREPARE,
+            Capability.CONSTRAIN,
+            Capability.PARTS,
+            Capability.CHOOSE,
+            Capability.GREEDY,
+            Capability.EXPLORE,
+        }
     ),
 )

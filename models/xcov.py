@@ -297,6 +297,10 @@ class XCov(Network):
             ),
         }
 
+    def page_functions(self) -> dict:
+        """What a page runs: images to codes and back."""
+        return {name: signature for name, signature in self.signatures().items() if name in ("encode", "decode")}
+
     def call(self, images):
         return self.reconstruct(images)["images"]
 
@@ -375,6 +379,6 @@ FAMILY = Family(
     summary="an autoencoder whose code is (class, style); a cross-covariance penalty keeps style free of class",
     paper="Cheung et al. 2014, arXiv 1412.6583",
     evaluation="reverie.evaluation.xcov",
-    capabilities=frozenset({Capability.CALIBRATE, Capability.PREPARE}),
+    capabilities=frozenset({Capability.CALIBRATE, Capability.PREPARE, Capability.EXPLORE}),
     whole_batch=lambda settings: "xcov penalizes a covariance over all rows of a step",
 )

@@ -39,6 +39,7 @@ METHODS = {
     Capability.WORDS: ("symbols_to_images", "images_to_symbols", "concept", "imagine", "in_words", "sizes"),
     Capability.HEAD: ("head_variables", "all_variables", "network"),
     Capability.GREEDY: ("greedy_layers", "spread"),
+    Capability.EXPLORE: ("page_functions",),
 }
 families = pytest.mark.parametrize("name", models.families())
 
@@ -116,6 +117,33 @@ def test_a_model_can_do_what_its_family_declares_and_nothing_else(case, trained_
 def _answers(model, name: str) -> bool:
     found = getattr(model, name, None)
     return found is not None if name in ("sizes", "network") else callable(found)
+
+
+@by_case("sparse", "sparse-greedy")
+@pytest.mark.contract("families", "a page of what is there")
+def test_a_page_names_functions_that_the_model_has_and_holds_nothing_but_plain_values(case, trained_runs):
+    run = trained_runs[case]
+    if Capability.EXPLORE not in run.family.capabilities:
+        with pytest.raises(UserError, match="declares no page"):
+            run.explore()
+        return
+    functions = run.model.page_functions()
+    data = run.kind.evaluation_data(run.config, run.folder, run.model, run.step)
+    shown = of_family(run.family).explore(run.model, data)
+    content = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
+    assert content["panels"] and content["pictures"]["count"] == len(content["labels"])
+    assert all(signature.lite for signature in functions.values())
+    for panel in content["panels"]:
+        assert panel["kind"] in ("code", "imagine", "times", "words", "neurons")
+        named = [panel.get(key) for key in ("encode", "decode", "words", "concept", "compose", "maps")]
+        assert {name for name in named if name} <= set(functions)
+        for key, inputs in (("encode", [panel.get("images")]), ("decode", [panel.get("input")])):
+            if panel["kind"] == "code" and panel[key]:
+                heads = panel["heads"] or {}
+                assert key == "decode" or not heads or heads["output"] or heads["input"]
+                wanted = [*inputs, heads.get("input") if key == "decode" else ""]
+                assert {name for name in wanted if name} == set(functions[panel[key]].inputs)
+        assert all(unit["low"] < unit["high"] and 0 < unit["says"] <= 1 for unit in panel.get("units", ()))
 
 
 @all_but_stages

@@ -69,3 +69,16 @@ def test_invariance_at_rest_is_the_response_itself():
     for name, rest in (("shift right", 0.0), ("shift down", 0.0), ("scale", 1.0), ("rotation", 0.0)):
         values, responses = curves[name]
         np.testing.assert_allclose(responses[np.argmin(np.abs(values - rest))], expected, rtol=1e-3)
+
+
+def test_what_neurons_of_a_stage_like_best_are_their_filters_where_nothing_comes_after_them():
+    model, _ = _cone()
+    places = np.array([[2, 3, 0], [2, 3, 1]])
+    starts = np.random.default_rng(0).normal(size=[2, 6, 6, 1]).astype(np.float32)
+    found = stimuli.of_places(model, 1, places, starts, (2, 3), np.ones([6, 6]), steps=100)
+    columns = model.stages[0].filters.geometry.positions[1]
+    weights = model.stages[0].filters.compact_kernel()[2 * columns + 3].T
+    for best, filter_ in zip(found.reshape(2, -1), weights, strict=True):
+        cosine = best @ filter_ / np.linalg.norm(best) / np.linalg.norm(filter_)
+        assert abs(cosine) > 0.999
+        np.testing.assert_allclose(np.linalg.norm(best), 6.0, rtol=1e-4)

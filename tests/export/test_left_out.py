@@ -36,7 +36,7 @@ def _judged(model, written, images, folder, variants=("int8",)):
     calibration, probes = _requests(written, images[:30]), _requests(model, images[30:])
     files, failed = lite.write(written, folder, calibration, variants)
     assert not failed
-    return parity.check_lite(model, files, probes, calibration)
+    return parity.check_lite(model.signatures(), files, probes, calibration)
 
 
 def _export(model, images, folder, **options):
@@ -139,10 +139,10 @@ def test_garbage_of_every_kind_is_left_out_and_in_float32_stops_everything(model
     quantized = {key: path for key, path in files.items() if key[1] != "float32"}
     for change in (np.zeros_like, np.negative, lambda value: 1.5 * value, lambda value: value * np.nan):
         spoiled.update({path.name: change for path in files.values()})
-        agreements, left_out = parity.check_lite(model, quantized, requests, requests)
+        agreements, left_out = parity.check_lite(model.signatures(), quantized, requests, requests)
         assert not agreements and [entry.artifact for entry in left_out] == [path.name for path in quantized.values()]
         with pytest.raises(ParityError, match=r"encode_float32.tflite, encode: .* differs .*nothing was published"):
-            parity.check_lite(model, files, requests, requests)
+            parity.check_lite(model.signatures(), files, requests, requests)
 
 
 @pytest.mark.thorough
@@ -196,7 +196,7 @@ def test_a_file_that_rounding_leaves_nothing_of_is_left_out_though_it_is_as_good
     calibration = np.concatenate([probes, 1000.0 * probes[:1]])
     requests = {"classify": {"x": probes}}, {"classify": {"x": calibration}}
     files, _ = lite.write(model, tmp_path, requests[1], ("dynamic", "int8"))
-    agreements, (left_out,) = parity.check_lite(model, files, *requests)
+    agreements, (left_out,) = parity.check_lite(model.signatures(), files, *requests)
     assert left_out.artifact == "classify_int8.tflite" and "Keras' own answers" in left_out.reason
     assert {entry.artifact for entry in agreements} == {"classify_dynamic.tflite"}
 
@@ -225,11 +225,11 @@ def test_rows_whose_best_answers_are_nearer_than_rounding_do_not_count_against_a
 
     with monkeypatch.context() as patch:
         patch.setattr(parity.LiteModel, "call", answer(ties))
-        agreements, left_out = parity.check_lite(model, files, probes, probes)
+        agreements, left_out = parity.check_lite(model.signatures(), files, probes, probes)
         assert not left_out and {(one.measure, one.difference) for one in agreements if one.output == "label"} == {
             ("rows", 0.0)
         }
     monkeypatch.setattr(parity.LiteModel, "call", answer(np.arange(60) % 10 == 1))
-    _, (entry,) = parity.check_lite(model, files, probes, probes)
+    _, (entry,) = parity.check_lite(model.signatures(), files, probes, probes)
     # Of the six rows that it turns over two are ties.
     assert entry.reason == "label differs from Keras in 6.7 % of the rows (bound 5 %)"

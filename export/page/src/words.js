@@ -1,0 +1,283 @@
+// Words to pictures, pictures to words, and a walk from concept to concept.
+import { button, h, onceAFrame, percent, say, section } from "./elements.js";
+import { run } from "./models.js";
+import { paint } from "./picture.js";
+import { drawn, normals } from "./random.js";
+import { makeVocabulary } from "./vocabulary.js";
+
+export function makeWords(panel, { image, page, pad, shared }) {
+  const vocabulary = makeVocabulary(panel.attributes, panel.operators);
+  const code = page.panels.find(({ kind }) => kind === "code");
+  const { attributes, starts } = vocabulary;
+  let symbols = [{}, {}];
+  let operator = "";
+  let seed = 1;
+
+  // ---- concepts
+
+  const anything = () => ({ mean: new Float32Array(code.rest.length), log_variance: new Float32Array(code.rest.length) });
+
+  const concept = (symbol) =>
+    Object.keys(symbol).length ? run(panel.concept, { symbols: vocabulary.encode(symbol) }) : anything();
+
+  async function composed(first, second) {
+    return run(panel.compose, {
+      first: first.mean,
+      first_log_variance: first.log_variance,
+      operator: panel.operators.map((name) => (name === operator ? 1 : 0)),
+      second: second.mean,
+      second_log_variance: second.log_variance,
+    });
+  }
+
+  function draws({ mean, log_variance }, count, from) {
+    const normal = normals(from);
+    const prior = { mean: Array.from(mean), deviation: log_variance.map((value) => Math.exp(value / 2)) };
+    return Array.from({ length: count }, () => drawn(prior, normal));
+  }
+
+  async function decoded(latents) {
+    return (await run(panel.decode, { [code.input]: latents }))[code.picture];
+  }
+
+  // ---- rows of pictures
+
+  function makeRow(title) {
+    const name = h("h3", {}, title);
+    const said = h("p", { class: "note" });
+    const cells = Array.from({ length: panel.count }, (_, k) => {
+      const canvas = h("canvas", { width: image.width, height: image.height, "aria-hidden": "true" });
+      const cell = { canvas, picture: null };
+      cell.element = h(
+        "button",
+        {
+          type: "button",
+          class: "swap wide",
+          "aria-label": `Imagined picture ${k + 1}: perceive it`,
+          onclick: () => {
+            pad.show(cell.picture.map((value) => Math.max(0, Math.min(1, value))));
+            return shared.see(pad.floats());
+          },
+        },
+        canvas,
+      );
+      return cell;
+    });
+    const element = h("div", { class: "row" }, name, said, h("div", { class: "strip" }, ...cells.map((c) => c.element)));
+    return {
+      element,
+      async show(title, found, note) {
+        name.textContent = title;
+        said.textContent = note ?? "";
+        const latents = draws(found, cells.length, seed);
+        for (const [k, cell] of cells.entries()) {
+          cell.picture = await decoded(latents[k]);
+          paint(cell.canvas, cell.picture, image);
+        }
+      },
+    };
+  }
+  const rows = [makeRow(""), makeRow(""), makeRow("")];
+
+  async function inWords(latents) {
+    const { probabilities } = await run(panel.words, { [code.input]: latents });
+    return attributes.map(({ name, values, phrases }, k) => {
+      const part = probabilities.subarray(starts[k], starts[k] + values.length);
+      const best = part.indexOf(Math.max(...part));
+      return { name, phrase: phrases[best], share: part[best], part };
+    });
+  }
+
+  const draw = onceAFrame(async () => {
+    const found = [await concept(symbols[0]), await concept(symbols[1])];
+    const phrases = symbols.map(vocabulary.phrase);
+    await rows[0].show(phrases[0], found[0]);
+    rows[1].element.hidden = rows[2].element.hidden = !operator;
+    if (operator) {
+      await rows[1].show(phrases[1], found[1]);
+      const both = await composed(...found);
+      const named = (await inWords(both.mean)).filter(({ share }) => share > 0.5);
+      const words = named.map(({ phrase, share }) => `${phrase} ${percent(share)}`).join(", ") || "nothing is named";
+      await rows[2].show(`${phrases[0]} ${operator} ${phrases[1]}`, both, `In the model's own words: ${words}.`);
+      say(`${phrases[0]} ${operator} ${phrases[1]}: ${words}`);
+    } else say(`Imagined: ${phrases[0]}`);
+  });
+  shared.settled.push(draw.settled);
+
+  // ---- asking
+
+  const text = h("input", {
+    type: "text",
+    id: "expression",
+    value: panel.example,
+    spellcheck: "false",
+    autocomplete: "off",
+    onkeydown: (event) => event.key === "Enter" && typed(),
+  });
+  const wrong = h("p", { class: "wrong", role: "alert" });
+
+  function typed() {
+    try {
+      const [first, between, second] = vocabulary.parseExpression(text.value);
+      symbols = [first, second ?? {}];
+      operator = between ?? "";
+      wrong.textContent = "";
+    } catch (error) {
+      wrong.textContent = `${error.message}; say for example "${panel.example}".`;
+      return;
+    }
+    update();
+    return Promise.all([draw(), walk()]);
+  }
+
+  function clicked(place, name, value) {
+    const symbol = { ...symbols[place] };
+    if (symbol[name] === value) delete symbol[name];
+    else symbol[name] = value;
+    symbols[place] = symbol;
+    asked();
+  }
+
+  function asked() {
+    const [first, second] = symbols.map(vocabulary.phrase);
+    text.value = operator ? `${first} ${operator} ${second}` : first;
+    wrong.textContent = "";
+    update();
+    return Promise.all([draw(), walk()]);
+  }
+
+  const chips = [];
+  const sides = ["First", "Second"].map((title, place) =>
+    h(
+      "fieldset",
+      { class: "words" },
+      h("legend", {}, title),
+      ...attributes.map(({ name, values }) =>
+        h(
+          "div",
+          { class: "chips", role: "group", "aria-label": `${title}: ${name}` },
+          h("span", { class: "name" }, name.replaceAll("_", " ")),
+          ...values.map((value) => {
+            const chip = button(value, () => clicked(place, name, value), { class: "chip" });
+            chips.push({ chip, place, name, value });
+            return chip;
+          }),
+        ),
+      ),
+    ),
+  );
+  const between = ["", ...panel.operators].map((name) => ({
+    name,
+    chip: button(name || "alone", () => {
+      operator = name;
+      return asked();
+    }),
+  }));
+
+  function update() {
+    for (const { chip, place, name, value } of chips) chip.setAttribute("aria-pressed", String(symbols[place][name] === value));
+    for (const { chip, name } of between) chip.setAttribute("aria-pressed", String(name === operator));
+    sides[1].hidden = !operator;
+  }
+
+  // ---- the walk
+
+  const path = h("div", { class: "walk" });
+  const walk = onceAFrame(async () => {
+    const [symbol] = symbols;
+    const without = Object.keys(symbol).map((name) => {
+      const { [name]: gone, ...rest } = symbol;
+      return { symbol: rest, change: `without ${vocabulary.phrase({ [name]: gone })}` };
+    });
+    const open = attributes.filter(({ name }) => !(name in symbol));
+    const next = open.slice(0, 1).flatMap(({ name, values }) =>
+      values.map((value) => ({ symbol: { ...symbol, [name]: value }, change: `and ${vocabulary.phrase({ [name]: value })}` })),
+    );
+    const level = async (title, steps) => {
+      const cells = [];
+      for (const step of steps) {
+        const canvas = h("canvas", { width: image.width, height: image.height, "aria-hidden": "true" });
+        paint(canvas, await decoded((await concept(step.symbol)).mean), image);
+        cells.push(
+          h(
+            "button",
+            {
+              type: "button",
+              class: "swap wide",
+              onclick: () => {
+                symbols[0] = step.symbol;
+                return asked();
+              },
+            },
+            canvas,
+            h("span", {}, step.change),
+          ),
+        );
+      }
+      return h("div", { role: "group", "aria-label": title }, h("h3", {}, title), h("div", { class: "strip" }, ...cells));
+    };
+    path.replaceChildren(
+      ...(without.length ? [await level("Up: leave a word out", without)] : []),
+      ...(next.length ? [await level(`Down: say the ${open[0].name.replaceAll("_", " ")}`, next)] : []),
+    );
+  });
+  shared.settled.push(walk.settled);
+
+  // ---- what is shown, in words
+
+  const told = h("div", { class: "told" });
+  const tell = onceAFrame(async (picture) => {
+    const { mean } = await run(panel.encode, { [code.images]: picture });
+    const found = await inWords(mean);
+    shared.words = found;
+    told.replaceChildren(
+      ...found.map(({ name, part }, k) => {
+        const order = Array.from(part.keys()).sort((a, b) => part[b] - part[a]);
+        return h(
+          "div",
+          { class: "said" },
+          h("h3", {}, name.replaceAll("_", " ")),
+          ...order.slice(0, 3).map((value) => {
+            const bar = h("span", { class: "bar" });
+            bar.style.width = `${100 * part[value]}%`;
+            return h(
+              "div",
+              { class: "class" },
+              h("span", { class: "name" }, attributes[k].values[value]),
+              h("span", { class: "track" }, bar),
+              h("span", { class: "share" }, percent(part[value])),
+            );
+          }),
+        );
+      }),
+    );
+    say(`Seen: ${found.map(({ phrase, share }) => `${phrase} ${percent(share)}`).join(", ")}`);
+  });
+  shared.perceive.push(tell);
+  shared.settled.push(tell.settled);
+
+  const imagine = section(
+    "Say it",
+    `Type words or click them. What they leave open varies.${panel.operators.length ? ` ${panel.operators.join(", ")} compose two concepts.` : ""}`,
+    h(
+      "div",
+      { class: "ask" },
+      h("label", { for: "expression" }, "Words"),
+      text,
+      button("Imagine", typed),
+      button("Others", () => {
+        seed += 1;
+        return draw();
+      }),
+    ),
+    wrong,
+    ...rows.map(({ element }) => element),
+    panel.operators.length
+      ? h("div", { class: "tools", role: "group", "aria-label": "Operator" }, ...between.map(({ chip }) => chip))
+      : null,
+    h("details", { open: true }, h("summary", {}, "All words"), h("div", { class: "sides" }, ...sides)),
+  );
+  const walked = section("Walk the concepts", "From what is named first, a step at a time: each picture is the middle of its concept.", path);
+  const seen = section("What is shown, in words", "How probable it is that each value would be named.", told);
+  return { elements: [seen, imagine, walked], begin: typed };
+}
