@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .convolutional_features import ConvolutionalFeatures, TransposedFeatures
     from .covariance_penalty import CrossCovariance, cross_covariance
     from .fitted_gaussian import FittedGaussian
+    from .fourier_features import FourierFeatures
     from .gaussian import diagonal_gaussian, divergence_by_latent, standard_gaussian
     from .gaussian_posterior import GaussianParameters, GaussianPosterior
     from .l2_pooling import L2Pooling2D
@@ -37,6 +38,7 @@ __all__ = [
     "ConvolutionalFeatures",
     "CrossCovariance",
     "FittedGaussian",
+    "FourierFeatures",
     "GaussianParameters",
     "GaussianPosterior",
     "L2Pooling2D",
@@ -70,6 +72,7 @@ _ON_EVERY_BACKEND = {
     "context_gate": ("ContextGate",),
     "convolutional_features": ("ConvolutionalFeatures", "TransposedFeatures"),
     "covariance_penalty": ("CrossCovariance", "cross_covariance"),
+    "fourier_features": ("FourierFeatures",),
     "gaussian_posterior": ("GaussianParameters", "GaussianPosterior"),
     "l2_pooling": ("L2Pooling2D",),
     "latent_operator": ("LatentOperator",),

@@ -34,6 +34,7 @@ from ..layers import (
     ClassConditionalPrior,
     ContextGate,
     ConvolutionalFeatures,
+    FourierFeatures,
     GaussianPosterior,
     Noise,
     TransposedFeatures,
@@ -61,7 +62,10 @@ class ReplayConfig:
       blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
       convolutions: filters of the convolutional stack, empty for none.
       mean, deviation: per channel, for standardized inputs; empty for pixels as they are.
-      hidden: widths of the trunk, and backwards of the decoder.
+      fourier: random Fourier features of pixels or convolutional features that the trunk reads instead of them, or 0.
+      fourier_deviation: typical spread of what they read, the unit of their distances (of digits 0.31); 0 is measured
+        on the first task's images by a method that knows how to.
+      hidden: widths of the trunk, and backwards of the decoder; () is no trunk, for methods that train none.
       latents: units of z.
       generator: False leaves a classifier, for the methods that do not imagine.
       feedback, conditional, internal: components, see above.
@@ -81,6 +85,8 @@ class ReplayConfig:
     convolutions: tuple = ()
     mean: tuple = ()
     deviation: tuple = ()
+    fourier: int = 0
+    fourier_deviation: float = 0.3
     hidden: tuple = (400, 400)
     latents: int = 100
     generator: bool = True
@@ -100,10 +106,10 @@ class ReplayConfig:
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
         if self.reconstruction not in ("bernoulli", "squared"):
             raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
-        if not self.hidden or self.latents < 1 or self.classes < 2:
+        if (self.generator and not self.hidden) or self.latents < 1 or self.classes < 2:
             raise ValueError(
                 f"hidden={tuple(self.hidden)}, latents={self.latents}, classes={self.classes}; expected at least one "
-                "hidden layer, one latent and two classes"
+                "latent, two classes and, with a generator, one hidden layer"
             )
         if self.internal and not self.convolutions:
             raise ValueError("internal replay needs a convolutional stack: set convolutions, or internal=False")
@@ -130,6 +136,7 @@ class Replay(Network):
     """
 
     features: Any  # `ConvolutionalFeatures`, or None.
+    fourier: Any  # `FourierFeatures`, or None.
 
     settings = ReplayConfig
 
@@ -143,8 +150,14 @@ class Replay(Network):
             self.features.trainable = not config.internal
             self.feature_shape = self.features.compute_output_shape((None, *config.image_shape))[1:]
         units = math.prod(self.feature_shape)
-        self._attach(_stack(units, config.hidden, "trunk"))
-        self.classifier = _dense(config.hidden[-1], config.classes, "classifier")
+        self.fourier, read = None, units
+        if config.fourier:
+            spread = config.fourier_deviation or 1.0
+            self.fourier = FourierFeatures(config.fourier, spread, name="fourier", dtype="float32")
+            self.fourier.build((None, units))
+            read = config.fourier
+        self._attach(_stack(read, config.hidden, "trunk"))
+        self.classifier = _dense((read, *config.hidden)[-1], config.classes, "classifier")
         if config.task_gating:
             self._attach(
                 ContextGate(
@@ -230,10 +243,12 @@ class Replay(Network):
           training: for the batch normalization of a convolutional stack that is not frozen.
 
         Returns:
-          (last hidden layer [n, hidden[-1]], [(layer input, product with the kernel, pre-activation), ...]).
+          (last hidden layer [n, hidden[-1]], or what the trunk would read; [(layer input, product with the kernel, pre-activation), ...]).
           XdG's mask closes the product and leaves the bias, as in the authors' code.
         """
         hidden, records = self._convolved(self.features, inputs, training), []
+        if self.fourier is not None:
+            hidden = self.fourier(hidden)
         gates = self.task_gates
         for number, layer in enumerate(self.trunk):
             product = _product(hidden, layer)

@@ -11,13 +11,17 @@ from .generative import Generative
 from .joint import Joint, JointIID
 from .lwf import LwF
 from .method import Method
+from .nearest_mean import NearestMean
 from .online_ewc import OnlineEWC
 from .options import ContinualSettings, Options
+from .rff import RFF
 from .si import SI
+from .slda import SLDA
 from .xdg import XdG
 
 _METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Joint, JointIID, EWC, OnlineEWC, SI, XdG, LwF, Generative, Buffer)
+    method.name: method
+    for method in (Joint, JointIID, EWC, OnlineEWC, SI, XdG, LwF, Generative, Buffer, NearestMean, SLDA, RFF)
 }
 _Registered = TypeVar("_Registered", bound=type[Method])
 
@@ -69,6 +73,10 @@ def register_method(method: _Registered) -> _Registered:
             raise UserError(
                 f"{method.__name__}.{fact} is {getattr(method, fact)}; it must say whether the class has {hook}"
             )
+    if (method.take_in is Method.take_in) != method.gradient:
+        raise UserError(
+            f"{method.__name__}.gradient is {method.gradient}; it must be False where the class has take_in, else True"
+        )
     _check_options(method, others)
     for name in [name for name, other in _METHODS.items() if name not in others]:
         del _METHODS[name]
