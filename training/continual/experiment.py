@@ -186,9 +186,10 @@ def _check_gathering(name: str, config: ml_collections.ConfigDict, strategy: tf.
         ("train.ema_decay", config.train.ema_decay, 0),
         ("continual.augment", config.continual.augment, 0),
         ("train.accumulate", config.train.accumulate, 1),
+        ("train.precision", config.train.precision, "float32"),
     ):
         if value != usual:
-            raise UserError(f"{setting} is {value:g}, but {name} learns without a gradient in one pass; expected {usual}")
+            raise UserError(f"{setting} is {value}, but {name} learns without a gradient in one pass; expected {usual}")
 
 
 def _network(config: ml_collections.ConfigDict) -> ContinualModel:
