@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .centering import Centering
+    from .class_autoencoders import ClassAutoencoders
     from .class_conditional_prior import ClassConditionalPrior
     from .color import from_chroma, to_chroma, to_hsv, to_rgb
     from .context_gate import ContextGate
@@ -33,6 +34,7 @@ __all__ = [
     "LAYERS",
     "CallInput",
     "Centering",
+    "ClassAutoencoders",
     "ClassConditionalPrior",
     "ContextGate",
     "ConvolutionalFeatures",
@@ -68,6 +70,7 @@ __all__ = [
 # Module -> what it offers. These are written in keras.ops alone:
 _ON_EVERY_BACKEND = {
     "centering": ("Centering",),
+    "class_autoencoders": ("ClassAutoencoders",),
     "color": ("from_chroma", "to_chroma", "to_hsv", "to_rgb"),
     "context_gate": ("ContextGate",),
     "convolutional_features": ("ConvolutionalFeatures", "TransposedFeatures"),

@@ -31,6 +31,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers import (
+    ClassAutoencoders,
     ClassConditionalPrior,
     ContextGate,
     ConvolutionalFeatures,
@@ -65,6 +66,9 @@ class ReplayConfig:
       fourier: random Fourier features of pixels or convolutional features that the trunk reads instead of them, or 0.
       fourier_deviation: typical spread of what they read, the unit of their distances (of digits 0.31); 0 is measured
         on the first task's images by a method that knows how to.
+      classifier: "dense" reads the trunk's last hidden layer; "autoencoders" is a variational autoencoder a class, of
+        `hidden` and `latents`, that finds an image more or less likely; there is no trunk then.
+      importance_samples: draws that such a likelihood is estimated from.
       hidden: widths of the trunk, and backwards of the decoder; () is no trunk, for methods that train none.
       latents: units of z.
       generator: False leaves a classifier, for the methods that do not imagine.
@@ -87,6 +91,8 @@ class ReplayConfig:
     deviation: tuple = ()
     fourier: int = 0
     fourier_deviation: float = 0.3
+    classifier: str = "dense"
+    importance_samples: int = 100
     hidden: tuple = (400, 400)
     latents: int = 100
     generator: bool = True
@@ -104,6 +110,10 @@ class ReplayConfig:
     def __post_init__(self):
         if self.gate_by not in ("class", "task"):
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
+        if self.classifier not in ("dense", "autoencoders"):
+            raise ValueError(f"classifier is '{self.classifier}'; expected 'dense' or 'autoencoders'")
+        if self.classifier == "autoencoders" and (self.generator or self.task_gating):
+            raise ValueError("classifier 'autoencoders' has no trunk to gate or decode: set generator=False, task_gating=0")
         if self.reconstruction not in ("bernoulli", "squared"):
             raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
         if (self.generator and not self.hidden) or self.latents < 1 or self.classes < 2:
@@ -156,8 +166,13 @@ class Replay(Network):
             self.fourier = FourierFeatures(config.fourier, spread, name="fourier", dtype="float32")
             self.fourier.build((None, units))
             read = config.fourier
-        self._attach(_stack(read, config.hidden, "trunk"))
-        self.classifier = _dense((read, *config.hidden)[-1], config.classes, "classifier")
+        if config.classifier == "autoencoders":
+            sizes = (config.classes, config.hidden, config.latents, config.reconstruction, config.importance_samples)
+            self.classifier = ClassAutoencoders(*sizes, name="classifier", dtype="float32")
+            self.classifier.build((None, read))
+        else:
+            self._attach(_stack(read, config.hidden, "trunk"))
+            self.classifier = _dense((read, *config.hidden)[-1], config.classes, "classifier")
         if config.task_gating:
             self._attach(
                 ContextGate(
@@ -272,6 +287,8 @@ class Replay(Network):
 
     def logits(self, hidden):
         """float32 [n, classes], from the trunk's last hidden layer."""
+        if self.config.classifier == "autoencoders":
+            return self.classifier(hidden)
         return _product(hidden, self.classifier) + self.classifier.bias
 
     def log_probabilities(self, logits, active, temperature: float = 1.0):
@@ -564,7 +581,8 @@ def signatures(model) -> dict[str, Signature]:
             asked,
             as_asked,
             ranges,
-            lite=not with_task,
+            # A likelihood is a loop over draws, which int8 files cannot hold.
+            lite=not with_task and config.classifier == "dense",
             meaning="images to the likeliest of the classes met so far and all probabilities",
         ),
     }

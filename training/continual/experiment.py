@@ -93,17 +93,18 @@ def make_experiment(
     whole_batch = models.family(config.model.family).whole_batch(model.config)
     if gathering:
         return Experiment(model, _passes(config, tasks, chosen, objective, count), holder)
+    separate = next((method for method in chosen if method.separate), None)
     phases = [
         Phase(
             name=f"task {number + 1} of {count}" if count == len(stream) else "all tasks",
             steps=int(config.train.steps) * (len(stream) if one_phase else 1),
             batch_size=batch_size,
-            losses=objective.later if rehearsal and number else objective.first,
+            losses=separate.losses if separate else objective.later if rehearsal and number else objective.first,
             variables=model.trainable_variables,
             stream=tasks.batches(number, batch_size, replicas, config.data.service),
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
-            continues=number > 0,
+            continues=number > 0 and not separate,
             hooks=Hooks(
                 # One phase over everything is in its last task from the start.
                 begin=_begin(tasks, chosen, objective, len(stream) - 1 if one_phase else number),

@@ -99,6 +99,8 @@ class Method(tf.Module):
       stateful: whether it has anything to keep in checkpoints.
       gradient: whether the network is trained by gradients; without, the method overrides `take_in`, each task is one
         pass over its images in their own order, and runs on one device.
+      separate: whether each task trains weights of its own, by the method's `losses` and with a fresh optimizer, instead
+        of the objective.
       one_phase: whether all tasks are trained in one phase instead of one after the other.
       alone: why no other method can be combined with it, as the start of a sentence; "" where others can.
       scenarios: those it can learn in.
@@ -133,6 +135,7 @@ class Method(tf.Module):
     needs_generator: ClassVar[bool] = False
     stateful: ClassVar[bool] = True
     gradient: ClassVar[bool] = True
+    separate: ClassVar[bool] = False
     one_phase: ClassVar[bool] = False
     alone: ClassVar[str] = ""
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
@@ -167,6 +170,10 @@ class Method(tf.Module):
     def extra_loss(self) -> tf.Tensor:
         """A penalty added to the loss of every step: float32 scalar, differentiable."""
         return tf.constant(0.0)
+
+    def losses(self, batch: dict, noise: Noise, training: bool) -> dict:
+        """The losses of a step of a method that trains by an objective of its own; see `loop.Phase.losses`."""
+        raise NotImplementedError
 
     def gradients_seen(self, gradients: list) -> Callable[[], None] | None:
         """Called inside every applied step before the update, with the gradients of all trained variables.

@@ -48,7 +48,7 @@ class ContinualModel(Protocol):
       trainable: whether training changes it.
       features: its convolutional stack, or None.
       fourier: random Fourier features that the trunk or, without one, the classifier reads, or None.
-      classifier: the last dense layer, with `kernel` and `bias`.
+      classifier: the last dense layer, with `kernel` and `bias`, or autoencoders, see `layers.ClassAutoencoders`.
       task_gates: gates of the trunk that are keyed by task; empty without.
       seen: float32 [classes], 1 for the classes met so far.
       tasks_seen: float32 scalar, the number of tasks met.

@@ -8,6 +8,7 @@ from ...errors import UserError
 from .buffer import Buffer
 from .ewc import EWC
 from .generative import Generative
+from .generative_classifier import GenerativeClassifier
 from .joint import Joint, JointIID
 from .lwf import LwF
 from .method import Method
@@ -21,7 +22,9 @@ from .xdg import XdG
 
 _METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (Joint, JointIID, EWC, OnlineEWC, SI, XdG, LwF, Generative, Buffer, NearestMean, SLDA, RFF)
+    for method in (
+        Joint, JointIID, EWC, OnlineEWC, SI, XdG, LwF, Generative, Buffer, NearestMean, SLDA, RFF, GenerativeClassifier,
+    )
 }
 _Registered = TypeVar("_Registered", bound=type[Method])
 
@@ -68,7 +71,7 @@ def register_method(method: _Registered) -> _Registered:
         raise UserError(f"{method.__name__}.name is '{method.name}', which is taken by {_origin(others[method.name])}")
     if recipe in {"none", "bir", *(other.recipe or other.name for other in others.values())}:
         raise UserError(f"{method.__name__}.recipe is '{recipe}', which is taken")
-    for hook, fact in (("rows", "rehearses"), ("extra_loss", "penalizes")):
+    for hook, fact in (("rows", "rehearses"), ("extra_loss", "penalizes"), ("losses", "separate")):
         if (getattr(method, hook) is not getattr(Method, hook)) != getattr(method, fact):
             raise UserError(
                 f"{method.__name__}.{fact} is {getattr(method, fact)}; it must say whether the class has {hook}"
