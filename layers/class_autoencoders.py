@@ -1,5 +1,6 @@
 """A small variational autoencoder a class, and how likely each of them finds a row."""
 
+import itertools
 import math
 
 import keras
@@ -51,7 +52,7 @@ class ClassAutoencoders(keras.layers.Layer):
         hidden: tuple = (85, 85),
         latents: int = 5,
         likelihood: str = "bernoulli",
-        samples: int = 100,
+        samples: int = 10,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -79,7 +80,7 @@ class ClassAutoencoders(keras.layers.Layer):
     def _stack(self, name: str, sizes: tuple) -> tuple:
         """Names of the weights of dense layers one above the other, each with a kernel and a bias for every class."""
         names = []
-        for number, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (inputs, units) in enumerate(itertools.pairwise(sizes)):
             start = keras.initializers.RandomUniform(-1.0 / math.sqrt(inputs), 1.0 / math.sqrt(inputs))
             pair = (f"{name}_{number + 1}_kernel", f"{name}_{number + 1}_bias")
             for weight, shape in zip(pair, ((inputs, units), (1, units)), strict=True):

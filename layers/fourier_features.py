@@ -40,7 +40,9 @@ class FourierFeatures(keras.layers.Layer):
     def __init__(self, units: int, deviation: float = 1.0, **kwargs):
         super().__init__(**{"trainable": False, **kwargs})
         if units < 1 or not deviation > 0.0:
-            raise ValueError(f"units={units}, deviation={deviation}; expected at least one feature and a spread above 0")
+            raise ValueError(
+                f"units={units}, deviation={deviation}; expected at least one feature and a spread above 0"
+            )
         self.units, self.deviation = units, deviation
 
     def build(self, input_shape):

@@ -113,7 +113,9 @@ class ReplayConfig:
         if self.classifier not in ("dense", "autoencoders"):
             raise ValueError(f"classifier is '{self.classifier}'; expected 'dense' or 'autoencoders'")
         if self.classifier == "autoencoders" and (self.generator or self.task_gating):
-            raise ValueError("classifier 'autoencoders' has no trunk to gate or decode: set generator=False, task_gating=0")
+            raise ValueError(
+                "classifier 'autoencoders' has no trunk to gate or decode: set generator=False, task_gating=0"
+            )
         if self.reconstruction not in ("bernoulli", "squared"):
             raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
         if (self.generator and not self.hidden) or self.latents < 1 or self.classes < 2:

@@ -119,6 +119,7 @@ def test_a_run_stopped_inside_any_task_ends_with_the_moments_of_an_unbroken_one(
     whole, _, history, state = run_stream(config, tmp_path / "whole")
     original = loop.Runner.call
     for stop in (4, 13, 23):
+
         def call(self, iterator, count, stop=stop):
             if int(self.step.numpy()) >= stop:
                 raise KeyboardInterrupt

@@ -45,6 +45,7 @@ def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_p
     whole, _, history, state = run_stream(config, tmp_path / "whole")
     original = loop.Runner.call
     for stop in (8, 24, 32):
+
         def call(self, iterator, count, stop=stop):
             if int(self.step.numpy()) >= stop:
                 raise KeyboardInterrupt

@@ -78,4 +78,6 @@ class GenerativeClassifier(Method):
                 "needs 'autoencoders', other methods need 'dense'"
             )
         if chosen and model.get("convolutions") and not model.get("internal"):
-            raise UserError("generative_classifier is on, but model.internal is False; expected frozen convolutions, True")
+            raise UserError(
+                "generative_classifier is on, but model.internal is False; expected frozen convolutions, True"
+            )

@@ -6,9 +6,7 @@ from typing import Any
 from ...errors import UserError
 
 
-def option(
-    default: Any, *, least: float | None = None, above: float | None = None, most: float | None = None
-) -> Any:
+def option(default: Any, *, least: float | None = None, above: float | None = None, most: float | None = None) -> Any:
     """A field of `Options`.
 
     Args:

@@ -23,7 +23,19 @@ from .xdg import XdG
 _METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
-        Joint, JointIID, EWC, OnlineEWC, SI, XdG, LwF, Generative, Buffer, NearestMean, SLDA, RFF, GenerativeClassifier,
+        Joint,
+        JointIID,
+        EWC,
+        OnlineEWC,
+        SI,
+        XdG,
+        LwF,
+        Generative,
+        Buffer,
+        NearestMean,
+        SLDA,
+        RFF,
+        GenerativeClassifier,
     )
 }
 _Registered = TypeVar("_Registered", bound=type[Method])
