@@ -92,7 +92,7 @@ class ReplayConfig:
     fourier: int = 0
     fourier_deviation: float = 0.3
     classifier: str = "dense"
-    importance_samples: int = 100
+    importance_samples: int = 10
     hidden: tuple = (400, 400)
     latents: int = 100
     generator: bool = True
@@ -260,7 +260,8 @@ class Replay(Network):
           training: for the batch normalization of a convolutional stack that is not frozen.
 
         Returns:
-          (last hidden layer [n, hidden[-1]], or what the trunk would read; [(layer input, product with the kernel, pre-activation), ...]).
+          (last hidden layer [n, hidden[-1]], or without a trunk what it would read; [(layer input, product with the
+          kernel, pre-activation), ...]).
           XdG's mask closes the product and leaves the bias, as in the authors' code.
         """
         hidden, records = self._convolved(self.features, inputs, training), []

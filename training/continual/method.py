@@ -99,8 +99,8 @@ class Method(tf.Module):
       stateful: whether it has anything to keep in checkpoints.
       gradient: whether the network is trained by gradients; without, the method overrides `take_in`, each task is one
         pass over its images in their own order, and runs on one device.
-      separate: whether each task trains weights of its own, by the method's `losses` and with a fresh optimizer, instead
-        of the objective.
+      separate: whether each task trains weights of its own, by the method's `losses` instead of the objective and with
+        a fresh optimizer.
       one_phase: whether all tasks are trained in one phase instead of one after the other.
       alone: why no other method can be combined with it, as the start of a sentence; "" where others can.
       scenarios: those it can learn in.
