@@ -149,6 +149,7 @@ class Replay(Network):
 
     features: Any  # `ConvolutionalFeatures`, or None.
     fourier: Any  # `FourierFeatures`, or None.
+    classifier: Any  # A dense layer, or `ClassAutoencoders`.
 
     settings = ReplayConfig
 

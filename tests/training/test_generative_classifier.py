@@ -40,6 +40,7 @@ def test_later_tasks_do_not_touch_what_was_learned_of_earlier_classes(stream_npz
     assert min(history["accuracy"][-1]) > 0.9
 
 
+@pytest.mark.slow
 def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_path, monkeypatch):
     config = tiny_stream_config(stream_npz, RECIPE, steps=12, steps_per_call=4, checkpoint_every=4)
     whole, _, history, state = run_stream(config, tmp_path / "whole")
