@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .centering import Centering
+    from .class_autoencoders import ClassAutoencoders
     from .class_conditional_prior import ClassConditionalPrior
     from .color import from_chroma, to_chroma, to_hsv, to_rgb
     from .context_gate import ContextGate
     from .convolutional_features import ConvolutionalFeatures, TransposedFeatures
     from .covariance_penalty import CrossCovariance, cross_covariance
     from .fitted_gaussian import FittedGaussian
+    from .fourier_features import FourierFeatures
     from .gaussian import diagonal_gaussian, divergence_by_latent, standard_gaussian
     from .gaussian_posterior import GaussianParameters, GaussianPosterior
     from .l2_pooling import L2Pooling2D
@@ -32,11 +34,13 @@ __all__ = [
     "LAYERS",
     "CallInput",
     "Centering",
+    "ClassAutoencoders",
     "ClassConditionalPrior",
     "ContextGate",
     "ConvolutionalFeatures",
     "CrossCovariance",
     "FittedGaussian",
+    "FourierFeatures",
     "GaussianParameters",
     "GaussianPosterior",
     "L2Pooling2D",
@@ -66,10 +70,12 @@ __all__ = [
 # Module -> what it offers. These are written in keras.ops alone:
 _ON_EVERY_BACKEND = {
     "centering": ("Centering",),
+    "class_autoencoders": ("ClassAutoencoders",),
     "color": ("from_chroma", "to_chroma", "to_hsv", "to_rgb"),
     "context_gate": ("ContextGate",),
     "convolutional_features": ("ConvolutionalFeatures", "TransposedFeatures"),
     "covariance_penalty": ("CrossCovariance", "cross_covariance"),
+    "fourier_features": ("FourierFeatures",),
     "gaussian_posterior": ("GaussianParameters", "GaussianPosterior"),
     "l2_pooling": ("L2Pooling2D",),
     "latent_operator": ("LatentOperator",),

@@ -31,9 +31,11 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers import (
+    ClassAutoencoders,
     ClassConditionalPrior,
     ContextGate,
     ConvolutionalFeatures,
+    FourierFeatures,
     GaussianPosterior,
     Noise,
     TransposedFeatures,
@@ -61,7 +63,13 @@ class ReplayConfig:
       blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
       convolutions: filters of the convolutional stack, empty for none.
       mean, deviation: per channel, for standardized inputs; empty for pixels as they are.
-      hidden: widths of the trunk, and backwards of the decoder.
+      fourier: random Fourier features of pixels or convolutional features that the trunk reads instead of them, or 0.
+      fourier_deviation: typical spread of what they read, the unit of their distances (of digits 0.31); 0 is measured
+        on the first task's images by a method that knows how to.
+      classifier: "dense" reads the trunk's last hidden layer; "autoencoders" is a variational autoencoder a class, of
+        `hidden` and `latents`, that finds an image more or less likely; there is no trunk then.
+      importance_samples: draws that such a likelihood is estimated from.
+      hidden: widths of the trunk, and backwards of the decoder; () is no trunk, for methods that train none.
       latents: units of z.
       generator: False leaves a classifier, for the methods that do not imagine.
       feedback, conditional, internal: components, see above.
@@ -81,6 +89,10 @@ class ReplayConfig:
     convolutions: tuple = ()
     mean: tuple = ()
     deviation: tuple = ()
+    fourier: int = 0
+    fourier_deviation: float = 0.3
+    classifier: str = "dense"
+    importance_samples: int = 10
     hidden: tuple = (400, 400)
     latents: int = 100
     generator: bool = True
@@ -98,12 +110,18 @@ class ReplayConfig:
     def __post_init__(self):
         if self.gate_by not in ("class", "task"):
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
+        if self.classifier not in ("dense", "autoencoders"):
+            raise ValueError(f"classifier is '{self.classifier}'; expected 'dense' or 'autoencoders'")
+        if self.classifier == "autoencoders" and (self.generator or self.task_gating):
+            raise ValueError(
+                "classifier 'autoencoders' has no trunk to gate or decode: set generator=False, task_gating=0"
+            )
         if self.reconstruction not in ("bernoulli", "squared"):
             raise ValueError(f"reconstruction is '{self.reconstruction}'; expected 'bernoulli' or 'squared'")
-        if not self.hidden or self.latents < 1 or self.classes < 2:
+        if (self.generator and not self.hidden) or self.latents < 1 or self.classes < 2:
             raise ValueError(
                 f"hidden={tuple(self.hidden)}, latents={self.latents}, classes={self.classes}; expected at least one "
-                "hidden layer, one latent and two classes"
+                "latent, two classes and, with a generator, one hidden layer"
             )
         if self.internal and not self.convolutions:
             raise ValueError("internal replay needs a convolutional stack: set convolutions, or internal=False")
@@ -130,6 +148,8 @@ class Replay(Network):
     """
 
     features: Any  # `ConvolutionalFeatures`, or None.
+    fourier: Any  # `FourierFeatures`, or None.
+    classifier: Any  # A dense layer, or `ClassAutoencoders`.
 
     settings = ReplayConfig
 
@@ -143,8 +163,19 @@ class Replay(Network):
             self.features.trainable = not config.internal
             self.feature_shape = self.features.compute_output_shape((None, *config.image_shape))[1:]
         units = math.prod(self.feature_shape)
-        self._attach(_stack(units, config.hidden, "trunk"))
-        self.classifier = _dense(config.hidden[-1], config.classes, "classifier")
+        self.fourier, read = None, units
+        if config.fourier:
+            spread = config.fourier_deviation or 1.0
+            self.fourier = FourierFeatures(config.fourier, spread, name="fourier", dtype="float32")
+            self.fourier.build((None, units))
+            read = config.fourier
+        if config.classifier == "autoencoders":
+            sizes = (config.classes, config.hidden, config.latents, config.reconstruction, config.importance_samples)
+            self.classifier = ClassAutoencoders(*sizes, name="classifier", dtype="float32")
+            self.classifier.build((None, read))
+        else:
+            self._attach(_stack(read, config.hidden, "trunk"))
+            self.classifier = _dense((read, *config.hidden)[-1], config.classes, "classifier")
         if config.task_gating:
             self._attach(
                 ContextGate(
@@ -230,10 +261,13 @@ class Replay(Network):
           training: for the batch normalization of a convolutional stack that is not frozen.
 
         Returns:
-          (last hidden layer [n, hidden[-1]], [(layer input, product with the kernel, pre-activation), ...]).
+          (last hidden layer [n, hidden[-1]], or without a trunk what it would read; [(layer input, product with the
+          kernel, pre-activation), ...]).
           XdG's mask closes the product and leaves the bias, as in the authors' code.
         """
         hidden, records = self._convolved(self.features, inputs, training), []
+        if self.fourier is not None:
+            hidden = self.fourier(hidden)
         gates = self.task_gates
         for number, layer in enumerate(self.trunk):
             product = _product(hidden, layer)
@@ -257,6 +291,8 @@ class Replay(Network):
 
     def logits(self, hidden):
         """float32 [n, classes], from the trunk's last hidden layer."""
+        if self.config.classifier == "autoencoders":
+            return self.classifier(hidden)
         return _product(hidden, self.classifier) + self.classifier.bias
 
     def log_probabilities(self, logits, active, temperature: float = 1.0):
@@ -553,7 +589,8 @@ def signatures(model) -> dict[str, Signature]:
             asked,
             as_asked,
             ranges,
-            lite=not with_task,
+            # A likelihood is a loop over draws, which int8 files cannot hold.
+            lite=not with_task and config.classifier == "dense",
             meaning="images to the likeliest of the classes met so far and all probabilities",
         ),
     }

@@ -144,7 +144,7 @@ def tiny_stream_config(source: str, recipe: str = "bir", scenario: str = "class"
     config.optimizer = ml_collections.ConfigDict({"name": "adam"})
     config.schedule.rate = 3e-3
     config.update({"train": train})
-    values = {"ewc": 100.0, "online_ewc": 100.0, "si": 1.0, "xdg": 0.5, "gating": 0.5}
+    values = {"ewc": 100.0, "online_ewc": 100.0, "si": 1.0, "xdg": 0.5, "gating": 0.5, "rff": 64}
     return recipes.apply(config, recipe, values)
 
 

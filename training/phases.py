@@ -142,6 +142,9 @@ class Phase:
         gradients are computed and applied one after the other, so that memory holds those of one part only.
       whole_batch: why the losses of a row are not its own and the rows of a step cannot be worked through in parts, as
         "xcov penalizes a covariance over all rows of a step"; "" where they can.
+      take_in: for what learns without a gradient, instead of `losses`: batch -> (losses, update), where losses are a
+        dict of float32 [rows], "total" among them, and update() puts the rows into variables of its own. It is called
+        where the losses are finite. On one replica only, with no `variables`.
     """
 
     name: str
@@ -157,6 +160,7 @@ class Phase:
     constraints: tuple = ()
     parts: Callable | None = None
     whole_batch: str = ""
+    take_in: Callable | None = None
 
 
 def stream_of(reader: Callable, source: object, batch_size: int, seed: int, replicas: int) -> Callable:

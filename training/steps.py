@@ -78,7 +78,8 @@ class Runner:
     def go_on(self, planned: PlannedPhase) -> None:
         """Continues with the next phase and the optimizer as it is; the graph is rebuilt only for new losses."""
         before, phase = self.phase, planned.phase
-        anew = phase.losses != before.losses or phase.hooks.observe != before.hooks.observe
+        anew = (phase.losses, phase.take_in) != (before.losses, before.take_in)
+        anew = anew or phase.hooks.observe != before.hooks.observe
         if self._restarts:
             anew = anew or phase.steps != before.steps
             self.rate = schedules.make_schedule(phase.schedule, phase.steps)
@@ -150,6 +151,8 @@ class Runner:
     def _replica_step(self, batch):
         context = tf.distribute.get_replica_context()
         step = tf.identity(self.step)
+        if self.phase.take_in is not None:
+            return self._take_in(self.phase.take_in, batch)
         if self.phase.parts is not None:
             return self._step_in_parts(self.phase.parts, batch, step, context)
         values, gradients = self._gradients(batch, step, context.replica_id_in_sync_group)
@@ -168,6 +171,21 @@ class Runner:
             # No conditional around a Keras optimizer (it all-reduces): it is given zeros instead.
             self._apply([tf.where(finite, g, tf.zeros_like(g)) for g in gradients], rate, step)
         return values, finite
+
+    def _take_in(self, take_in: Callable, batch):
+        """One step without a gradient."""
+        losses, update = take_in(batch)
+        # The last batch of a pass may be smaller than the others.
+        means = {name: tf.reduce_mean(value) for name, value in losses.items()}
+        self.names = list(means)
+        values = tf.stack(list(means.values()))
+        finite = tf.reduce_all(tf.math.is_finite(values))
+
+        def apply():
+            update()
+            return True
+
+        return values, tf.cond(finite, apply, lambda: False)
 
     def _step_in_parts(self, parts: Callable, batch, step, context):
         """One step whose parts are updated one after the other; a part that is not finite ends it there."""

@@ -68,7 +68,11 @@ def make_experiment(
             f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs}; a stream takes "
             "train.steps steps for every task, and no epochs"
         )
-    _check_sizes(stream, batch_size)
+    gathering = [name for name in settings.methods if not methods()[name].gradient]
+    if gathering:
+        _check_gathering(gathering[0], config, strategy)
+    else:
+        _check_sizes(stream, batch_size)
     with strategy.scope():
         model = _network(config)
         _check_frozen(model, settings)
@@ -87,17 +91,20 @@ def make_experiment(
     one_phase = any(method.one_phase for method in chosen)
     observe, count = _observe(chosen), 1 if one_phase else len(stream)
     whole_batch = models.family(config.model.family).whole_batch(model.config)
+    if gathering:
+        return Experiment(model, _passes(config, tasks, chosen, objective, count), holder)
+    separate = next((method for method in chosen if method.separate), None)
     phases = [
         Phase(
             name=f"task {number + 1} of {count}" if count == len(stream) else "all tasks",
             steps=int(config.train.steps) * (len(stream) if one_phase else 1),
             batch_size=batch_size,
-            losses=objective.later if rehearsal and number else objective.first,
+            losses=separate.losses if separate else objective.later if rehearsal and number else objective.first,
             variables=model.trainable_variables,
             stream=tasks.batches(number, batch_size, replicas, config.data.service),
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
-            continues=number > 0,
+            continues=number > 0 and not separate,
             hooks=Hooks(
                 # One phase over everything is in its last task from the start.
                 begin=_begin(tasks, chosen, objective, len(stream) - 1 if one_phase else number),
@@ -109,6 +116,35 @@ def make_experiment(
         for number in range(count)
     ]
     return Experiment(model, phases, holder)
+
+
+def _passes(
+    config: ml_collections.ConfigDict, tasks: TaskImages, chosen: list[Method], objective: Objective, count: int
+) -> list[Phase]:
+    """The phases of a method that learns without a gradient: one pass over each task, however long train.steps is."""
+    (method,) = chosen
+    size = int(config.train.batch_size)
+    return [
+        Phase(
+            name=f"task {number + 1} of {count}",
+            steps=-(-len(tasks.images(number)) // size),
+            batch_size=size,
+            losses=objective.first,
+            variables=[],
+            stream=tasks.one_pass(number, size),
+            optimizer=config.optimizer.to_dict(),
+            schedule=config.schedule.to_dict(),
+            continues=number > 0,
+            hooks=Hooks(
+                begin=_begin(tasks, chosen, objective, number),
+                calibrate=method.settle,
+                finish=_finish(chosen, number),
+            ),
+            whole_batch=f"{method.name} takes rows in without a gradient",
+            take_in=method.take_in,
+        )
+        for number in range(count)
+    ]
 
 
 def stream_settings(config: ml_collections.ConfigDict) -> pipelines.StreamSettings:
@@ -138,6 +174,23 @@ def _check_sizes(stream: pipelines.Stream, batch_size: int) -> None:
             f"train.batch_size is {batch_size}, but task {number} of {len(stream)} has only {len(images)} images; set "
             f"train.batch_size to {len(images)} or less, or bring more images of its classes"
         )
+
+
+def _check_gathering(name: str, config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -> None:
+    """Refuses what belongs to gradients."""
+    if strategy.num_replicas_in_sync > 1:
+        raise UserError(
+            f"{name} gathers moments row by row, which {strategy.num_replicas_in_sync} replicas would each do for "
+            "themselves; expected --strategy=one"
+        )
+    for setting, value, usual in (
+        ("train.ema_decay", config.train.ema_decay, 0),
+        ("continual.augment", config.continual.augment, 0),
+        ("train.accumulate", config.train.accumulate, 1),
+        ("train.precision", config.train.precision, "float32"),
+    ):
+        if value != usual:
+            raise UserError(f"{setting} is {value}, but {name} learns without a gradient in one pass; expected {usual}")
 
 
 def _network(config: ml_collections.ConfigDict) -> ContinualModel:

@@ -97,6 +97,10 @@ class Method(tf.Module):
       penalizes: whether it adds to the loss; then it overrides `extra_loss`.
       needs_generator: whether the network must be able to imagine (`model.generator`).
       stateful: whether it has anything to keep in checkpoints.
+      gradient: whether the network is trained by gradients; without, the method overrides `take_in`, each task is one
+        pass over its images in their own order, and runs on one device.
+      separate: whether each task trains weights of its own, by the method's `losses` instead of the objective and with
+        a fresh optimizer.
       one_phase: whether all tasks are trained in one phase instead of one after the other.
       alone: why no other method can be combined with it, as the start of a sentence; "" where others can.
       scenarios: those it can learn in.
@@ -130,6 +134,8 @@ class Method(tf.Module):
     penalizes: ClassVar[bool] = False
     needs_generator: ClassVar[bool] = False
     stateful: ClassVar[bool] = True
+    gradient: ClassVar[bool] = True
+    separate: ClassVar[bool] = False
     one_phase: ClassVar[bool] = False
     alone: ClassVar[str] = ""
     scenarios: ClassVar[tuple[str, ...]] = ("task", "domain", "class")
@@ -165,12 +171,31 @@ class Method(tf.Module):
         """A penalty added to the loss of every step: float32 scalar, differentiable."""
         return tf.constant(0.0)
 
+    def losses(self, batch: dict, noise: Noise, training: bool) -> dict:
+        """The losses of a step of a method that trains by an objective of its own; see `loop.Phase.losses`."""
+        raise NotImplementedError
+
     def gradients_seen(self, gradients: list) -> Callable[[], None] | None:
         """Called inside every applied step before the update, with the gradients of all trained variables.
 
         Returns:
           What to call after the update, or None.
         """
+
+    def take_in(self, batch: dict) -> tuple[dict, Callable[[], None]]:
+        """A step of a method that learns without a gradient, instead of the objective; a graph is made of it.
+
+        Args:
+          batch: "image" float32 [b, height, width, channels] or cached features [b, units], "label" int32 [b].
+
+        Returns:
+          (losses, update): float32 [b] by name, "total" among them; and what puts the rows into the method's variables,
+          called where the losses are finite.
+        """
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Called before every checkpoint: brings the network to what the method has gathered."""
 
     def after_task(self, task: int) -> None:
         """Called once after the last step of a task, before its checkpoint is written."""

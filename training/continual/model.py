@@ -23,6 +23,7 @@ class ContinualModelConfig(Protocol):
       gate_by: "class" or "task".
       internal: whether features are rehearsed instead of pixels.
       task_gating: share of trunk units closed in a task.
+      fourier_deviation: of what random Fourier features read, 0 where it is to be measured.
     """
 
     image_shape: tuple
@@ -36,6 +37,7 @@ class ContinualModelConfig(Protocol):
     gate_by: str
     internal: bool
     task_gating: float
+    fourier_deviation: float
 
 
 class ContinualModel(Protocol):
@@ -45,7 +47,8 @@ class ContinualModel(Protocol):
       config: its sizes and switches.
       trainable: whether training changes it.
       features: its convolutional stack, or None.
-      classifier: the last dense layer, with `kernel` and `bias`.
+      fourier: random Fourier features that the trunk or, without one, the classifier reads, or None.
+      classifier: the last dense layer, with `kernel` and `bias`, or autoencoders, see `layers.ClassAutoencoders`.
       task_gates: gates of the trunk that are keyed by task; empty without.
       seen: float32 [classes], 1 for the classes met so far.
       tasks_seen: float32 scalar, the number of tasks met.
@@ -57,6 +60,7 @@ class ContinualModel(Protocol):
     config: ContinualModelConfig
     trainable: bool
     features: Any
+    fourier: Any
     classifier: Any
     task_gates: list
     seen: Any

@@ -6,15 +6,16 @@ from typing import Any
 from ...errors import UserError
 
 
-def option(default: Any, *, least: float | None = None, above: float | None = None) -> Any:
+def option(default: Any, *, least: float | None = None, above: float | None = None, most: float | None = None) -> Any:
     """A field of `Options`.
 
     Args:
       default: of the setting; it stands here alone.
       least: the smallest number admitted.
       above: a number that the setting must exceed.
+      most: the greatest number admitted.
     """
-    return dataclasses.field(default=default, metadata={"least": least, "above": above})
+    return dataclasses.field(default=default, metadata={"least": least, "above": above, "most": most})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Options:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value, least, above = getattr(self, field.name), field.metadata.get("least"), field.metadata.get("above")
+            value = getattr(self, field.name)
+            least, above, most = (field.metadata.get(limit) for limit in ("least", "above", "most"))
             if least is not None and value < least:
                 raise UserError(f"continual.{field.name} is {value:g}; expected at least {least:g}")
             if above is not None and value <= above:
                 raise UserError(f"continual.{field.name} is {value:g}; expected above {above:g}")
+            if most is not None and value > most:
+                raise UserError(f"continual.{field.name} is {value:g}; expected at most {most:g}")
 
 
 @dataclasses.dataclass(frozen=True)

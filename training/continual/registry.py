@@ -8,16 +8,35 @@ from ...errors import UserError
 from .buffer import Buffer
 from .ewc import EWC
 from .generative import Generative
+from .generative_classifier import GenerativeClassifier
 from .joint import Joint, JointIID
 from .lwf import LwF
 from .method import Method
+from .nearest_mean import NearestMean
 from .online_ewc import OnlineEWC
 from .options import ContinualSettings, Options
+from .rff import RFF
 from .si import SI
+from .slda import SLDA
 from .xdg import XdG
 
 _METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Joint, JointIID, EWC, OnlineEWC, SI, XdG, LwF, Generative, Buffer)
+    method.name: method
+    for method in (
+        Joint,
+        JointIID,
+        EWC,
+        OnlineEWC,
+        SI,
+        XdG,
+        LwF,
+        Generative,
+        Buffer,
+        NearestMean,
+        SLDA,
+        RFF,
+        GenerativeClassifier,
+    )
 }
 _Registered = TypeVar("_Registered", bound=type[Method])
 
@@ -64,11 +83,15 @@ def register_method(method: _Registered) -> _Registered:
         raise UserError(f"{method.__name__}.name is '{method.name}', which is taken by {_origin(others[method.name])}")
     if recipe in {"none", "bir", *(other.recipe or other.name for other in others.values())}:
         raise UserError(f"{method.__name__}.recipe is '{recipe}', which is taken")
-    for hook, fact in (("rows", "rehearses"), ("extra_loss", "penalizes")):
+    for hook, fact in (("rows", "rehearses"), ("extra_loss", "penalizes"), ("losses", "separate")):
         if (getattr(method, hook) is not getattr(Method, hook)) != getattr(method, fact):
             raise UserError(
                 f"{method.__name__}.{fact} is {getattr(method, fact)}; it must say whether the class has {hook}"
             )
+    if (method.take_in is Method.take_in) != method.gradient:
+        raise UserError(
+            f"{method.__name__}.gradient is {method.gradient}; it must be False where the class has take_in, else True"
+        )
     _check_options(method, others)
     for name in [name for name, other in _METHODS.items() if name not in others]:
         del _METHODS[name]

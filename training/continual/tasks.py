@@ -56,6 +56,16 @@ class TaskImages:
 
         return make
 
+    def one_pass(self, number: int, batch_size: int) -> Callable:
+        """As `batches`, each image once in the set's own order; the last batch may be smaller."""
+
+        def make(first_step: int, input_context: tf.distribute.InputContext | None) -> tf.data.Dataset:
+            del input_context
+            images = self._featured(number) if self._model.config.internal else self.images(number)
+            return pipelines.in_order(images, batch_size).skip(first_step)
+
+        return make
+
     def represented(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields (rows float32 [n, units], labels int32 [n]) of task `number`, in batches."""
         return self._read(self.images(number))
