@@ -184,7 +184,7 @@ def explore(model, data: EvaluationData) -> page.Page:
         decode="decode",
         input="mean",
         units=page.units(decode, codes["mean"], {k: f"{kl[k]:.2f} nats" for k in range(latents)}),
-        rest=np.zeros(latents),
+        rest=[0.0] * latents,
         priors=[{"mean": np.zeros(latents), "deviation": np.ones(latents)}],
     )
     panels: list = [code]
