@@ -59,7 +59,7 @@ def measure(workdir: str) -> dict:
         "run": pathlib.Path(workdir).name,
         "megabytes": len(text.encode()) / 1e6,
         "weights": content["weights"],
-        "first picture, ms": seen["firstPicture"],
+        "first picture, ms": sorted(map(round, seen["firstPictures"])),
         "picture of a step, ms": seen["steps"].get("picture"),
         "all of a step, ms": seen["steps"].get("all"),
         "difference to LiteRT in Python": same,

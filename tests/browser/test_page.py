@@ -26,7 +26,7 @@ from ..contracts.family_cases import CASES
 pytestmark = pytest.mark.slow
 
 HERE = pathlib.Path(__file__).parent
-FAMILIES = ("xcov", "replay-bir", "scan", "sparse-greedy")
+FAMILIES = ("xcov", "replay-bir", "replay-task", "scan", "sparse-greedy")
 ROWS = 3
 _OWN = 4  # Which of the page's pictures is given to it as a file.
 
@@ -187,8 +187,7 @@ def test_nothing_serious_is_found_by_axe_in_either_scheme(visit):
 
 def test_the_first_picture_and_a_step_of_a_slider_come_in_time(visit, record_property):
     _, _, seen = visit
-    record_property("times", {"first picture": seen["firstPicture"], **seen["steps"]})
-    print(f"first picture {seen['firstPicture']:.0f} ms, step {seen['steps']}")
-    assert seen["firstPicture"] < 2000
+    record_property("times", {"first pictures": seen["firstPictures"], **seen["steps"]})
+    assert min(seen["firstPictures"]) < 2000  # What else the machine does only adds to it.
     if seen["steps"]:
         assert seen["steps"]["picture"] < 33
