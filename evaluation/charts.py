@@ -1,5 +1,6 @@
 """Curves to look into: drawn by Vega in the page, with a picture in their place where scripts are off."""
 
+import bisect
 import contextlib
 import functools
 import html
@@ -75,26 +76,37 @@ def _spec(series: Series, title: str, logarithmic: bool) -> dict:
         for name, points in series.items()
         for step, value in zip(*points, strict=True)
     ]
-    scale = altair.Scale(type="log") if logarithmic else altair.Scale(zero=False)
+    scale = altair.Scale(type="log", nice=False) if logarithmic else altair.Scale(zero=False)
     colors = [pictures.COLORS[(3 * number) % len(pictures.COLORS)] for number in range(len(series))]
     legend = None if len(series) == 1 else altair.Legend(title=None, orient="bottom", columns=2, labelLimit=180)
-    lines = altair.Chart(altair.Data(values=rows)).encode(
-        x=altair.X("step:Q", axis=altair.Axis(format="~s")),
-        y=altair.Y("value:Q", scale=scale, title=None),
-        color=altair.Color("series:N", legend=legend, sort=None, scale=altair.Scale(range=_readable(colors))),
-    )
+    color = altair.Color("series:N", legend=legend, sort=None, scale=altair.Scale(range=_readable(colors)))
+    # Enough grid lines to read by; on a logarithmic axis there would be ten for every power.
+    values = altair.Y("value:Q", scale=scale, title=None, axis=altair.Axis(tickCount=5))
+    steps = altair.X("step:Q", axis=altair.Axis(format="~s", tickCount=6))
+    lines = altair.Chart(altair.Data(values=rows)).encode(x=steps, y=values, color=color)
     near = altair.selection_point(name="near", on="pointermove", nearest=True, fields=["step"], empty=False)
-    points = lines.mark_point(filled=True, size=60).encode(
+    points = lines.mark_point(filled=True, size=60).transform_filter(near)
+    # What the pointer shows: one row a step with all lines in it, by number, for a name may be anything.
+    told = [altair.Tooltip(f"line_{number}:Q", format=".5g", title=name) for number, name in enumerate(series)]
+    rule = altair.Chart(altair.Data(values=_by_step(series))).mark_rule(color="#8888", strokeWidth=1).encode(
+        x=steps,
         opacity=altair.condition(near, altair.value(1), altair.value(0)),
-        tooltip=[
-            altair.Tooltip("series:N", title="of"),
-            altair.Tooltip("step:Q", format=","),
-            altair.Tooltip("value:Q", format=".6g", title=title),
-        ],
-    )
-    whole = altair.layer(lines.mark_line(strokeWidth=1.6), points.add_params(near))
-    whole = whole.properties(title=title, width="container", height=_HEIGHT).interactive(name="looking")
-    return whole.to_dict()
+        tooltip=[altair.Tooltip("step:Q", format=","), *told],
+    )  # fmt: skip
+    layers = altair.layer(lines.mark_line(strokeWidth=1.6), points, rule.add_params(near))
+    return layers.properties(title=title, width="container", height=_HEIGHT).interactive(name="looking").to_dict()
+
+
+def _by_step(series: Series) -> list[dict[str, float]]:
+    """A row for every step of any line, with what each line was last measured at until then."""
+    rows = []
+    for step in sorted({step for steps, _ in series.values() for step in steps}):
+        row = {"step": step}
+        for number, (steps, values) in enumerate(series.values()):
+            if place := bisect.bisect_right(steps, step):
+                row[f"line_{number}"] = values[place - 1]
+        rows.append(row)
+    return rows
 
 
 def _readable(colors: list[str]) -> list[str]:

@@ -55,7 +55,9 @@ class Headline(NamedTuple):
         """A value as a person reads it; what is no number as it stands."""
         if not is_number(value):
             return str(value)
-        return f"{100 * value:.2f} %" if self.share else f"{value:.4f}"
+        if self.share:
+            return f"{100 * value:.2f} %"
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.6g}"
 
     def best(self, values: Sequence[Any]) -> float | None:
         """The best of several values, None where none is better than another."""

@@ -226,7 +226,7 @@ def _headlines(family: str, config: dict, numbers: dict) -> str:
         good = f"<small>Good: {html.escape(headline.good)}</small>" if headline.good else ""
         shown = html.escape(headline.shown(numbers[name]))
         tiles.append(f"<div><strong>{shown}</strong><span>{html.escape(headline.meaning)}</span>{good}</div>")
-    return f"<div class=key>{''.join(tiles)}</div>" if tiles else ""
+    return f"<div class=headlines>{''.join(tiles)}</div>" if tiles else ""
 
 
 def _links(folder: pathlib.Path, exports: list["_Export"]) -> str:

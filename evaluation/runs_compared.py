@@ -47,12 +47,12 @@ def write(folders: Sequence[pathlib.Path], path: pathlib.Path) -> None:
         raise UserError(f"{twice[0]} is given twice; expected each run once")
     named = zip(folders, _names(folders), strict=True)
     runs = [_read(folder, name) for folder, name in progress.shown(named, "runs", len(folders), "run")]
-    families = list(dict.fromkeys(run.family for run in runs))
     head = f"<h1>{len(runs)} runs compared</h1>" + "".join(
         f"<p class=note>{html.escape(f'{run.name}: {run.family}')}</p>" for run in runs
     )
-    if len(families) > 1:
-        said = f"These are runs of different families ({', '.join(families)}): only what all of them have is compared."
+    if _mixed(runs):
+        families = ", ".join(dict.fromkeys(run.family for run in runs))
+        said = f"These are runs of different families ({families}): only what all of them have is compared."
         head += f"<div class=heed role=note>{html.escape(said)}</div>"
     drawn, shown = _curves(runs), _pictures(runs)
     sections = [
@@ -92,14 +92,19 @@ def _shared(contents: Sequence[Mapping[str, Any]], least: int) -> list[str]:
     return [name for name, count in counts.items() if count >= least]
 
 
+def _mixed(runs: Sequence[_Read]) -> bool:
+    """Whether these are runs of different families."""
+    return len({run.family for run in runs}) > 1
+
+
 def _least(runs: Sequence[_Read]) -> int:
     """How many runs must have something for it to be shown: all of different families, two of one."""
-    return len(runs) if len({run.family for run in runs}) > 1 else 2
+    return len(runs) if _mixed(runs) else 2
 
 
 def _headlines(runs: Sequence[_Read]) -> str:
     rows = []
-    for name in _shared([run.headlines for run in runs], 1 if _least(runs) == 2 else len(runs)):
+    for name in _shared([run.headlines for run in runs], len(runs) if _mixed(runs) else 1):
         headline = next(run.headlines[name] for run in runs if name in run.headlines)
         best = headline.best([run.numbers.get(name) for run in runs])
         cells = []
