@@ -10,20 +10,18 @@ from tqdm.auto import tqdm
 from tqdm.notebook import tqdm_notebook
 
 _Item = TypeVar("_Item")
-_SECONDS = 60.0  # Between two lines.
+_BAR_AFTER = 2.0  # Seconds; what is done by then needs no bar.
+_LINE_EVERY = 60.0
 
 
 class Progress:
-    """A bar with rate and time left; where none can be shown, a line a minute.
-
-    Work that is done within a minute says nothing to a log file.
+    """A bar with rate and time left, for what takes over two seconds; where none can be shown, a line a minute.
 
     Arguments:
       title: what is done, shown in front.
       total: how much there is to do, None where nobody knows.
       unit: of which there are `total`, in the singular.
       done: as much is done already.
-      seconds: between two lines, where there is no bar.
 
     Example:
       with Progress("files", total=3, unit="file") as progress:
@@ -31,13 +29,13 @@ class Progress:
               progress.update()
     """
 
-    def __init__(
-        self, title: str, total: int | None = None, unit: str = "step", done: int = 0, seconds: float = _SECONDS
-    ):
-        self._title, self._total, self._unit, self._seconds = title, total, unit, seconds
+    def __init__(self, title: str, total: int | None = None, unit: str = "step", done: int = 0):
+        self._title, self._total, self._unit = title, total, unit
         self._done = self._first = done
         self._began = self._last = time.monotonic()
-        self._bar = tqdm(total=total, initial=done, desc=title, unit=unit) if bar_can_be_shown() else None
+        self._bar = None
+        if bar_can_be_shown():
+            self._bar = tqdm(total=total, initial=done, desc=title, unit=unit, delay=_BAR_AFTER)
 
     def __enter__(self) -> "Progress":
         return self
@@ -45,30 +43,33 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def update(self, count: int = 1, note: str = "") -> None:
-        """Moves on by `count`; `note` is shown behind."""
+    def update(self, count: int = 1) -> None:
+        """Moves on by `count`; 0 says only that the work goes on."""
         self._done += count
         if self._bar is not None:
-            if note:
-                self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
-        elif time.monotonic() - self._last >= self._seconds:
+        elif time.monotonic() - self._last >= _LINE_EVERY:
             self._last = time.monotonic()
-            print(self._line(note), file=sys.stderr, flush=True)
+            print(self._line(), file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Prints a line of its own, above the bar where there is one."""
+        with contextlib.nullcontext() if self._bar is None else tqdm.external_write_mode(sys.stdout):
+            print(text, flush=True)
 
     def close(self) -> None:
         """Ends the bar."""
         if self._bar is not None:
             self._bar.close()
 
-    def _line(self, note: str) -> str:
-        rate = (self._done - self._first) / max(time.monotonic() - self._began, 1e-9)
+    def _line(self) -> str:
         of = "" if self._total is None else f"/{self._total:,}"
-        parts = [f"{self._title}: {self._unit} {self._done:,}{of}", *([note] if note else [])]
-        parts.append(f"{rate:,.3g} {self._unit}/s" if rate >= 1 or not rate else f"{1 / rate:,.3g} s/{self._unit}")
-        if self._total is not None and rate:
-            minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
-            parts.append(f"{minutes}:{seconds:02d} left")
+        parts = [f"{self._title}: {self._unit} {self._done:,}{of}"]
+        if rate := (self._done - self._first) / max(time.monotonic() - self._began, 1e-9):
+            parts.append(f"{rate:,.3g} {self._unit}/s" if rate >= 1 else f"{1 / rate:,.3g} s/{self._unit}")
+            if self._total is not None:
+                minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
+                parts.append(f"{minutes}:{seconds:02d} left")
         return ", ".join(parts)
 
 

@@ -85,7 +85,9 @@ def _spec(series: Series, title: str, logarithmic: bool) -> dict:
     steps = altair.X("step:Q", axis=altair.Axis(format="~s", tickCount=6))
     lines = altair.Chart(altair.Data(values=rows)).encode(x=steps, y=values, color=color)
     near = altair.selection_point(name="near", on="pointermove", nearest=True, fields=["step"], empty=False)
-    points = lines.mark_point(filled=True, size=60).transform_filter(near)
+    points = lines.mark_point(filled=True, size=60).encode(
+        opacity=altair.condition(near, altair.value(1), altair.value(0))
+    )
     # What the pointer shows: one row a step with all lines in it, by number, for a name may be anything.
     told = [altair.Tooltip(f"line_{number}:Q", format=".5g", title=name) for number, name in enumerate(series)]
     rule = altair.Chart(altair.Data(values=_by_step(series))).mark_rule(color="#8888", strokeWidth=1).encode(

@@ -141,7 +141,7 @@ def figure(content: bytes, name: str, caption: str) -> str:
 def sentences(kind: str, title: str, said: Sequence[str]) -> str:
     """A box of sentences in plain text under a title, "" for none; `kind` is "wrong" or "heed"."""
     listed = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in said)
-    return f'<div class={kind} role=note><strong>{title}</strong><ul>{listed}</ul></div>' if said else ""
+    return f"<div class={kind} role=note><strong>{title}</strong><ul>{listed}</ul></div>" if said else ""
 
 
 def table(content: Mapping[str, str]) -> str:

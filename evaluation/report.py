@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .. import models
+from .. import models, progress
 from ..errors import UserError
 from ..stored import flatten, read_object, read_steps, whole_file
 from . import charts, collapse
@@ -43,7 +43,8 @@ def write(workdir) -> pathlib.Path:
         _headlines(family, config, numbers),
         _links(folder, exports),
     ]
-    drawn = [charts.chart({name: points}, name) for name, points in curves(folder).items()]
+    told = progress.shown(curves(folder).items(), "drawing curves", unit="curve")
+    drawn = [charts.chart({name: points}, name) for name, points in told]
     shown = [figure(content, name, caption) for name, (content, caption) in read_pictures(folder).items()]
     sections = [
         Section("", "\n".join(part for part in head if part)),

@@ -1,4 +1,4 @@
-"""One page of several runs: the settings that differ, numbers and pictures beside each other, curves over each other."""
+"""One page of several runs: settings that differ, numbers and pictures beside each other, curves over each other."""
 
 import html
 import pathlib
@@ -136,7 +136,7 @@ def _numbers(runs: Sequence[_Read]) -> str:
 
 def _curves(runs: Sequence[_Read]) -> list[str]:
     drawn = []
-    for name in _shared([run.curves for run in runs], _least(runs)):
+    for name in progress.shown(_shared([run.curves for run in runs], _least(runs)), "drawing curves", unit="curve"):
         drawn.append(charts.chart({run.name: run.curves[name] for run in runs if name in run.curves}, name))
     return drawn
 

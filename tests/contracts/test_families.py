@@ -385,10 +385,10 @@ def test_the_report_shows_the_headlines_and_a_caption_for_every_picture(case, tr
     assert drawn == set(captions) and drawn
     page = run.report().read_text()
     for name, caption in captions.items():
-        assert len(caption) > 20 and f'alt="{name}"' in page
+        assert len(caption) > 20 and f'alt="{name.replace("_", " ")}"' in page
         assert np.asarray(PIL.Image.open(run.folder / "pictures" / f"{name}.png")).std() > 1
-    shown = [meaning for name, meaning in evaluation.HEADLINES.items() if name in numbers]
-    assert shown and all(meaning in page for meaning in shown)
+    shown = [headline for name, headline in headlines(run.family).items() if name in numbers]
+    assert shown and all(html.escape(said) in page for headline in shown for said in headline[:2])
 
 
 @cases
