@@ -53,7 +53,9 @@ if typing.TYPE_CHECKING:
 _HOMES = {
     "errors": ("ClusterError", "NonFiniteError", "ParityError", "StorageError", "UserError"),
     "evaluation": ("Evaluation", "EvaluationData", "Headline", "Picture"),
-    "experiments": ("Comparison", "Exported", "Run", "compare", "compare_runs", "config", "load", "register_kind", "train"),
+    "experiments": (
+        "Comparison", "Exported", "Run", "compare", "compare_runs", "config", "load", "register_kind", "train",
+    ),
     "layers": ("register_layer",),
     "models": (
         "JMVAE", "BetaVAE", "Capability", "Family", "Replay", "Scan", "Signature", "Sparse", "SparseClassifier",

@@ -83,20 +83,22 @@ def _spec(series: Series, title: str, logarithmic: bool) -> dict:
     # Enough grid lines to read by; on a logarithmic axis there would be ten for every power.
     values = altair.Y("value:Q", scale=scale, title=None, axis=altair.Axis(tickCount=5))
     steps = altair.X("step:Q", axis=altair.Axis(format="~s", tickCount=6))
-    lines = altair.Chart(altair.Data(values=rows)).encode(x=steps, y=values, color=color)
+    lines = altair.Chart(altair.NamedData("lines")).encode(x=steps, y=values, color=color)
     near = altair.selection_point(name="near", on="pointermove", nearest=True, fields=["step"], empty=False)
     points = lines.mark_point(filled=True, size=60).encode(
         opacity=altair.condition(near, altair.value(1), altair.value(0))
     )
     # What the pointer shows: one row a step with all lines in it, by number, for a name may be anything.
     told = [altair.Tooltip(f"line_{number}:Q", format=".5g", title=name) for number, name in enumerate(series)]
-    rule = altair.Chart(altair.Data(values=_by_step(series))).mark_rule(color="#8888", strokeWidth=1).encode(
+    rule = altair.Chart(altair.NamedData("steps")).mark_rule(color="#8888", strokeWidth=1).encode(
         x=steps,
         opacity=altair.condition(near, altair.value(1), altair.value(0)),
         tooltip=[altair.Tooltip("step:Q", format=","), *told],
     )  # fmt: skip
     layers = altair.layer(lines.mark_line(strokeWidth=1.6), points, rule.add_params(near))
-    return layers.properties(title=title, width="container", height=_HEIGHT).interactive(name="looking").to_dict()
+    whole = layers.properties(title=title, width="container", height=_HEIGHT).interactive(name="looking").to_dict()
+    # Put in afterwards: Altair would check every row against its schema, which takes seconds.
+    return {**whole, "datasets": {"lines": rows, "steps": _by_step(series)}}
 
 
 def _by_step(series: Series) -> list[dict[str, float]]:

@@ -21,8 +21,9 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}td.best{font-weight:700}
 img{max-width:100%;height:auto}figcaption,p.note{color:var(--soft)}figcaption{font-size:.9rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;margin:.6rem 0}
 .headlines{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.8rem;margin:1rem 0}
-.headlines div{background:var(--card);border-radius:.4rem;padding:.6rem .8rem}.headlines strong{display:block;font-size:1.7rem}
-.headlines span{display:block;font-size:.85rem}.headlines small{display:block;font-size:.8rem;color:var(--soft);margin-top:.3rem}
+.headlines div{background:var(--card);border-radius:.4rem;padding:.6rem .8rem}
+.headlines strong{display:block;font-size:1.7rem}.headlines span{display:block;font-size:.85rem}
+.headlines small{display:block;font-size:.8rem;color:var(--soft);margin-top:.3rem}
 .gallery{display:flex;flex-wrap:wrap;gap:.5rem 2rem;align-items:flex-start}.gallery figcaption{max-width:34rem}
 .curves{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(32rem,100%),1fr));gap:1rem}
 .chart{min-width:0}.drawn.vega-embed{display:block;padding-right:0}.drawn.vega-embed>svg{max-width:100%}

@@ -90,7 +90,7 @@ def of_run(family: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -
     """
     if family not in models.families():
         return {}
-    heads = _object(_object(config.get("model")).get("heads"))
+    heads = _object(_setting(config, "model", "heads"))
     found = {}
     for name, headline in headlines(models.family(family)).items():
         if name in numbers:
@@ -162,9 +162,13 @@ def _day(when: float | None) -> str:
 
 def _entry(config: dict, name: str, setting: str) -> str:
     """A text of a section, "" where there is none."""
-    found = config.get(name)
-    value = found.get(setting) if isinstance(found, dict) else None
+    value = _setting(config, name, setting)
     return value if isinstance(value, str) else ""
+
+
+def _setting(config: Mapping[str, Any], name: str, setting: str) -> Any:
+    """A setting of a section, None where there is none."""
+    return _object(config.get(name)).get(setting)
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -304,7 +308,8 @@ def _exports(exports: list[_Export]) -> str:
         "<p class=note>Difference to the Keras model, measured before publication: the greatest, the "
         "typical one (root mean square), or the share of rows in which a whole number differs. Quantized files may "
         f"differ by twice what rounding must cost.</p>{missing if left_out else ''}<details><summary>All "
-        f"{len(rows)} comparisons</summary><div class=wide><table><tr>{head}</tr>{''.join(rows)}</table></div></details>"
+        f"{len(rows)} comparisons</summary><div class=wide><table><tr>{head}</tr>{''.join(rows)}</table></div>"
+        "</details>"
     )
 
 
