@@ -17,6 +17,10 @@ from .page import image
 
 _MOST = 1000  # Points of a line; more are thinned.
 _HEIGHT = 220
+_HINT = (
+    "Point at a curve for its values; drag to move it, turn the wheel with Ctrl held to look closer, and double-click "
+    "to go back."
+)
 # Draws every chart of the page, in the colors of the reader's choice, and again where that changes.
 _DRAW = """
 (() => {
@@ -28,7 +32,10 @@ _DRAW = """
     vegaEmbed(holder, spec, {
       ast: true, renderer: "svg", theme: dark.matches ? "dark" : undefined, config,
       actions: { export: true, source: false, compiled: false, editor: false },
-    }).then(() => place.querySelector(".still").hidden = true);
+    }).then(() => {
+      place.querySelector(".still").hidden = true;
+      holder.querySelector("summary").ariaLabel = "Save this chart";
+    });
   });
   draw();
   dark.addEventListener("change", draw);
@@ -41,8 +48,7 @@ Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 def chart(series: Series, title: str) -> str:
     """Lines over steps as an element of a page.
 
-    The pointer shows the values at a step, the wheel and dragging look closer, a double click goes back. Of more than
-    1,000 points a line keeps every n-th and its last.
+    Of more than 1,000 points a line keeps every n-th and its last. What a reader can do with it is said by `together`.
 
     Args:
       series: name -> (steps [n], values [n]).
@@ -61,6 +67,11 @@ def chart(series: Series, title: str) -> str:
         f'<div class=chart role=group aria-label="{html.escape(title)}"><script type="application/json">{spec}</script>'
         f"<div class=drawn></div><div class=still>{still}</div></div>"
     )
+
+
+def together(drawn: Sequence[str]) -> str:
+    """Charts beside each other, below what can be done with them; "" for none."""
+    return f"<p class=note>{_HINT}</p><div class=curves>{''.join(drawn)}</div>" if drawn else ""
 
 
 def scripts(drawn: Sequence[str]) -> tuple[str, ...]:
@@ -96,7 +107,9 @@ def _spec(series: Series, title: str, logarithmic: bool) -> dict:
         tooltip=[altair.Tooltip("step:Q", format=","), *told],
     )  # fmt: skip
     layers = altair.layer(lines.mark_line(strokeWidth=1.6), points, rule.add_params(near))
-    whole = layers.properties(title=title, width="container", height=_HEIGHT).interactive(name="looking").to_dict()
+    # The wheel alone still moves the page.
+    looking = altair.selection_interval(name="looking", bind="scales", zoom="wheel![event.ctrlKey]")
+    whole = layers.properties(title=title, width="container", height=_HEIGHT).add_params(looking).to_dict()
     # Put in afterwards: Altair would check every row against its schema, which takes seconds.
     return {**whole, "datasets": {"lines": rows, "steps": _by_step(series)}}
 

@@ -49,7 +49,7 @@ def write(workdir) -> pathlib.Path:
     sections = [
         Section("", "\n".join(part for part in head if part)),
         Section("Pictures", f"<div class=gallery>{''.join(shown)}</div>" if shown else ""),
-        Section("Curves", f"<div class=curves>{''.join(drawn)}</div>" if drawn else "", charts.scripts(drawn)),
+        Section("Curves", charts.together(drawn), charts.scripts(drawn)),
         Section("Numbers", _numbers(numbers)),
         Section("Exports", _exports(exports)),
         Section(

@@ -59,7 +59,7 @@ def write(folders: Sequence[pathlib.Path], path: pathlib.Path) -> None:
         Section("", head),
         Section("Headlines", _headlines(runs)),
         Section("Settings that differ", _settings(runs)),
-        Section("Curves", f"<div class=curves>{''.join(drawn)}</div>" if drawn else "", charts.scripts(drawn)),
+        Section("Curves", charts.together(drawn), charts.scripts(drawn)),
         Section("Pictures", shown),
         Section("Numbers", _numbers(runs)),
     ]
@@ -115,7 +115,7 @@ def _headlines(runs: Sequence[_Read]) -> str:
             cells.append(f'<td class="n{mark}">{html.escape(said)}{" (best)" if mark else ""}</td>')
         good = f"<br><small>Good: {html.escape(headline.good)}</small>" if headline.good else ""
         rows.append(f"<tr><td>{html.escape(headline.meaning)}{good}</td>{''.join(cells)}</tr>")
-    return _table(runs, "", rows) if rows else "<p class=note>No headline number that these runs share.</p>"
+    return _table(runs, "number", rows) if rows else "<p class=note>No headline number that these runs share.</p>"
 
 
 def _settings(runs: Sequence[_Read]) -> str:
