@@ -59,7 +59,7 @@ class ReferenceClassifier:
 
     def _fit(self, stream, steps: int) -> None:
         with Progress("training the judge", steps) as progress:
-            told = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: progress.update())
+            told = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: progress.update())
             self.model.fit(stream.map(self._targets), steps_per_epoch=steps, epochs=1, verbose=0, callbacks=[told])
 
     def _targets(self, batch):
