@@ -28,8 +28,8 @@ if typing.TYPE_CHECKING:
         StorageError,
         UserError,
     )
-    from .evaluation import Evaluation, EvaluationData, Picture
-    from .experiments import Comparison, Exported, Run, compare, config, load, register_kind, train
+    from .evaluation import Evaluation, EvaluationData, Headline, Picture
+    from .experiments import Comparison, Exported, Run, compare, compare_runs, config, load, register_kind, train
     from .layers import register_layer
     from .models import (
         JMVAE,
@@ -52,8 +52,10 @@ if typing.TYPE_CHECKING:
 # Where each public name lives.
 _HOMES = {
     "errors": ("ClusterError", "NonFiniteError", "ParityError", "StorageError", "UserError"),
-    "evaluation": ("Evaluation", "EvaluationData", "Picture"),
-    "experiments": ("Comparison", "Exported", "Run", "compare", "config", "load", "register_kind", "train"),
+    "evaluation": ("Evaluation", "EvaluationData", "Headline", "Picture"),
+    "experiments": (
+        "Comparison", "Exported", "Run", "compare", "compare_runs", "config", "load", "register_kind", "train",
+    ),
     "layers": ("register_layer",),
     "models": (
         "JMVAE", "BetaVAE", "Capability", "Family", "Replay", "Scan", "Signature", "Sparse", "SparseClassifier",
@@ -74,6 +76,7 @@ __all__ = [
     "EvaluationData",
     "Exported",
     "Family",
+    "Headline",
     "Images",
     "Method",
     "NonFiniteError",
@@ -93,6 +96,7 @@ __all__ = [
     "XCov",
     "__version__",
     "compare",
+    "compare_runs",
     "config",
     "give",
     "load",

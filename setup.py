@@ -58,6 +58,8 @@ setup(
         "scikit-learn>=1.5",
         "threadpoolctl>=3.1",
         "matplotlib>=3.9",
+        "altair>=6.3,<7",
+        "vl-convert-python>=1.9,<2",
         "pillow>=10.3",
         "threadpoolctl>=3.1",
         "tqdm>=4.66",

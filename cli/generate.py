@@ -29,12 +29,12 @@ def _run(values, _):
         raise UserError("label is empty; expected labels, comma-separated, for example --label=0,1,-1")
     import numpy as np
 
-    from .. import experiments
+    from .. import experiments, progress
 
     out = experiments.output_file(values.out, ".png")  # Refused now, not after the work.
     model = experiments.load(values.model)
     rows = []
-    for row, label in enumerate(values.label):
+    for row, label in enumerate(progress.shown(values.label, "imagining", unit="row")):
         asked = None if values.label == ["-1"] else _label(label, model.class_names)
         rows.append(model.generate(values.count, asked, (values.seed, row))["images"])
     experiments.save_rows(out, np.stack(rows))

@@ -1,17 +1,31 @@
-"""The verb `report`: a run's page, from what lies in its folder."""
+"""The verb `report`: a run's page, or one page of several runs, from what lies in their folders."""
 
+from absl import flags
+
+from ..errors import UserError
 from .command import Command, needed, string
 
 
 def _define(values, _):
-    string("workdir", "", "The run folder.", values)
+    string("workdir", "", "The run folder; the page is <workdir>/report.html.", values)
+    flags.DEFINE_list(
+        "workdirs", [], "Run folders, comma-separated, for one page that compares them.", flag_values=values
+    )
+    string("out", "compare.html", "With --workdirs: the HTML file to write.", values)
 
 
 def _run(values, _):
-    needed(values, "workdir")
     from .. import experiments
 
+    if values.workdirs and values.workdir:
+        raise UserError("--workdir and --workdirs are both given; expected one of them")
+    if values.workdirs:
+        print(experiments.compare_runs(values.workdirs, values.out))
+        return
+    if values["out"].present:
+        raise UserError("--out is for --workdirs; the page of one run is report.html in its folder")
+    needed(values, "workdir")
     print(experiments.Run(values.workdir).report())
 
 
-COMMAND = Command("Writes the run's report page.", _define, _run)
+COMMAND = Command("Writes the report page of a run, or one page that compares several.", _define, _run)

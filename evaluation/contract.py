@@ -6,8 +6,9 @@ in `models.Family.evaluation`.
 
 import dataclasses
 import importlib
+import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -30,6 +31,41 @@ class Picture(NamedTuple):
 
     pixels: np.ndarray
     caption: str
+
+
+class Headline(NamedTuple):
+    """What a number that is shown large at the top of a report is.
+
+    Attributes:
+      meaning: of the number, in a line.
+      good: what would be a good one, in a line; "" where nothing can be said.
+      share: whether it is a share, shown in per cent.
+      better: "higher" or "lower", by which runs are compared; "" where neither is.
+
+    Example:
+      >>> Headline("test accuracy", "99 % on MNIST", share=True, better="higher").shown(0.9871)
+      '98.71 %'
+    """
+
+    meaning: str
+    good: str = ""
+    share: bool = False
+    better: str = ""
+
+    def shown(self, value: Any) -> str:
+        """A value as a person reads it; what is no number as it stands."""
+        if not is_number(value):
+            return str(value)
+        if self.share:
+            return f"{100 * value:.2f} %"
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.6g}"
+
+    def best(self, values: Sequence[Any]) -> float | None:
+        """The best of several values, None where none is better than another."""
+        known = [value for value in values if is_number(value)]
+        if not self.better or len(known) < 2 or min(known) == max(known):
+            return None
+        return max(known) if self.better == "higher" else min(known)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +99,8 @@ class Evaluation(Protocol):
     """Numbers and pictures of one family.
 
     Attributes:
-      HEADLINES: name of a number -> what it means, for those shown large at the top of the report, in order.
+      HEADLINES: name of a number -> what it means and what would be good (a `Headline`, or a text for the meaning
+        alone), for those shown large at the top of the report, in order.
       OPTIONS: name of an option of `reverie evaluate` that it takes -> what it does.
 
     Example:
@@ -71,7 +108,7 @@ class Evaluation(Protocol):
       numbers = of_family(family).evaluate(model, EvaluationData(train, test))
     """
 
-    HEADLINES: Mapping[str, str]
+    HEADLINES: Mapping[str, str | Headline]
     OPTIONS: Mapping[str, str]
 
     def quick(self, model: Any, images: pipelines.Images) -> dict[str, float]:
@@ -99,6 +136,25 @@ def of_family(family: models.Family) -> Evaluation:
     """A family's evaluation, imported where it is given by its path."""
     found = family.evaluation
     return cast(Evaluation, importlib.import_module(found) if isinstance(found, str) else found)
+
+
+def headlines(family: models.Family) -> dict[str, Headline]:
+    """The numbers that a family's evaluation names first, in order.
+
+    Example:
+      >>> headlines(models.family("xcov"))["accuracy"].meaning
+      'test accuracy'
+    """
+    found = of_family(family).HEADLINES
+    return {name: Headline(said) if isinstance(said, str) else said for name, said in found.items()}
+
+
+def is_number(value: object) -> bool:
+    """Whether this can be reckoned with: no text, and neither too large nor infinite."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def check_options(family: models.Family, options: Mapping[str, Any]) -> None:

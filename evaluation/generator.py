@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
+from .. import progress
 from ..layers import diagonal_gaussian, standard_gaussian
 
 
@@ -72,7 +73,7 @@ def log_likelihood(model, inputs, label, task: int, samples: int = 100, seed: in
         lambda x, y, key: _log_weights(model, x, y, task, key), reduce_retracing=True, autograph=False
     )
     parts = []
-    for start in range(0, len(inputs), 250):
+    for start in progress.shown(range(0, len(inputs), 250), "likelihood", unit="batch"):
         x, y = tf.constant(inputs[start : start + 250]), tf.constant(label[start : start + 250])
         weights = np.stack([compute(x, y, tf.constant([seed, k])).numpy() for k in range(samples)]).astype(np.float64)
         top = weights.max(axis=0)

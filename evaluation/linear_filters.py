@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
-from .. import pipelines
+from .. import pipelines, progress
 from ..layers import Whitening
 from .codes import some_images
 
@@ -63,7 +62,7 @@ class LinearFilters:
         del every
         seen = self._unit(images)
         starts = range(0, self.count, _GROUP)
-        for first in tqdm(starts, title, unit="group", disable=None):
+        for first in progress.shown(starts, title, unit="group"):
             group = np.arange(first, min(first + _GROUP, self.count))
             yield first, seen @ self._unit(self._cut(group)).T
 

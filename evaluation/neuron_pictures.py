@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from .. import pipelines
+from .. import pipelines, progress
 from . import concept_table, pictures, stimuli
 from .codes import some_images
 from .concept_images import Concept, ConceptImages
@@ -137,7 +137,7 @@ def _controls(concept: Concept, numbers: dict, found: ConceptImages) -> Picture:
 
 def _optimal(units: list[Unit], train: pipelines.Images) -> Picture:
     drawn, words, sample = [], [], some_images(train, 200).numpy()
-    for unit in units:
+    for unit in progress.shown(units, "best stimuli", unit="neuron"):
         if isinstance(unit.unit, LinearFilter):
             best = unit.polarity * unit.unit.picture
         else:
@@ -199,7 +199,7 @@ def _maps(model, concept: Concept, neuron: Unit, found: ConceptImages, seed: int
     generator = np.random.default_rng(seed)
     positives, others = generator.permutation(positives)[: 2 * _MAPS], generator.permutation(others)
     drawn = []
-    for number in range(min(_MAPS, len(positives))):
+    for number in progress.shown(range(min(_MAPS, len(positives))), "drawing maps", unit="map"):
         # A photograph of the concept as large as it is, and one as large as a window amid other photographs.
         single, lone = whole.images[positives[number]], found.images[positives[-1 - number]]
         scene = _scene(whole.images[others[number % len(others)]], lone, generator)

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
-from .. import models
+from .. import models, progress
 from ..errors import UserError
 from ..models.sparse_stage import WindowStage
 from . import sweep
@@ -258,7 +257,7 @@ class Cone:
         top, left = self.positions[0]
         places = [place for place in self.positions if not ((place[0] - top) % step or (place[1] - left) % step)]
         found = sweep.responses(self, self.whitened(images), places)
-        yield from tqdm(found, title, len(places), unit="place", disable=None)
+        yield from progress.shown(found, title, len(places), unit="place")
 
     def place(self, block, unit: int) -> tuple:
         """(row, column, map) of a neuron of a block."""

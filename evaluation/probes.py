@@ -5,6 +5,10 @@ import itertools
 import numpy as np
 import scipy.optimize
 
+from ..progress import Progress
+
+_ITERATIONS = 500  # At most.
+
 
 def probe_accuracy(
     train_codes,
@@ -84,7 +88,15 @@ def fit_softmax(
         return value, gradient.ravel()
 
     start = np.zeros((d + 1) * classes)
-    result = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    with Progress("fitting a probe", _ITERATIONS, "pass") as progress:
+        result = scipy.optimize.minimize(
+            loss,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=lambda _: progress.update(),
+            options={"maxiter": _ITERATIONS},
+        )
     return result.x.reshape(d + 1, classes)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
+from ..progress import Progress
 from .probes import balanced_accuracy
 
 
@@ -57,7 +58,9 @@ class ReferenceClassifier:
             self._fit(stream, steps)
 
     def _fit(self, stream, steps: int) -> None:
-        self.model.fit(stream.map(self._targets), steps_per_epoch=steps, epochs=1, verbose=0)
+        with Progress("training the judge", steps) as progress:
+            told = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: progress.update())
+            self.model.fit(stream.map(self._targets), steps_per_epoch=steps, epochs=1, verbose=0, callbacks=[told])
 
     def _targets(self, batch):
         columns = tf.reshape(batch["label"], [-1, len(self.heads)])

@@ -8,14 +8,37 @@ import tensorflow as tf
 from .. import pipelines
 from . import continual, generator, page, pictures
 from .codes import over
-from .contract import EvaluationData, Picture
+from .contract import EvaluationData, Headline, Picture
 from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
-    "average_accuracy": "average test accuracy after the last task",
-    "forgetting": "forgetting (best before the last task minus final, mean over earlier tasks)",
-    "generated_recognized": "imagined images recognized as the requested class",
-    "reconstruction": "mean reconstruction error a unit",
+    "average_accuracy": Headline(
+        "average test accuracy after the last task",
+        "near that of training on all tasks at once (recipe joint); without any method (none) it is lowest",
+        share=True,
+        better="higher",
+    ),
+    "forgetting": Headline(
+        "forgetting (best before the last task minus final, mean over earlier tasks)",
+        "near 0 %; a network that keeps nothing loses nearly all that it knew",
+        share=True,
+        better="lower",
+    ),
+    "generated_recognized": Headline(
+        "imagined images recognized as the requested class",
+        "near judge_accuracy: what is replayed then teaches the right class",
+        share=True,
+        better="higher",
+    ),
+    "recall": Headline(
+        "of the real images' variety that imagined ones cover",
+        "near 100 %; a low share means that few kinds of images are imagined again and again",
+        share=True,
+        better="higher",
+    ),
+    "reconstruction": Headline(
+        "mean reconstruction error a unit", "the lower the better, among runs on the same data", better="lower"
+    ),
 }
 OPTIONS: dict[str, str] = {}
 _MADE = 2000

@@ -1,33 +1,27 @@
-"""One self-contained HTML page per run: numbers, curves, pictures, settings, machine. No script, no network."""
+"""The page of a run: numbers and what they mean, warnings, curves, pictures, settings, machine. No network."""
 
-import base64
 import datetime
 import html
-import math
 import pathlib
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from .. import models
+from .. import models, progress
 from ..errors import UserError
 from ..stored import flatten, read_object, read_steps, whole_file
-from . import collapse, pictures
-from .contract import of_family
+from . import charts, collapse
+from .contract import Headline, headlines, is_number
+from .html_page import Section, figure, page, sentences, table
 from .numbers import read_numbers
 
 _NO_DATE = "date unknown"
 # Entries of run.json that are seconds since 1970.
 _MOMENTS = ("started", "finished")
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
-h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
-table{border-collapse:collapse;margin:.6rem 0}td,th{padding:.15rem .9rem .15rem 0;text-align:left;vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}figure{margin:1rem 0}img{max-width:100%;height:auto}
-figcaption{color:#555;font-size:.9rem}.key{display:flex;gap:2.2rem;flex-wrap:wrap;margin:1rem 0}
-.key div{font-size:1.7rem;font-weight:600}.key span{display:block;font-size:.8rem;font-weight:400;color:#555}
-.gallery{display:flex;flex-wrap:wrap;gap:.5rem 2rem;align-items:flex-start}.gallery figcaption{max-width:34rem}
-.curves{display:flex;flex-wrap:wrap;gap:1rem}.curves img{width:32rem}details{margin:.4rem 0}summary{cursor:pointer}
-p.note{color:#555}.wrong{border:2px solid #b00;background:#fee;padding:.6rem 1rem;margin:1rem 0}
-.wrong ul{margin:.3rem 0}
-"""
+# Below so many images what was learned, or measured, is said to be of few.
+_FEW_TRAINING, _FEW_TEST = 1000, 500
+# Files beside a run, or a version, that the page links to where they are there.
+_EXPLORE, _CARD = "explore.html", "MODEL_CARD.md"
 
 
 def write(workdir) -> pathlib.Path:
@@ -38,51 +32,106 @@ def write(workdir) -> pathlib.Path:
       StorageError: the page cannot be written.
     """
     folder = pathlib.Path(workdir)
+    config, family = settings(folder)
+    run, data, numbers = read_object(folder / "run.json"), read_object(folder / "data.json"), read_numbers(folder)
+    exports = _published(folder)
+    head = [
+        f"<h1>{html.escape(family)} &middot; {html.escape(folder.resolve().name)}</h1>",
+        f"<p class=note>{html.escape(_summary(config, run))}</p>",
+        _collapse(config, numbers, folder),
+        sentences("heed", "To be kept in mind", list(_warnings(run, data, numbers, exports))),
+        _headlines(family, config, numbers),
+        _links(folder, exports),
+    ]
+    told = progress.shown(curves(folder).items(), "drawing curves", unit="curve")
+    drawn = [charts.chart({name: points}, name) for name, points in told]
+    shown = [figure(content, name, caption) for name, (content, caption) in read_pictures(folder).items()]
+    sections = [
+        Section("", "\n".join(part for part in head if part)),
+        Section("Pictures", f"<div class=gallery>{''.join(shown)}</div>" if shown else ""),
+        Section("Curves", charts.together(drawn), charts.scripts(drawn)),
+        Section("Numbers", _numbers(numbers)),
+        Section("Exports", _exports(exports)),
+        Section(
+            "Details",
+            _folded("Data", _told(data))
+            + _folded("Settings", flatten(config))
+            + _folded("Machine and versions", _told(run)),
+        ),
+    ]
+    path = folder / "report.html"
+    with whole_file(path) as place:
+        place.write_text(page(folder.resolve().name, sections), encoding="utf-8")
+    return path
+
+
+def settings(folder: pathlib.Path) -> tuple[dict[str, Any], str]:
+    """A run folder's settings, as nested dicts, and the name of its family.
+
+    Raises:
+      UserError: no run there, or config.json is damaged.
+    """
     if not (folder / "config.json").is_file():
-        raise UserError(f"{workdir}: no run there (no config.json); train first, or check --workdir")
+        raise UserError(f"{folder}: no run there (no config.json); train first, or check --workdir")
     config = read_object(folder / "config.json")
     family = _entry(config, "model", "family")
     if not family:
         raise UserError(f"{folder / 'config.json'} is damaged: it names no model.family; restore the file")
-    run, numbers = read_object(folder / "run.json"), read_numbers(folder)
-    body = [
-        f"<h1>{html.escape(family)} &middot; {html.escape(folder.resolve().name)}</h1>",
-        f"<p class=note>{html.escape(_summary(config, run))}</p>",
-        _collapse(config, numbers, folder),
-        _headlines(family, numbers),
-        _pictures(folder),
-        _curves(folder),
-        _table("Numbers", numbers, "Measured by <code>reverie evaluate</code> on the test images."),
-        _exports(folder),
-        _table("Data", _told(read_object(folder / "data.json"))),
-        _table("Settings", flatten(config)),
-        _table("Machine and versions", _told(run)),
-    ]
-    content = page(folder.resolve().name, body)
-    path = folder / "report.html"
-    with whole_file(path) as place:
-        place.write_text(content, encoding="utf-8")
-    return path
+    return config, family
 
 
-def page(title: str, body: list) -> str:
-    """A self-contained HTML page of parts, empty ones left out."""
-    return (
-        "<!doctype html><html lang=en><head><meta charset=utf-8>"
-        '<meta name=viewport content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(part for part in body if part)
-        + "</body></html>\n"
-    )
+def of_run(family: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Headline]:
+    """The headline numbers that a run has, in order; of several heads those of each.
+
+    Args:
+      family: of the run; one that is not registered here (its plugin is missing) has none.
+      config: of the run, as nested dicts.
+      numbers: of the run.
+    """
+    if family not in models.families():
+        return {}
+    heads = _object(_setting(config, "model", "heads"))
+    found = {}
+    for name, headline in headlines(models.family(family)).items():
+        if name in numbers:
+            found[name] = headline
+        for head in sorted(heads):
+            if f"{name}_{head}" in numbers:
+                found[f"{name}_{head}"] = headline._replace(meaning=f"{head}: {headline.meaning}")
+    return found
 
 
-def image(content: bytes, name: str) -> str:
-    """A PNG as an element of the page."""
-    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
+def curves(folder: pathlib.Path) -> dict[str, tuple[list[float], list[float]]]:
+    """Name -> (steps, values) of what stands in a run's metrics.jsonl at two steps or more."""
+    series: dict = {}
+    for line in _metrics(folder):
+        for name, value in line.items():
+            if name not in ("step", "phase", "time") and is_number(value):
+                steps, values = series.setdefault(name, ([], []))
+                steps.append(line["step"])
+                values.append(value)
+    return {name: points for name, points in series.items() if len(points[0]) > 1}
+
+
+def drawn_pictures(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The pictures in a run folder, by name.
+
+    They are looked up among the files of the folder, and no name is composed to a path: a folder may come from anybody,
+    and a name like "../../x", or a link, would take another picture of this machine into a page that is passed on.
+    """
+    place = (folder / "pictures").resolve()
+    return {path.stem: path for path in place.glob("*.png") if path.is_file() and path.resolve().parent == place}
+
+
+def read_pictures(folder: pathlib.Path) -> dict[str, tuple[bytes, str]]:
+    """Name -> (PNG, caption) of a run's pictures, in the order of its captions."""
+    captions = read_object(folder / "pictures" / "captions.json", "restore it, or run `reverie evaluate` again")
+    drawn = drawn_pictures(folder)
+    return {name: (drawn[name].read_bytes(), str(caption)) for name, caption in captions.items() if name in drawn}
 
 
 def _summary(config: dict, run: dict) -> str:
-    known = {name: value for name, value in run.items() if _is_number(value)}
+    known = {name: value for name, value in run.items() if is_number(value)}
     parts = [
         _day(known.get("finished") or known.get("started")),
         f"seed {config.get('seed', 'unknown')}",
@@ -102,7 +151,7 @@ def _told(content: dict) -> dict:
     said = {}
     for name, value in flatten(content).items():
         if name in _MOMENTS:
-            date = _day(value if _is_number(value) else None)
+            date = _day(value if is_number(value) else None)
             said |= {} if date == _NO_DATE else {name: date}
         elif isinstance(value, list | tuple) and not any(isinstance(item, dict | list | tuple) for item in value):
             said |= {name: ", ".join(map(str, value))} if value else {}
@@ -120,84 +169,90 @@ def _day(when: float | None) -> str:
 
 def _entry(config: dict, name: str, setting: str) -> str:
     """A text of a section, "" where there is none."""
-    found = config.get(name)
-    value = found.get(setting) if isinstance(found, dict) else None
+    value = _setting(config, name, setting)
     return value if isinstance(value, str) else ""
 
 
-def _is_number(value: object) -> bool:
-    """Whether this can be reckoned with: no text, and neither too large nor infinite."""
-    try:
-        return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:
-        return False
+def _setting(config: Mapping[str, Any], name: str, setting: str) -> Any:
+    """A setting of a section, None where there is none."""
+    return _object(config.get(name)).get(setting)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """What a file holds where an object should be, {} where it is none."""
+    return value if isinstance(value, dict) else {}
 
 
 def _collapse(config: dict, numbers: dict, folder: pathlib.Path) -> str:
     """What was found wrong with the network by `evaluate`, or, where that was not run, while training."""
     lines = [numbers] if collapse.measured(numbers) else _metrics(folder)
-    looks = [{name: value for name, value in line.items() if _is_number(value)} for line in lines]
+    looks = [{name: value for name, value in line.items() if is_number(value)} for line in lines]
     looks = [line for line in looks if "step" in line and collapse.measured(line)]
     found = collapse.told(looks[-1], looks[-1]["step"]) if looks else []
     if not found:
         return ""
-    said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in [*found, collapse.remedy(config)])
-    return f"<div class=wrong><b>This network has not learned</b> ({looks[-1]['step']:,} steps)<ul>{said}</ul></div>"
+    title = f"This network has not learned ({looks[-1]['step']:,} steps)"
+    return sentences("wrong", title, [*found, collapse.remedy(config)])
 
 
-def _headlines(family: str, numbers: dict) -> str:
-    """The numbers that the family's evaluation names first, large, with what they mean."""
-    # A page is written for any run folder; without the plugin that registers its family, without these.
-    headlines = of_family(models.family(family)).HEADLINES if family in models.families() else {}
+def _warnings(run: dict, data: dict, numbers: dict, exports: list["_Export"]) -> Iterator[str]:
+    """What else must be known before a number is believed."""
+    step = run.get("step")
+    if not numbers:
+        yield "Not evaluated yet: `reverie evaluate` measures the run on its test images and draws its pictures."
+    elif is_number(step) and is_number(numbers.get("step")) and step != numbers["step"]:
+        yield (
+            f"The numbers are of step {numbers['step']:,}, but the run is at step {step:,} by now; run "
+            "`reverie evaluate` again."
+        )
+    if run.get("signal"):
+        yield f"Training was stopped by a signal ({run['signal']}); the same command goes on with it."
+    if is_number(lost := run.get("skipped")) and lost:
+        yield f"{lost:,} updates were left out, because a loss or a gradient was not a number."
+    if is_number(images := data.get("images")) and images < _FEW_TRAINING:
+        yield f"Trained on {images:,} images only: what was learned may not hold for others."
+    if is_number(test := numbers.get("test_images")) and 0 < test < _FEW_TEST:
+        # The widest that a share's standard error can be, twice.
+        yield (
+            f"Measured on {test:,} test images only: a share of them is uncertain by up to "
+            f"{100 / test**0.5:.1f} percentage points either way."
+        )
+    if is_number(skipped := data.get("skipped")) and skipped:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in _object(data.get("skipped_reasons")).items())
+        yield f"{skipped:,} files gave no picture and were skipped{f' ({reasons})' if reasons else ''}."
+    if cut := _object(data.get("windows")):
+        known = {name: cut[name] for name in ("windows", "pictures") if is_number(cut.get(name))}
+        if len(known) == 2:
+            yield f"The training images are {known['windows']:,} windows cut from {known['pictures']:,} pictures."
+    for remark, count in _object(data.get("remarks")).items():
+        yield f"Of the data: {remark}: {count:,}." if is_number(count) else f"Of the data: {remark}: {count}."
+    for export in exports:
+        if export.newest and export.left_out:
+            yield f"Left out of the export {export.version}: {', '.join(export.left_out)}; see Exports."
+
+
+def _headlines(family: str, config: dict, numbers: dict) -> str:
+    """The numbers that the family's evaluation names first, large, with what they mean and what would be good."""
     tiles = []
-    for name, meaning in headlines.items():
-        if name in numbers:
-            value, shown = numbers[name], html.escape(str(numbers[name]))
-            if _is_number(value):
-                shown = f"{100 * value:.2f} %" if _is_share(name) else f"{value:.4f}"
-            tiles.append(f"<div>{shown}<span>{meaning}</span></div>")
-    return f"<div class=key>{''.join(tiles)}</div>" if tiles else ""
+    for name, headline in of_run(family, config, numbers).items():
+        good = f"<small>Good: {html.escape(headline.good)}</small>" if headline.good else ""
+        shown = html.escape(headline.shown(numbers[name]))
+        tiles.append(f"<div><strong>{shown}</strong><span>{html.escape(headline.meaning)}</span>{good}</div>")
+    return f"<div class=headlines>{''.join(tiles)}</div>" if tiles else ""
 
 
-def _is_share(name: str) -> bool:
-    """Whether a number is a share, to be shown in per cent; errors, fits and pixels are not."""
-    return not name.startswith(("reconstruction", "missed", "gabor", "effective"))
-
-
-def _pictures(folder: pathlib.Path) -> str:
-    captions = read_object(folder / "pictures" / "captions.json", "restore it, or run `reverie evaluate` again")
-    drawn, figures = drawn_pictures(folder), []
-    for name, caption in captions.items():
-        if name in drawn:
-            shown = image(drawn[name].read_bytes(), name)
-            figures.append(f"<figure>{shown}<figcaption>{html.escape(str(caption))}</figcaption></figure>")
-    return f"<h2>Pictures</h2><div class=gallery>{''.join(figures)}</div>" if figures else ""
-
-
-def drawn_pictures(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    """The pictures in a run folder, by name.
-
-    They are looked up among the files of the folder, and no name is composed to a path: a folder may come from anybody,
-    and a name like "../../x", or a link, would take another picture of this machine into a page that is passed on.
-    """
-    place = (folder / "pictures").resolve()
-    return {path.stem: path for path in place.glob("*.png") if path.is_file() and path.resolve().parent == place}
-
-
-def _curves(folder: pathlib.Path) -> str:
-    series: dict = {}
-    for line in _metrics(folder):
-        for name, value in line.items():
-            if name not in ("step", "phase", "time") and _is_number(value):
-                steps, values = series.setdefault(name, ([], []))
-                steps.append(line["step"])
-                values.append(value)
-    drawn = []
-    for name, points in series.items():
-        if len(points[0]) > 1:
-            logarithmic = min(points[1]) > 0 and max(points[1]) > 30 * min(points[1])
-            drawn.append(image(pictures.to_png(pictures.curves({name: points}, name, logarithmic)), name))
-    return f"<h2>Curves</h2><div class=curves>{''.join(drawn)}</div>" if drawn else ""
+def _links(folder: pathlib.Path, exports: list["_Export"]) -> str:
+    """What else there is to look at, by links that hold wherever the run folder is moved to."""
+    entries = []
+    if (folder / _EXPLORE).is_file():
+        entries.append(f'<a href="{_EXPLORE}">Touch it: move latents, perceive and imagine in the browser</a>')
+    for export in exports:
+        if export.newest and export.card:
+            place = urllib.parse.quote(f"export/{export.version}/{export.card}")
+            entries.append(f'<a href="{place}">Model card of {html.escape(export.version)}</a>')
+    if (folder / "events").is_dir():
+        entries.append("TensorBoard, in the run folder: <code>tensorboard --logdir events</code>")
+    return f"<ul>{''.join(f'<li>{entry}</li>' for entry in entries)}</ul>" if entries else ""
 
 
 def _metrics(folder: pathlib.Path) -> list[dict]:
@@ -205,19 +260,51 @@ def _metrics(folder: pathlib.Path) -> list[dict]:
     return read_steps(folder / "metrics.jsonl")[1]
 
 
-def _exports(folder: pathlib.Path) -> str:
+class _Export(NamedTuple):
+    """A published version: where below export/, what its metadata says, and whether none is newer."""
+
+    version: str
+    metadata: dict[str, Any]
+    card: str
+    newest: bool
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of the files that are not there because they did not answer as the model does."""
+        return list(dict.fromkeys(str(entry["artifact"]) for entry in self.metadata.get("left_out", [])))
+
+
+def _published(folder: pathlib.Path) -> list[_Export]:
+    places = sorted(folder.glob("export/*/*/metadata.json"))
+    newest = {path.parent.parent: path for path in sorted(places, key=lambda path: _number(path.parent.name))}
+    return [
+        _Export(
+            f"{path.parent.parent.name}/{path.parent.name}",
+            read_object(path, "restore it, or export again"),
+            _CARD if (path.parent / _CARD).is_file() else "",
+            newest[path.parent.parent] == path,
+        )
+        for path in places
+    ]
+
+
+def _number(name: str) -> int:
+    return int(name) if name.isascii() and name.isdigit() else -1
+
+
+def _exports(exports: list[_Export]) -> str:
     rows, left_out = [], []
-    for path in sorted(folder.glob("export/*/*/metadata.json")):
-        metadata = read_object(path, "restore it, or export again")
-        version = f"{path.parent.parent.name}/{path.parent.name}"
-        for entry in metadata.get("parity", []):
+    for export in exports:
+        for entry in export.metadata.get("parity", []):
             # Versions of earlier releases know one measure only.
-            cells = (version, entry["artifact"], entry["signature"], entry["output"], entry.get("measure", "greatest"))
+            cells = (
+                export.version, entry["artifact"], entry["signature"], entry["output"], entry.get("measure", "greatest")
+            )  # fmt: skip
             shown = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
             numbers = (entry["difference"], entry.get("cost", 0.0), entry["bound"])
             rows.append(f"<tr>{shown}{''.join(f'<td class=n>{value:.2e}</td>' for value in numbers)}</tr>")
-        for entry in metadata.get("left_out", []):
-            line = f"{version}: {entry['artifact']}, {entry['signature']}: {entry['reason']}"
+        for entry in export.metadata.get("left_out", []):
+            line = f"{export.version}: {entry['artifact']}, {entry['signature']}: {entry['reason']}"
             left_out.append(f"<li>{html.escape(line)}</li>")
     if not rows:
         return ""
@@ -225,23 +312,27 @@ def _exports(folder: pathlib.Path) -> str:
     head = "".join(f"<th>{column}</th>" for column in columns)
     missing = f"<p>Left out, because they do not answer as the model does:</p><ul>{''.join(left_out)}</ul>"
     return (
-        "<h2>Exports</h2><p class=note>Difference to the Keras model, measured before publication: the greatest, the "
+        "<p class=note>Difference to the Keras model, measured before publication: the greatest, the "
         "typical one (root mean square), or the share of rows in which a whole number differs. Quantized files may "
-        f"differ by twice what rounding must cost.</p>{missing if left_out else ''}"
-        f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+        f"differ by twice what rounding must cost.</p>{missing if left_out else ''}<details><summary>All "
+        f"{len(rows)} comparisons</summary><div class=wide><table><tr>{head}</tr>{''.join(rows)}</table></div>"
+        "</details>"
     )
 
 
-def _table(title: str, content: dict, note: str = "") -> str:
-    if not content:
-        return ""
-    rows = "".join(
-        f"<tr><td>{html.escape(str(name))}</td><td class=n>{html.escape(_shown(value))}</td></tr>"
-        for name, value in content.items()
-    )
-    body = f"{f'<p class=note>{note}</p>' if note else ''}<table>{rows}</table>"
-    return f"<h2>{title}</h2>{body}" if note else f"<details><summary>{title}</summary>{body}</details>"
+def _numbers(numbers: dict) -> str:
+    note = "<p class=note>Measured by <code>reverie evaluate</code> on the test images.</p>"
+    return f"{note}{table(_shown(numbers))}" if numbers else ""
 
 
-def _shown(value) -> str:
+def _folded(title: str, content: dict) -> str:
+    return f"<details><summary>{title}</summary>{table(_shown(content))}</details>" if content else ""
+
+
+def _shown(content: dict) -> dict[str, str]:
+    return {str(name): shown(value) for name, value in content.items()}
+
+
+def shown(value: Any) -> str:
+    """A number or setting as it stands in a table."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -9,14 +9,33 @@ from ..pipelines import symbols as words
 from . import concepts, disentanglement, page, pictures
 from . import symbols as imagination
 from .codes import over, some_images
-from .contract import EvaluationData, Picture
+from .contract import EvaluationData, Headline, Picture
 from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
-    "symbols_to_images": "imagined pictures with every named attribute as asked",
-    "images_to_symbols": "attributes of real pictures named rightly",
-    "operators_held_out": "compositions never shown together, imagined as asked",
-    "reconstruction": "mean squared reconstruction error",
+    "symbols_to_images": Headline(
+        "imagined pictures with every named attribute as asked",
+        "near 100 %; the judge itself is right in judge_accuracy of the attributes of real pictures",
+        share=True,
+        better="higher",
+    ),
+    "images_to_symbols": Headline(
+        "attributes of real pictures named rightly",
+        "near judge_accuracy, what a classifier trained for it reaches",
+        share=True,
+        better="higher",
+    ),
+    "operators_held_out": Headline(
+        "compositions never shown together, imagined as asked",
+        "near symbols_to_images: then composing is understood and not learned by heart",
+        share=True,
+        better="higher",
+    ),
+    "reconstruction": Headline(
+        "mean squared reconstruction error",
+        "0 is perfect; far below the variance of the pixels, which one gray picture for all would reach",
+        better="lower",
+    ),
 }
 OPTIONS: dict[str, str] = {}
 _CASES = 500  # Pictures imagined for each number.

@@ -11,16 +11,41 @@ from ..models.sparse_stage import OverlapStage
 from . import concept_probes, concept_table, gabor, neuron_pictures, page, pictures, stimuli
 from .codes import over, some_images
 from .concept_images import Concept
-from .contract import EvaluationData, Picture
+from .contract import EvaluationData, Headline, Picture
 from .neuron_pictures import centered
 
 HEADLINES = {
-    "gabor_fit": "of an edge's shape in the first stage's filters: median R squared of Gabor functions fitted to them",
-    "effective_pixels": "pixels that a filter of the first stage spreads over (median; 1 is a single pixel)",
-    "missed_1": "of its input's energy that the first stage cannot reconstruct (0 is perfect, 1 blind)",
-    "neuron": "of test images told right by the best neuron, chosen on others",
-    "linear_filter": "by the best of as many as 20,000 linear filters",
-    "random_weights": "by the best neuron of the same network with random weights",
+    "gabor_fit": Headline(
+        "of an edge's shape in the first stage's filters: median R squared of Gabor functions fitted to them",
+        "above 0.8 for filters that are edges, if they spread over some pixels: a single pixel is fitted too",
+        better="higher",
+    ),
+    "effective_pixels": Headline(
+        "pixels that a filter of the first stage spreads over (median)",
+        "15 and more, an edge with some length; near 1 it only copies single pixels",
+    ),
+    "edges": Headline(
+        "of the first stage's filters are edges: a fit of 0.8 or more over at least 15 pixels",
+        "most of them on natural images",
+        share=True,
+        better="higher",
+    ),
+    "missed_1": Headline(
+        "of its input's energy that the first stage cannot reconstruct",
+        "0 is perfect, 1 blind; to be read with the filters' shape, since copying pixels misses nothing",
+    ),
+    "neuron": Headline(
+        "of test images told right by the best neuron, chosen on others",
+        "above the best linear filter and random weights, by more than their intervals",
+        share=True,
+        better="higher",
+    ),
+    "linear_filter": Headline(
+        "by the best of as many as 20,000 linear filters", "what the neuron must exceed", share=True
+    ),
+    "random_weights": Headline(
+        "by the best neuron of the same network with random weights", "what the neuron must exceed", share=True
+    ),
 }
 OPTIONS = {
     "concept": "NAME=SOURCE, comma-separated: looks for the neuron that knows a concept. The source's label 1 is the "

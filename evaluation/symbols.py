@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from .. import pipelines
+from .. import pipelines, progress
 from ..pipelines import symbols as words
 
 _AT_ONCE = 250
@@ -81,7 +81,7 @@ def imagine(model, reference, vocabulary, asked, seed: int = 0) -> Imagined:
 def _seen(reference, function, columns: list, seed: int) -> np.ndarray:
     """int [n, attributes]: what the classifier sees in a picture a row, of `function`(columns..., count, seed)."""
     made, seen = tf.function(function, autograph=False), []
-    for start in range(0, len(columns[0]), _AT_ONCE):
+    for start in progress.shown(range(0, len(columns[0]), _AT_ONCE), "imagining", unit="batch"):
         part = [tf.constant(column[start : start + _AT_ONCE]) for column in columns]
         images = made(*part, tf.constant(len(part[0])), tf.constant([seed, start]))["images"]
         seen.append(reference.all_classes(images))
@@ -90,7 +90,9 @@ def _seen(reference, function, columns: list, seed: int) -> np.ndarray:
 
 def recognize(function, images: pipelines.Images) -> Imagined:
     """Real pictures named by `function`, images -> int [b, attributes]; what they show stands for "asked"."""
-    seen = [function(batch["image"]) for batch in pipelines.in_order(images, _AT_ONCE)]
+    batches = pipelines.in_order(images, _AT_ONCE)
+    shown = progress.shown(batches, "naming pictures", -(-len(images) // _AT_ONCE), unit="batch")
+    seen = [function(batch["image"]) for batch in shown]
     return Imagined(images.labels.reshape(len(images), -1), np.concatenate(seen))
 
 

@@ -6,17 +6,38 @@ import tensorflow as tf
 from .. import pipelines
 from . import class_directions, page, pictures
 from .codes import over, some_images
-from .contract import EvaluationData, Picture
+from .contract import EvaluationData, Headline, Picture
 from .dependence import linear_dependence
 from .probes import balanced_accuracy, probe_accuracy
 from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
-    "accuracy": "test accuracy",
-    "probe": "class read linearly off the style code (chance is best)",
-    "clamped_recognized": "decodings recognized as their clamped class",
-    "generated_recognized": "imagined images recognized as the requested class",
-    "reconstruction": "mean squared reconstruction error",
+    "accuracy": Headline(
+        "test accuracy", "well above the share of the largest class (chance)", share=True, better="higher"
+    ),
+    "probe": Headline(
+        "class read linearly off the style code",
+        "no more than chance: then style knows nothing of the class",
+        share=True,
+        better="lower",
+    ),
+    "clamped_recognized": Headline(
+        "decodings recognized as their clamped class",
+        "near the accuracy of the separate classifier on real images (judge_accuracy)",
+        share=True,
+        better="higher",
+    ),
+    "generated_recognized": Headline(
+        "imagined images recognized as the requested class",
+        "near judge_accuracy; far below it, imagined images do not look like their class",
+        share=True,
+        better="higher",
+    ),
+    "reconstruction": Headline(
+        "mean squared reconstruction error",
+        "0 is perfect; far below the variance of the pixels, which one gray picture for all would reach",
+        better="lower",
+    ),
 }
 OPTIONS: dict[str, str] = {}
 # Codes with more units than this get no quadratic probe: its features grow with the square.

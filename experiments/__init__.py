@@ -8,6 +8,7 @@ from ..training.run_folder import environment
 from . import plugins
 from .checking import check_source
 from .compare import Comparison, compare
+from .compare_runs import compare_runs
 from .configs import check_keys, config, config_path, keep_one_length, make_room
 from .encoding import Codes, encode_source
 from .endpoints import class_numbers
@@ -51,6 +52,7 @@ __all__ = [
     "class_numbers",
     "command_line",
     "compare",
+    "compare_runs",
     "config",
     "config_path",
     "describe_images",

@@ -22,7 +22,8 @@ import numpy as np
 from .. import pipelines
 from ..errors import UserError
 from ..evaluation import continual as measures
-from ..evaluation import pictures, report
+from ..evaluation import html_page, pictures
+from ..progress import Progress
 from ..stored import read_object, whole_file
 from ..training import devices, run_folder, signals
 from . import arguments
@@ -196,6 +197,7 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, st
     gpus = devices.visible(environment)
     waiting, running, failed, told = collections.deque(commands.items()), {}, [], set()
     total, began, stop = len(commands), time.monotonic(), []
+    progress = Progress("runs", total, "run")
     kept = {number: signal.signal(number, lambda *_: stop.append(1)) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         while running or (waiting and not stop):
@@ -222,15 +224,18 @@ def _run_all(commands: dict, folder: pathlib.Path, jobs: int, more: dict[str, st
                     failed.append(Failure(method, seed, code, last[0]))
                 ended = total - len(waiting) - len(running)
                 left = (time.monotonic() - began) / ended * (total - ended)
-                print(
+                progress.say(
                     f"{ended}/{total} {method}, seed {seed}: {time.monotonic() - started:.0f} s, exit code "
-                    f"{code}; about {left / 60:.0f} min left", flush=True,
-                )  # fmt: skip
+                    f"{code}; about {left / 60:.0f} min left"
+                )
+                progress.update()
+            progress.update(0)
             if stop == [1]:
                 stop.append(1)  # Once: each run saves and leaves.
                 for process in running:
                     process.terminate()
     finally:
+        progress.close()
         for number, handler in kept.items():
             signal.signal(number, handler)
     return failed, bool(stop)
@@ -312,16 +317,15 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
     pictures.save_png(folder / "accuracy.png", chart)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if not line.startswith("|---")]
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
-    page = report.page(
-        "comparison",
-        [
-            "<h1>Comparison</h1>", f"<p class=note>{html.escape(json.dumps(settings))}</p>",
-            report.image(pictures.to_png(chart), "accuracy"), f"<table>{body}</table>",
-            f"<p class=note>{html.escape(notes)}</p>",
-        ],
-    )  # fmt: skip
+    caption = "Average accuracy over all tasks after the last one; lines are standard errors over seeds."
+    parts = (
+        f"<h1>Comparison</h1><p class=note>{html.escape(json.dumps(settings))}</p>",
+        html_page.figure(pictures.to_png(chart), "accuracy", caption),
+        f"<div class=wide><table>{body}</table></div><p class=note>{html.escape(notes)}</p>",
+    )
+    content = html_page.page("comparison", [html_page.Section("", part) for part in parts])
     with whole_file(folder / "report.html") as place:
-        place.write_text(page, encoding="utf-8")
+        place.write_text(content, encoding="utf-8")
     return table
 
 

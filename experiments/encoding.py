@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import pipelines
+from .. import pipelines, progress
 from ..stored import whole_file
 from .outputs import output_file
 from .reading import naming_damage
@@ -77,6 +77,8 @@ def encode_source(
     whole = {"validation_fraction": 0.0, "test_fraction": 0.0, "max_bad_fraction": 1.0, **settings}
     images = pipelines.read(source, split, image_shape=loaded.image_shape, resize=resize, **whole)
     with naming_damage(source):
-        parts = [loaded.encode(batch["image"].numpy()) for batch in pipelines.in_order(images, _IMAGES_AT_ONCE)]
+        batches, count = pipelines.in_order(images, _IMAGES_AT_ONCE), -(-len(images) // _IMAGES_AT_ONCE)
+        said = progress.shown(batches, "encoding", count, unit="batch")
+        parts = [loaded.encode(batch["image"].numpy()) for batch in said]
     codes = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Codes(codes, images.labels, images.keys, images.class_names, images.skipped)

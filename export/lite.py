@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from .. import progress
 from ..errors import ParityError, UserError, first_line
 from ..models.signature import Signature
 from ..quiet import held_back
@@ -80,19 +81,19 @@ def _write(
     files, failed = {}, {}
     with tempfile.TemporaryDirectory() as plain:
         write_plain(model, f"{plain}/model", names)
-        for name, signature in names.items():
-            for variant in (variant for variant in variants if variant not in signature.not_as):
-                path = folder / file_name(name, variant, single)
-                try:
-                    content = _convert(f"{plain}/model", name, variant, examples[name])
-                except Exception as error:  # The converter raises whatever it met: its own errors, any of Python's.
-                    why = f"the converter cannot make it ({first_line(error)[:200]})"
-                    if variant == "float32":
-                        raise ParityError(f"{path.name}, {name}: {why}; nothing was published") from error
-                    failed[name, variant] = why
-                    continue
-                files[name, variant] = path
-                path.write_bytes(content)
+        wanted = [(name, variant) for name in names for variant in variants if variant not in names[name].not_as]
+        for name, variant in progress.shown(wanted, "converting", unit="file"):
+            path = folder / file_name(name, variant, single)
+            try:
+                content = _convert(f"{plain}/model", name, variant, examples[name])
+            except Exception as error:  # The converter raises whatever it met: its own errors, any of Python's.
+                why = f"the converter cannot make it ({first_line(error)[:200]})"
+                if variant == "float32":
+                    raise ParityError(f"{path.name}, {name}: {why}; nothing was published") from error
+                failed[name, variant] = why
+                continue
+            files[name, variant] = path
+            path.write_bytes(content)
     return files, failed
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from .. import progress
 from ..errors import ParityError, first_line
 from ..models.signature import Signature, first_rows
 from .graph_loader import GraphModel, reason
@@ -118,7 +119,7 @@ def check_saved_model(signatures: Mapping[str, Signature], folder, examples: dic
         raise ParityError(f"{folder}: the graph loader cannot load it ({first_line(error)[:200]})") from error
     found = []
     try:
-        for name, signature in signatures.items():
+        for name, signature in progress.shown(signatures.items(), "comparing the SavedModel", unit="endpoint"):
             found += _check_served(graph, name, signature, examples[name])
     finally:
         graph.close()
@@ -163,7 +164,7 @@ def check_lite(
     found: list[Agreement] = []
     left_out: list[LeftOut] = []
     rounded: dict[str, RoundedEndpoint] = {}
-    for (name, variant), path in files.items():
+    for (name, variant), path in progress.shown(files.items(), "comparing LiteRT files", unit="file"):
         inputs, signature = examples[name], signatures[name]
         expected = _numpy(signature.function(**inputs))
         try:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
+from .. import progress
 from ..errors import UserError
 from ..models.signature import first_rows
 from . import examples
@@ -105,7 +106,8 @@ def _check_client(client, local: _Local | None, requests: int, answers: dict) ->
     """All checks of one protocol; adds to `answers`: signature -> protocol -> outputs."""
     findings, default, codes = [_status(client)], None, {}
     names = {*client.signatures, *(local.signatures if local else ())}
-    for signature in sorted(names, key=lambda name: (name != DEFAULT_SIGNATURE, name)):
+    ordered = sorted(names, key=lambda name: (name != DEFAULT_SIGNATURE, name))
+    for signature in progress.shown(ordered, f"asking by {client.name}", unit="endpoint"):
         check_name = f"{client.name}: {signature}" + (" equals the local SavedModel" if local else "")
         if signature not in client.signatures:
             findings.append(Finding(check_name, False, f"the server has {', '.join(sorted(client.signatures))}"))
@@ -245,7 +247,7 @@ def _refusal(client, inputs: dict) -> Finding:
 
 def _latency(client, inputs: dict, requests: int) -> Finding:
     check_name, times = f"{client.name}: latency of encode, 1 image", []
-    for _ in range(max(requests, 1)):
+    for _ in progress.shown(range(max(requests, 1)), f"timing {client.name}", unit="request"):
         began = time.perf_counter()
         try:
             client.predict(DEFAULT_SIGNATURE, inputs)

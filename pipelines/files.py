@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from .. import progress
 from ..errors import UserError
 from ..paths import is_remote, remote_size, shown
 from .budget import Budget
@@ -91,8 +91,8 @@ def read_files(
                 into, make = None if pixels is None else pixels[part], functools.partial(attempts, paths[part])
                 yield from cache.part(paths[part], into, lambda places, make=make: list(make(places)))
 
-        progress = tqdm(outcomes(), f"checking {shown(name)}", len(paths), unit="file", disable=None)
-        for index, (size, outcome) in enumerate(progress):
+        checked = progress.shown(outcomes(), f"checking {shown(name)}", len(paths), unit="file")
+        for index, (size, outcome) in enumerate(checked):
             sizes[index], usable[index] = size, not isinstance(outcome, str)
             if isinstance(outcome, str):
                 reasons[outcome] += 1

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import PIL.Image
-from tqdm.auto import tqdm
 
+from .. import progress
 from ..errors import UserError
 from ..paths import shown
 from . import faces
@@ -115,9 +115,9 @@ def cut(
             pixels[number] = window(picture, place, shape)
         return len(numbers_of[row])
 
-    with tqdm(total=count, desc=f"cutting {shown(images.name)}", unit="window", disable=None) as progress:
+    with progress.Progress(f"cutting {shown(images.name)}", count, "window") as told:
         for done in visit(images, sorted(numbers_of), act):
-            progress.update(done)
+            told.update(done)
     (low, narrow), (high, wide) = sides.min(axis=0).tolist(), sides.max(axis=0).tolist()
     how = Cut(
         count, len(numbers_of), len(np.unique(clip_of[rows])), (low, high), (narrow, wide),
@@ -132,8 +132,9 @@ def _faceless(images: Images) -> np.ndarray:
     """int64 rows of the pictures in which no face is detected."""
     found = faces.finder()
     looked = visit(images, range(len(images)), lambda _, picture: found(picture))
-    progress = tqdm(looked, f"looking for faces in {shown(images.name)}", len(images), unit="picture", disable=None)
-    return faces.left(images.name, np.fromiter(progress, bool, len(images)))
+    said = f"looking for faces in {shown(images.name)}"
+    seen = progress.shown(looked, said, len(images), unit="picture")
+    return faces.left(images.name, np.fromiter(seen, bool, len(images)))
 
 
 def check_memory(count: int, shape: Sequence[int], memory_gib: float) -> None:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
-from .. import pipelines
+from .. import pipelines, progress
 from ..errors import UserError
 from ..models import GreedyLayer
 from .phases import Hooks, Phase, stream_of
@@ -114,8 +113,8 @@ def _of_any_rows(function: Callable, rows: tf.TensorSpec) -> Any:
 
 def _encoded(encode: Callable, images: pipelines.Images, name: str) -> np.ndarray:
     """Codes of all images, in their order."""
-    shown = tqdm(pipelines.in_order(images, _ENCODED_AT_ONCE), f"{name}: encoding", -(-len(images) // _ENCODED_AT_ONCE),
-                 unit="batch", disable=None, leave=False)  # fmt: skip
+    batches, count = pipelines.in_order(images, _ENCODED_AT_ONCE), -(-len(images) // _ENCODED_AT_ONCE)
+    shown = progress.shown(batches, f"{name}: encoding", count, unit="batch")
     return _joined((encode(batch["image"]) for batch in shown), len(images))
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 from tqdm.auto import tqdm
-from tqdm.notebook import tqdm_notebook
 
 from ..errors import first_line
+from ..progress import bar_can_be_shown
 from ..stored import read_steps, whole_file
 from .steps import Runner
 
@@ -84,7 +84,7 @@ def _number(value: float) -> float | str:
 
 
 class Progress:
-    """A bar in a terminal or a notebook; on anything else a line now and then.
+    """A bar in a terminal or a notebook; on anything else, as in a log file, a line a minute.
 
     Arguments:
       title: shown in front.
@@ -93,7 +93,7 @@ class Progress:
       quiet_seconds: least time between two lines where there is no bar.
     """
 
-    def __init__(self, title: str, total: int, done: int, batch_size: int, quiet_seconds: float = 10.0):
+    def __init__(self, title: str, total: int, done: int, batch_size: int, quiet_seconds: float = 60.0):
         self._batch_size, self._quiet_seconds = batch_size, quiet_seconds
         self._start, self._first, self._last_line = time.monotonic(), done, time.monotonic()
         self._done, self._total, self._title = done, total, title
@@ -102,7 +102,7 @@ class Progress:
             initial=done,
             desc=title,
             unit="step",
-            disable=not _bar_can_be_shown(),
+            disable=not bar_can_be_shown(),
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
         )
 
@@ -129,11 +129,6 @@ class Progress:
     def close(self) -> None:
         """Ends the bar."""
         self._bar.close()
-
-
-def _bar_can_be_shown() -> bool:
-    # What tqdm.auto chose when it was imported tells a notebook that has widgets from all else.
-    return sys.stderr.isatty() or issubclass(tqdm, tqdm_notebook)
 
 
 class Window:

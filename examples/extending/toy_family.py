@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from reverie import Family, Picture, Signature, register_family
+from reverie import Family, Headline, Picture, Signature, register_family
 from reverie.models.limits import CODES, PIXELS
 from toy_layer import ToyScale
 
@@ -79,7 +79,7 @@ class Toy(keras.Model):
         }
 
 
-HEADLINES = {"reconstruction": "mean squared reconstruction error"}
+HEADLINES = {"reconstruction": Headline("mean squared reconstruction error", "near 0", better="lower")}
 OPTIONS = {}
 
 

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from ...errors import StorageError, UserError, storage_cause
 from ...paths import existing, walk
+from ...progress import Progress
 from . import shards
 from .near_duplicates import NearDuplicates
 from .pool import Answer, Pool
@@ -167,7 +167,7 @@ def run(job: Job) -> Manifest:
         notes.append(note)
     rest = range(len(notes) * per_shard, len(videos))
     if rest:
-        progress = tqdm(total=len(videos), initial=rest.start, desc="videos", unit="video", disable=None)
+        progress = Progress("videos", len(videos), "video", rest.start)
         with progress, Pool(min(job.workers or os.cpu_count() or 1, len(rest)), job.video, job.seconds) as pool:
             closing = ShardInProgress(job)
             for number, answer in zip(rest, pool.map(videos[k] for k in rest), strict=True):

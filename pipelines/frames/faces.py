@@ -11,8 +11,8 @@ from typing import cast
 
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
+from ... import progress
 from ...errors import UserError
 from ..faces import Share, detector, estimate
 from . import shards
@@ -45,7 +45,7 @@ def share(folder: str, patches: int = 100_000, side: int = 60, seed: int = 0) ->
     per_frame = np.full(found["frames"], patches // found["frames"])
     per_frame[generator.permutation(found["frames"])[: patches % found["frames"]]] += 1
     hits = 0
-    frames = tqdm(_images(folder, found["shards"]), "frames", found["frames"], unit="frame", disable=None)
+    frames = progress.shown(_images(folder, found["shards"]), "frames", found["frames"], unit="frame")
     for count, (_, image) in zip(per_frame, frames, strict=True):
         for top, left in generator.integers(0, size - side + 1, (count, 2)):
             hits += fires(image[top : top + side, left : left + side])
@@ -61,7 +61,7 @@ def without_faces(folder: str, out: str) -> FacelessManifest:
     fires, found = detector(), shards.manifest(folder)
     tf.io.gfile.makedirs(out)
     total, notes, removed = Tally(), [], 0
-    for shard in tqdm(found["shards"], "shards", unit="shard", disable=None):
+    for shard in progress.shown(found["shards"], "shards", unit="shard"):
         name = shard["file"].removesuffix(".tfrecord")
         pairs = list(_images(folder, [shard]))
         kept = [record for record, image in pairs if not fires(image)]

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
+from ...progress import Progress
 from . import room
 
 _CHUNK = 16  # Scenes rendered at once: what a core's cache holds.
@@ -47,7 +47,7 @@ def render_all(labels: np.ndarray, nuisances: np.ndarray, title: str) -> np.ndar
       uint8 [n, side, side, 3].
     """
     pixels = np.empty([len(labels), room.SIDE, room.SIDE, 3], np.uint8)
-    progress = tqdm(total=len(labels), desc=title, unit="scene", disable=None)
+    progress = Progress(title, len(labels), "scene")
     at = 0
     rows = tf.data.Dataset.from_tensor_slices((labels, nuisances)).batch(32 * _CHUNK)
     for part in rows.map(render, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2):

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import tqdm
-from reverie import models
+from reverie import models, progress
 from reverie.evaluation import neurons, sweep
 
 _WINDOWS = {"reconstruction": "window", "decoder": "tied", "contrast_floor": "mean", "components": 7}
@@ -204,7 +204,9 @@ def test_the_served_neuron_of_shared_filters_answers_as_the_found_one():
 def test_a_search_says_how_far_it_is_and_how_long_it_takes(monkeypatch, capsys):
     cone = neurons.Cone(_model(image_shape=(20, 20, 1), stages=1, contrast=0))
     images = np.random.default_rng(8).random((8, cone.window, cone.window, 1)).astype(np.float32)
-    monkeypatch.setattr(neurons, "tqdm", functools.partial(tqdm.std.tqdm, mininterval=0.0, miniters=1))
+    monkeypatch.setattr(progress, "tqdm", functools.partial(tqdm.std.tqdm, mininterval=0.0, miniters=1))
+    monkeypatch.setattr(progress, "bar_can_be_shown", lambda: True)
+    monkeypatch.setattr(progress, "_BAR_AFTER", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     list(cone.blocks(images, 5, "faces: neuron"))
     said = capsys.readouterr().err

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tqdm
+from reverie import progress as progress_file
 from reverie.errors import NonFiniteError, StorageError, UserError
 from reverie.training import checkpoints, loop, records, strategies
 from reverie.training.checkpoints import weights_digest
@@ -305,7 +306,8 @@ def test_progress_is_a_bar_where_one_can_be_shown_and_lines_elsewhere(monkeypatc
             moved.append(n)
 
     if notebook:  # As tqdm.auto decides inside a kernel with widgets.
-        monkeypatch.setattr(records, "tqdm_notebook", Bar)
+        monkeypatch.setattr(progress_file, "tqdm_notebook", Bar)
+        monkeypatch.setattr(progress_file, "tqdm", Bar)
     monkeypatch.setattr(records, "tqdm", Bar)
     progress = records.Progress("learning", total=20, done=10, batch_size=5)
     progress.update(10, 0.25)
