@@ -146,7 +146,7 @@ def headlines(family: models.Family) -> dict[str, Headline]:
     return {name: Headline(said) if isinstance(said, str) else said for name, said in found.items()}
 
 
-def is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[Any]:
     """Whether this can be reckoned with: no text, and neither too large nor infinite."""
     try:
         return isinstance(value, int | float) and math.isfinite(value)
