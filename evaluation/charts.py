@@ -152,7 +152,7 @@ def _vega() -> str:
         return kept.read_text(encoding="utf-8")
     import vl_convert
 
-    made = vl_convert.javascript_bundle()
+    made = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     if "</script" in made.lower():
         raise AssertionError("a script that is put into a page must not hold the end of one")
     with contextlib.suppress(OSError, StorageError):  # A folder that cannot be written costs time, nothing else.

@@ -9,7 +9,7 @@ import importlib
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeGuard, cast
 
 import numpy as np
 
@@ -149,7 +149,7 @@ def headlines(family: models.Family) -> dict[str, Headline]:
     return {name: Headline(said) if isinstance(said, str) else said for name, said in found.items()}
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[Any]:
     """Whether this can be reckoned with: no text, and neither too large nor infinite."""
     try:
         return isinstance(value, int | float) and math.isfinite(value)

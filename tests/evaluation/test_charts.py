@@ -50,7 +50,7 @@ def test_a_page_that_draws_nothing_carries_no_library():
 def test_the_library_is_put_together_once_a_machine_and_needs_no_cache(tmp_path, monkeypatch):
     vl_convert = pytest.importorskip("vl_convert")
     made = []
-    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda: made.append(1) or "window.vegaEmbed = 1")
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda _: made.append(1) or "window.vegaEmbed = 1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for _ in range(2):
         charts._vega.cache_clear()
