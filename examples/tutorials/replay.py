@@ -5,7 +5,7 @@ import reverie
 from reverie import pipelines
 
 train, test = (pipelines.read("mnist_sample", split) for split in ("train", "test"))
-data = {"train": (train.pixels, train.labels[:, 0]), "test": (test.pixels, test.labels[:, 0])}
+data = {"train": (train.pixels, train.labels), "test": (test.pixels, test.labels)}
 
 small = {"train.steps": 200, "model.hidden": (200, 200), "model.gating": 0.1, "train.log_every": 100}
 bare = {name: value for name, value in small.items() if name != "model.gating"}
@@ -15,8 +15,8 @@ rehearsing = reverie.train("replay_split_mnist:bir", "runs/bir", data=data, over
 for run in (forgetful, rehearsing):
     told = run.classify(test.pixels)["label"]
     order = run.class_names["label"]  # Classes are numbered in the order of learning.
-    right = np.array([order[number] for number in told]) == test.labels[:, 0].astype(str)
-    shares = [right[test.labels[:, 0] // 2 == task].mean() for task in range(5)]
+    right = np.array([order[number] for number in told]) == test.labels.astype(str)
+    shares = [right[test.labels // 2 == task].mean() for task in range(5)]
     print(run.folder.name, "of each task, after all five:", np.round(shares, 2), f"mean {np.mean(shares):.1%}")
 
 zeros = rehearsing.generate(8, label="0", seed=0)["images"]  # Seen in the first task only.

@@ -10,7 +10,7 @@ from reverie import pipelines
 digits = pipelines.read("mnist_sample", "train")
 folder = pathlib.Path("digits")
 for number in range(2000):
-    label = int(digits.labels[number, 0])
+    label = int(digits.labels[number])
     (folder / str(label)).mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(digits.pixels[number, :, :, 0]).save(folder / str(label) / f"{number}.png")
 
