@@ -1,4 +1,4 @@
-"""What the site needs beside its pages: files of the repository that pages link to, and sources to read docstrings from.
+"""What the site needs beside its pages: files of the repository that pages link to, and sources with docstrings.
 
 mkdocs knows only what lies in `docs`. A page that links to `../models/contract.py` gets a page with that file, under
 `source/`; so no link of a document is dead, neither here nor where the repository is read.
@@ -58,7 +58,7 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def _imports(text: str) -> str:
-    """The imports that a module with a literal table `_HOMES` (home -> names) makes when its names are first asked for."""
+    """The imports that a module with a literal `_HOMES` (home -> names) makes when its names are first asked for."""
     table = re.search(r"^_HOMES = (\{.*?^\})", text, flags=re.MULTILINE | re.DOTALL)
     homes = ast.literal_eval(table[1]) if table and " for " not in table[1] else {}
     return "".join(f"from .{home} import {', '.join(names)}\n" for home, names in homes.items())

@@ -1,4 +1,4 @@
-"""Asks a TensorFlow Serving for pictures of a class: python examples/serving/rest_client.py http://localhost:8501 xcov 7"""
+"""Asks TensorFlow Serving for pictures of a class: python rest_client.py http://localhost:8501 xcov 7"""
 
 import json
 import sys
