@@ -7,6 +7,8 @@ import importlib
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 
 import pytest
 import reverie
@@ -165,3 +167,13 @@ def test_sites_built_here_load_nothing_from_other_hosts():
         pytest.skip("no site: `make docs` builds it")
     load = re.compile(r"<(?:script|img|iframe|source|link(?=[^>]*stylesheet))[^>]+(?:src|href)=[\"']?(?:https?:)?//")
     assert [page.name for page in pages if load.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_the_site_is_searched_from_disk():
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None or not (ROOT / "site" / "index.html").is_file():
+        pytest.skip("needs Chromium, and the site that `make docs` builds")
+    page = (ROOT / "site" / "index.html").as_uri() + "?q=rehearse"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--timeout=15000", "--dump-dom", page]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+    assert re.search(r"[1-9]\d* matching document", found)

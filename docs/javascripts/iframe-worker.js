@@ -14,7 +14,6 @@ if (location.protocol === "file:") {
         this.dispatchEvent(message);
         if (this.onmessage) this.onmessage(message);
       });
-      this.ready = new Promise((resolve) => (inside.onload = resolve));
       inside.document.open();
       inside.document.write(
         "<script>" +
@@ -26,6 +25,7 @@ if (location.protocol === "file:") {
           "</scr" + "ipt><body><script src='" + url + "'></scr" + "ipt></body>"
       );
       inside.document.close();
+      this.ready = new Promise((resolve) => (inside.onload = resolve)); // Opening a document forgets its listeners.
     }
 
     postMessage(data) {
