@@ -26,8 +26,7 @@ def on_startup(command, dirty):
     for path in [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]:
         target = PACKAGE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The reader of docstrings takes `Examples:` for code, and `Example:` for a quotation.
-        text = re.sub(r"^( *)Example:$", r"\1Examples:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        text = _sections(path.read_text(encoding="utf-8"))
         target.write_text(text + _imports(text), encoding="utf-8")
 
 
@@ -55,6 +54,19 @@ def on_page_markdown(markdown, page, config, files):
         return posixpath.relpath(_uri(target), posixpath.dirname(page.file.src_uri) or ".")
 
     return LINK.sub(turned, markdown)
+
+
+def _sections(text: str) -> str:
+    """A source with the sections of its docstrings as their reader knows them."""
+
+    def code(match) -> str:
+        indent, lines = match[1], match[2].rstrip("\n")
+        if ">>>" not in lines:
+            lines = f"{indent}  ```python\n{lines}\n{indent}  ```"
+        return f"{indent}Examples:\n{lines}\n"
+
+    text = re.sub(r"^( *)Class attributes:$", r"\1Attributes:", text, flags=re.MULTILINE)
+    return re.sub(r"^( *)Example:\n((?:\1  .*\n|\n(?=\1  ))+)", code, text, flags=re.MULTILINE)
 
 
 def _imports(text: str) -> str:
