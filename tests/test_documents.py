@@ -7,12 +7,16 @@ import importlib
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 
 import pytest
 import reverie
 from absl import flags
-from reverie import cli, configs, models, pipelines
+from reverie import cli, configs, layers, models, pipelines
+from reverie.pipelines.sources import registry as sources_registry
 from reverie.stored import flatten
+from reverie.training import continual
 
 ROOT = pathlib.Path(reverie.__file__).parent
 DOCUMENTS = [ROOT / f"{name}.md" for name in ("README", "BUILD_NOTES", "CHANGELOG", "CONTRIBUTING")]
@@ -120,3 +124,56 @@ def test_the_guide_to_images_lists_every_source():
     table = pipelines.sources_table().splitlines()[2:]
     for form in re.findall(r"`([^`]+)`", " ".join(line.split("|")[1] for line in table)):
         assert f"`{form}`" in text, form
+
+
+def test_what_builds_the_site_is_the_extra_of_the_package():
+    """The Makefile installs it without the package, so the two lists are written twice."""
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    extra = ast.literal_eval(re.search(r"^DOCS = (\[.*\])$", setup, re.MULTILINE)[1])
+    rule = (ROOT / "Makefile").read_text(encoding="utf-8").partition("$(VENV)-docs/.installed: Makefile\n")[2]
+    assert re.findall(r'"([^"]+)"', rule.partition("touch")[0]) == extra
+
+
+def test_pages_of_the_site_are_there_and_loads_come_from_itself():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = re.findall(r"(?:: |- )([\w/]+\.md)$", text, re.MULTILINE)
+    assert len(pages) > 40 and [page for page in pages if not (ROOT / "docs" / page).is_file()] == []
+    assert "font: false" in text and "://" not in text
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "reference").glob("*.md")), ids=lambda page: page.stem)
+def test_names_of_the_reference_are_there(page):
+    for name in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_every_public_name_every_layer_source_and_method_is_in_the_reference():
+    shown = {
+        name.rpartition(".")[2]
+        for page in (ROOT / "docs" / "reference").glob("*.md")
+        for name in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    public = {name for name in reverie.__all__ if name != "__version__"}
+    sources = [type(sources_registry.find_source(kind)) for kind in pipelines.source_kinds()]
+    parts = [*sources, *continual.methods().values()]  # Other tests may have registered some of their own.
+    classes = {part.__name__ for part in parts if part.__module__.startswith("reverie.")}
+    assert public | {*layers.__all__} - {"LAYERS"} | classes <= shown
+
+
+def test_sites_built_here_load_nothing_from_other_hosts():
+    pages = sorted((ROOT / "site").rglob("*.html"))
+    if not pages:
+        pytest.skip("no site: `make docs` builds it")
+    load = re.compile(r"<(?:script|img|iframe|source|link(?=[^>]*stylesheet))[^>]+(?:src|href)=[\"']?(?:https?:)?//")
+    assert [page.name for page in pages if load.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_the_site_is_searched_from_disk():
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None or not (ROOT / "site" / "index.html").is_file():
+        pytest.skip("needs Chromium, and the site that `make docs` builds")
+    page = (ROOT / "site" / "index.html").as_uri() + "?q=rehearse"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--timeout=15000", "--dump-dom", page]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+    assert re.search(r"[1-9]\d* matching document", found)
