@@ -125,11 +125,11 @@ def _digits(folder: pathlib.Path) -> None:
 
 
 def _pictures(folder: pathlib.Path) -> None:
-    """Twenty pictures of each of four classes: noise in four colors."""
+    """Forty pictures of each of four classes: noise in four colors."""
     generator = np.random.default_rng(0)
     for name, color in {"bird": (1, 0, 0), "cat": (0, 1, 0), "dog": (0, 0, 1), "fish": (1, 1, 1)}.items():
         (folder / name).mkdir(parents=True)
-        for number in range(20):
+        for number in range(40):
             pixels = generator.integers(40, 255, (60, 80, 1)) * np.array(color)
             PIL.Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
 
