@@ -38,6 +38,7 @@ SHORT = {
 # Command, or how it begins -> the test that runs it, or the like on small data.
 ELSEWHERE = {
     "reverie generate --model=runs/demo": "tests/test_cli.py",
+    "reverie train --config=xcov_demo": "tests/test_cli.py",
     "reverie train --config=scan_scenes": "tests/test_scan_cli.py",
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
     "reverie imagine": "tests/test_scan_cli.py",
@@ -54,6 +55,9 @@ ELSEWHERE = {
     "reverie evaluate --workdir=runs/toy": "tests/contracts/test_extending.py",
     "reverie train --plugins=toy_method.py": "tests/contracts/test_extending.py",
     "reverie serve-check": "tests/export/test_serve_check.py",
+    "reverie explore": "tests/export/test_single.py",
+    "reverie report --workdir=": "tests/test_cli.py",
+    "reverie report --workdirs=": "tests/evaluation/test_runs_compared.py",
     "device/bin/python examples/device/encode.py": "tests/export/test_clients.py",
     "python examples/tutorials/": "tests/test_tutorials.py",
 }
@@ -64,6 +68,7 @@ NEEDS = {
     "data that do not ship with the package, or hours": (
         "python benchmarks/",
         "reverie train --config=xcov_mnist --config.data.source=idx:DIR",
+        "reverie train --config=sparse_demo --config.data.source=cifar10.npz",
         "reverie data check folder:my/photographs",
         "reverie data check folder:photographs",
     ),
