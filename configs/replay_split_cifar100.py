@@ -9,8 +9,8 @@ five convolutions pre-trained on CIFAR-10 and, for internal replay, frozen; two 
 The paper freezes the convolutions of BI-R only; here every recipe starts from the same ones, and a recipe without
 "internal" continues to train them and imagines pixels.
 
-Measured so far are the rivals that imagine nothing (docs/results/replay_rivals.md); replay itself was run on small files
-of the same format only, and no accuracy of it is claimed. What the paper's own code gives is in
+Measured so far are the rivals that imagine nothing (docs/results/replay_rivals.md); replay itself was run on small
+files of the same format only, and no accuracy of it is claimed. What the paper's own code gives is in
 docs/results/not_measured.md.
 """
 

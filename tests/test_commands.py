@@ -69,6 +69,7 @@ NEEDS = {
         "python benchmarks/",
         "reverie train --config=xcov_mnist --config.data.source=idx:DIR",
         "reverie train --config=sparse_demo --config.data.source=cifar10.npz",
+        "reverie train --config=replay_split_cifar100:rff",
         "reverie data check folder:my/photographs",
         "reverie data check folder:photographs",
     ),
