@@ -26,7 +26,8 @@ ROOT = pathlib.Path(reverie.__file__).parent
 def _digest_of_the_package() -> str:
     content = hashlib.sha256()
     for path in sorted(ROOT.rglob("*.py")):
-        if not {".venv", "runs", "build"} & set(path.relative_to(ROOT).parts):
+        first = path.relative_to(ROOT).parts[0]
+        if not first.startswith(".venv") and first not in ("runs", "build"):
             content.update(path.read_bytes())
     return content.hexdigest()
 
