@@ -155,9 +155,8 @@ class SparseConfig:
                 )
             right, words = _right_of(field)
             if wrong := [value for value in values if not right(value)]:
-                raise ValueError(
-                    f"model.{field.name} is {getattr(self, field.name)!r}; expected {words}, not {wrong[0]!r}"
-                )
+                which = f", not {wrong[0]!r}" if len(values) > 1 else ""
+                raise ValueError(f"model.{field.name} is {getattr(self, field.name)!r}; expected {words}{which}")
 
     def of_stage(self, number: int) -> Any:
         """The settings of a stage, from 1: a `SparseConfig` of one number each."""

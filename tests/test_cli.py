@@ -175,8 +175,11 @@ class TestBadInput:
         assert "no command 'tran'; expected one of train" in capsys.readouterr().err
         work = f"--workdir={tmp_path}"
         assert "Did you mean: workdir" in refusal(capsys, "train", "--workdr=x")
-        assert '"batch_size" instead of "batchsize"' in refusal(capsys, "train", work, "--config.train.batchsize=3")
-        assert "batch_size=many" in refusal(capsys, "train", work, "--config.train.batch_size=many")
+        unknown = refusal(capsys, "train", work, "--config.train.batchsize=3")
+        assert "unknown config key 'train.batchsize'; nearest: train.batch_size" in unknown
+        assert "train.batch_size is 'many'; expected a whole number" in refusal(
+            capsys, "train", work, "--config.train.batch_size=many"
+        )
         assert "no config 'xcov_minst'; expected one of" in refusal(capsys, "train", work, "--config=xcov_minst")
         assert "no such config file" in refusal(capsys, "train", work, "--config=nowhere/mine.py")
         assert "--workdir must be given" in refusal(capsys, "train")

@@ -302,9 +302,9 @@ class TestASourceFromOutside:
     def test_brings_its_settings_into_the_data_section(self, squares):
         assert pipelines.data_settings()["brightness"] == Option(255, "Of the square, 0 to 255.")
         assert pipelines.read("squares:9", brightness=7).pixels.max() == 7
-        with pytest.raises(UserError, match="'brightnes' is unknown; nearest: brightness"):
+        with pytest.raises(UserError, match=r"data\.brightnes is no setting; nearest: brightness"):
             pipelines.read("squares:9", brightnes=7)
-        with pytest.raises(UserError, match="'brightness' is 'high'; expected a whole number"):
+        with pytest.raises(UserError, match=r"data\.brightness is 'high'; expected a whole number"):
             pipelines.read("squares:9", brightness="high")
 
     def test_is_listed_recognized_and_held_out_of(self, squares):
