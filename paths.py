@@ -9,6 +9,7 @@ A path with a scheme, as gs://bucket/pictures, is not on this machine: TensorFlo
 import atexit
 import errno
 import os
+import pathlib
 import re
 import shutil
 import tempfile
@@ -17,6 +18,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import UserError, first_line
+
+
+def user_cache() -> pathlib.Path:
+    """Where things are kept that take time to make and may be thrown away: below XDG_CACHE_HOME, or ~/.cache."""
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "reverie"
 
 
 class Walk(NamedTuple):

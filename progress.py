@@ -68,8 +68,7 @@ class Progress:
         if rate := (self._done - self._first) / max(time.monotonic() - self._began, 1e-9):
             parts.append(f"{rate:,.3g} {self._unit}/s" if rate >= 1 else f"{1 / rate:,.3g} s/{self._unit}")
             if self._total is not None:
-                minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
-                parts.append(f"{minutes}:{seconds:02d} left")
+                parts.append(time_left((self._total - self._done) / rate))
         return ", ".join(parts)
 
 
@@ -93,6 +92,17 @@ def shown(items: Iterable[_Item], title: str, total: int | None = None, unit: st
         for item in items:
             yield item
             progress.update()
+
+
+def time_left(seconds: float) -> str:
+    """As a line says it.
+
+    Example:
+      >>> time_left(61.2)
+      '1:01 left'
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02d} left"
 
 
 def bar_can_be_shown() -> bool:

@@ -6,11 +6,10 @@ import functools
 import html
 import importlib.metadata
 import json
-import os
-import pathlib
 from collections.abc import Mapping, Sequence
 
 from ..errors import StorageError
+from ..paths import user_cache
 from ..stored import whole_file
 from . import pictures
 from .html_page import image
@@ -146,8 +145,7 @@ def _vega() -> str:
     Putting them together takes seconds, so the script is kept in the user's cache folder, by version.
     """
     version = importlib.metadata.version("vl-convert-python")
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path("~/.cache").expanduser()
-    kept = pathlib.Path(base) / "reverie" / f"vega-{version}.js"
+    kept = user_cache() / f"vega-{version}.js"
     with contextlib.suppress(OSError, UnicodeError):
         return kept.read_text(encoding="utf-8")
     import vl_convert

@@ -68,6 +68,13 @@ class Headline(NamedTuple):
         return max(known) if self.better == "higher" else min(known)
 
 
+RECONSTRUCTION = Headline(
+    "mean squared reconstruction error",
+    "0 is perfect; far below the variance of the pixels, which one gray picture for all would reach",
+    better="lower",
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class EvaluationData:
     """What a model is evaluated on.

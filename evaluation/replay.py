@@ -205,10 +205,8 @@ def explore(model, data: EvaluationData) -> page.Page:
 
 
 def _class_names(stream: pipelines.Stream, classes: int) -> list[str]:
-    """What the network's classes are called: under `domain` a class stands for a place in every task."""
-    names, settings = stream.names(), stream.settings
-    if settings.kind == "split" and settings.scenario == "domain":
-        names = [" or ".join(names[place :: settings.classes_per_task]) for place in range(settings.classes_per_task)]
+    """What the network's classes are called, by number those that the stream has no name for."""
+    names = stream.output_names()
     return [names[label] if label < len(names) else str(label) for label in range(classes)]
 
 

@@ -9,7 +9,7 @@ from ..pipelines import symbols as words
 from . import concepts, disentanglement, page, pictures
 from . import symbols as imagination
 from .codes import over, some_images
-from .contract import EvaluationData, Headline, Picture
+from .contract import RECONSTRUCTION, EvaluationData, Headline, Picture
 from .reference_classifier import ReferenceClassifier
 
 HEADLINES = {
@@ -31,11 +31,7 @@ HEADLINES = {
         share=True,
         better="higher",
     ),
-    "reconstruction": Headline(
-        "mean squared reconstruction error",
-        "0 is perfect; far below the variance of the pixels, which one gray picture for all would reach",
-        better="lower",
-    ),
+    "reconstruction": RECONSTRUCTION,
 }
 OPTIONS: dict[str, str] = {}
 _CASES = 500  # Pictures imagined for each number.

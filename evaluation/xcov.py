@@ -6,7 +6,7 @@ import tensorflow as tf
 from .. import pipelines
 from . import class_directions, page, pictures
 from .codes import over, some_images
-from .contract import EvaluationData, Headline, Picture
+from .contract import RECONSTRUCTION, EvaluationData, Headline, Picture
 from .dependence import linear_dependence
 from .probes import balanced_accuracy, probe_accuracy
 from .reference_classifier import ReferenceClassifier
@@ -33,11 +33,7 @@ HEADLINES = {
         share=True,
         better="higher",
     ),
-    "reconstruction": Headline(
-        "mean squared reconstruction error",
-        "0 is perfect; far below the variance of the pixels, which one gray picture for all would reach",
-        better="lower",
-    ),
+    "reconstruction": RECONSTRUCTION,
 }
 OPTIONS: dict[str, str] = {}
 # Codes with more units than this get no quadratic probe: its features grow with the square.

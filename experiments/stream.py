@@ -101,13 +101,10 @@ class StreamOfTasks(Plain):
         Labels stand for the classes in the order met, or under `domain` for all classes that share them.
         """
         stream = read_streams(config, "train")["train"]
-        names = stream.names()
+        names = stream.output_names()
         if stream.settings.kind == "permuted":
             meanings = names * (1 if stream.settings.scenario == "domain" else len(stream))
             return Sample(stream.tasks[0], meanings)
-        if stream.settings.scenario == "domain":
-            per_task = stream.settings.classes_per_task
-            names = [" or ".join(names[place::per_task]) for place in range(per_task)]
         images = stream.upto(len(stream) - 1)
         return Sample(images, names)
 

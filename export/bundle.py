@@ -17,6 +17,7 @@ import sys
 import tempfile
 
 from ..errors import StorageError, UserError
+from ..paths import user_cache
 
 SOURCES = pathlib.Path(__file__).parent / "page"
 _FILES = ("page.js", "page.css", "litert.wasm.xz", "built.json")
@@ -46,16 +47,15 @@ class Bundle:
 
 
 def default_folder(version: str) -> pathlib.Path:
-    """Where the code of this version of the package is kept: below XDG_CACHE_HOME, or ~/.cache.
+    """Where the code of this version of the package is kept, in the user's cache.
 
     Args:
       version: of the package; a digest of the page's sources is added, so that a changed page is built anew.
     """
-    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     content = hashlib.sha256()
     for path in _sources():
         content.update(path.read_bytes())
-    return pathlib.Path(cache) / "reverie" / f"page-{version}-{content.hexdigest()[:12]}"
+    return user_cache() / f"page-{version}-{content.hexdigest()[:12]}"
 
 
 def read(folder: pathlib.Path) -> Bundle:

@@ -122,6 +122,15 @@ class Stream:
         known = next(iter(self.base.class_names.values()), ()) if self.base.class_names else ()
         return [known[label] if label < len(known) else str(label) for label in self.class_order]
 
+    def output_names(self) -> list[str]:
+        """What a network's classes stand for: under `domain` each for a class of every task, by place."""
+        names, settings = self.names(), self.settings
+        if settings.kind == "split" and settings.scenario == "domain":
+            return [
+                " or ".join(names[place :: settings.classes_per_task]) for place in range(settings.classes_per_task)
+            ]
+        return names
+
     def facts(self) -> dict:
         """What tells this stream from another, as strings and numbers."""
         content = hashlib.sha256()

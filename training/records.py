@@ -13,7 +13,7 @@ from absl import logging
 from tqdm.auto import tqdm
 
 from ..errors import first_line
-from ..progress import bar_can_be_shown
+from ..progress import bar_can_be_shown, time_left
 from ..stored import read_steps, whole_file
 from .steps import Runner
 
@@ -117,11 +117,9 @@ class Progress:
             self._bar.update(steps)
         elif time.monotonic() - self._last_line >= self._quiet_seconds or self._done == self._total:
             self._last_line = time.monotonic()
-            left = (self._total - self._done) / max(rate, 1e-9)
-            minutes, seconds = divmod(round(left), 60)
+            left = time_left((self._total - self._done) / max(rate, 1e-9))
             print(
-                f"{self._title}: step {self._done}/{self._total}, loss {loss:.4f}, {images}, "
-                f"{minutes}:{seconds:02d} left",
+                f"{self._title}: step {self._done}/{self._total}, loss {loss:.4f}, {images}, {left}",
                 file=sys.stderr,
                 flush=True,
             )

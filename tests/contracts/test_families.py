@@ -21,10 +21,10 @@ from reverie.export.graph_loader import reason
 from reverie.layers import Noise
 from reverie.models import Capability, contract, limits, settings
 from reverie.models.signature import first_rows
-from reverie.training import loop
 from reverie.training.checkpoints import weights_digest
 from reverie.training.records import read_metrics
 
+from ..killed import killed_at
 from ..serving import Servable, serving
 from .family_cases import CASES, by_case
 from .request_cases import broken
@@ -149,24 +149,13 @@ def test_a_page_names_functions_that_the_model_has_and_holds_nothing_but_plain_v
 
 @all_but_stages
 @pytest.mark.contract("families", "exact resume")
-def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one(
-    case, trained_runs, tmp_path, monkeypatch
-):
+def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one(case, trained_runs, tmp_path):
     whole = trained_runs[case]
     total = whole.outcome.step
     stop = random.Random(case).randrange(5, total - 1)
-    original = loop.Runner.call
-
-    def call(self, iterator, count):
-        if int(self.step.numpy()) >= stop:
-            raise KeyboardInterrupt  # As if killed: nothing is saved.
-        return original(self, iterator, count)
-
     config = CASES[case].config(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Runner, "call", call)
-        with pytest.raises(KeyboardInterrupt):
-            reverie.train(config, tmp_path / "run")
+    with killed_at(stop):
+        reverie.train(config, tmp_path / "run")
     resumed = reverie.train(config, tmp_path / "run")
     assert resumed.outcome.step == total
     # The same bits are those of deterministic runs; without, threads may sum in another order.

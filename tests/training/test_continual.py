@@ -12,6 +12,7 @@ from reverie.training.records import read_metrics
 
 from .. import experiment
 from ..conftest import run, run_stream, tiny_arrays, tiny_config, tiny_stream_config, write_stream_npz
+from ..killed import killed_at
 
 # Every method, with scenarios that admit it; in the fast suite bir stands for all, in tests/contracts.
 CASES = [
@@ -24,18 +25,6 @@ CASES = [
         )
     ),
 ]  # fmt: skip
-
-
-def _stop_at(step: int, monkeypatch):
-    """Raises from the first checkpoint save past `step`, as a killed process ends."""
-    original = loop.Runner.call
-
-    def call(self, iterator, count):
-        if int(self.step.numpy()) >= step:
-            raise KeyboardInterrupt
-        return original(self, iterator, count)
-
-    monkeypatch.setattr(loop.Runner, "call", call)
 
 
 def _everything(model, state) -> list:
@@ -55,29 +44,25 @@ def _assert_same(one: list, other: list) -> None:
 
 
 @pytest.mark.parametrize(("recipe", "scenario"), CASES)
-def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_path, monkeypatch, recipe, scenario):
+def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_path, recipe, scenario):
     config = tiny_stream_config(stream_npz, recipe, scenario, steps=12, steps_per_call=4, checkpoint_every=4)
     whole, outcome, history, state = run_stream(config, tmp_path / "whole")
     assert outcome.step == 36 and len(history["accuracy"]) == 3
     # Stopped in the first task, between two tasks, and in the last one; each time a new process would start here.
     for step in (8, 24, 32):
-        with monkeypatch.context() as patch:
-            _stop_at(step, patch)
-            with pytest.raises(KeyboardInterrupt):
-                run_stream(config, tmp_path / "broken")
+        with killed_at(step):
+            run_stream(config, tmp_path / "broken")
     broken, outcome, again, restored = run_stream(config, tmp_path / "broken")
     assert outcome.step == 36 and again == history
     _assert_same(_everything(broken, restored), _everything(whole, state))
 
 
 @pytest.mark.slow
-def test_two_replicas_learn_a_stream_and_resume(stream_npz, tmp_path, monkeypatch):
+def test_two_replicas_learn_a_stream_and_resume(stream_npz, tmp_path):
     config = tiny_stream_config(stream_npz, "bir+si", steps=12, steps_per_call=4, checkpoint_every=4)
     whole, _, _, state = run_stream(config, tmp_path / "whole", "mirrored")
-    with monkeypatch.context() as patch:
-        _stop_at(20, patch)
-        with pytest.raises(KeyboardInterrupt):
-            run_stream(config, tmp_path / "broken", "mirrored")
+    with killed_at(20):
+        run_stream(config, tmp_path / "broken", "mirrored")
     broken, _, _, restored = run_stream(config, tmp_path / "broken", "mirrored")
     _assert_same(_everything(broken, restored), _everything(whole, state))
 
@@ -242,7 +227,7 @@ def toy(monkeypatch):
     return Toy
 
 
-def test_a_method_from_outside_is_a_recipe_with_settings_and_resumes(toy, stream_npz, tmp_path, monkeypatch):
+def test_a_method_from_outside_is_a_recipe_with_settings_and_resumes(toy, stream_npz, tmp_path):
     from reverie.configs import replay_split_mnist
 
     assert replay_split_mnist.get_config("toy").continual.methods == ("toy",)
@@ -257,10 +242,8 @@ def test_a_method_from_outside_is_a_recipe_with_settings_and_resumes(toy, stream
     assert isinstance(method, toy) and method._pull == 2.0
     assert float(method.steps) == 12.0 and int(method.tasks) == 3
     assert max(float(tf.reduce_max(tf.abs(path))) for path in state.methods[0].importance) > 0.0
-    with monkeypatch.context() as patch:
-        _stop_at(6, patch)
-        with pytest.raises(KeyboardInterrupt):
-            run_stream(config, tmp_path / "broken")
+    with killed_at(6):
+        run_stream(config, tmp_path / "broken")
     broken, _, _, restored = run_stream(config, tmp_path / "broken")
     assert float(restored.methods[1].steps) == 12.0
     _assert_same(_everything(broken, restored), _everything(whole, state))

@@ -6,7 +6,6 @@ import reverie
 import tensorflow as tf
 from reverie.errors import UserError
 from reverie.pipelines import in_order
-from reverie.training import loop
 from reverie.training.continual.class_moments import ClassMoments
 from reverie.training.continual.slda import discriminant
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -14,6 +13,7 @@ from sklearn.neighbors import NearestCentroid
 
 from .. import experiment
 from ..conftest import run_stream, tiny_stream_config
+from ..killed import killed_at
 
 RECIPES = ("slda", "rff", "nearest_mean")
 
@@ -112,42 +112,22 @@ def test_what_is_learned_does_not_depend_on_the_order_of_tasks(stream_npz, tmp_p
 
 
 @pytest.mark.parametrize("recipe", ["rff", *(pytest.param(name, marks=pytest.mark.slow) for name in RECIPES[::2])])
-def test_a_run_stopped_inside_any_task_ends_with_the_moments_of_an_unbroken_one(
-    stream_npz, tmp_path, monkeypatch, recipe
-):
+def test_a_run_stopped_inside_any_task_ends_with_the_moments_of_an_unbroken_one(stream_npz, tmp_path, recipe):
     config = tiny_stream_config(stream_npz, recipe, batch_size=8, steps_per_call=2, checkpoint_every=3)
     whole, _, history, state = run_stream(config, tmp_path / "whole")
-    original = loop.Runner.call
     for stop in (4, 13, 23):
-
-        def call(self, iterator, count, stop=stop):
-            if int(self.step.numpy()) >= stop:
-                raise KeyboardInterrupt
-            return original(self, iterator, count)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop.Runner, "call", call)
-            with pytest.raises(KeyboardInterrupt):
-                run_stream(config, tmp_path / "broken")
+        with killed_at(stop):
+            run_stream(config, tmp_path / "broken")
     broken, _, again, restored = run_stream(config, tmp_path / "broken")
     assert again == history
     for one, other in zip((*state.variables, *whole.weights), (*restored.variables, *broken.weights), strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-6, atol=1e-7)
 
 
-def test_a_checkpoint_inside_a_task_classifies_by_what_was_seen(stream_npz, tmp_path, monkeypatch):
+def test_a_checkpoint_inside_a_task_classifies_by_what_was_seen(stream_npz, tmp_path):
     config = tiny_stream_config(stream_npz, "slda", batch_size=8, steps_per_call=2, checkpoint_every=3)
-    original = loop.Runner.call
-
-    def call(self, iterator, count):
-        if int(self.step.numpy()) >= 15:
-            raise KeyboardInterrupt
-        return original(self, iterator, count)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Runner, "call", call)
-        with pytest.raises(KeyboardInterrupt):
-            run_stream(config, tmp_path / "run")
+    with killed_at(15):
+        run_stream(config, tmp_path / "run")
     model = reverie.load(tmp_path / "run").model
     images = experiment.read_streams(config, "train")["train"].tasks[1]
     batch = next(iter(in_order(images, 1000)))

@@ -5,6 +5,7 @@ from reverie.errors import UserError
 from reverie.training import loop
 
 from ..conftest import run_stream, tiny_stream_config
+from ..killed import killed_at
 
 RECIPE = "generative_classifier"
 
@@ -41,21 +42,12 @@ def test_later_tasks_do_not_touch_what_was_learned_of_earlier_classes(stream_npz
 
 
 @pytest.mark.slow
-def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_path, monkeypatch):
+def test_a_run_stopped_inside_any_task_ends_as_an_unbroken_one(stream_npz, tmp_path):
     config = tiny_stream_config(stream_npz, RECIPE, steps=12, steps_per_call=4, checkpoint_every=4)
     whole, _, history, state = run_stream(config, tmp_path / "whole")
-    original = loop.Runner.call
     for stop in (8, 24, 32):
-
-        def call(self, iterator, count, stop=stop):
-            if int(self.step.numpy()) >= stop:
-                raise KeyboardInterrupt
-            return original(self, iterator, count)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop.Runner, "call", call)
-            with pytest.raises(KeyboardInterrupt):
-                run_stream(config, tmp_path / "broken")
+        with killed_at(stop):
+            run_stream(config, tmp_path / "broken")
     broken, _, again, restored = run_stream(config, tmp_path / "broken")
     assert again == history
     for one, other in zip((*whole.weights, *state.variables), (*broken.weights, *restored.variables), strict=True):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ...errors import UserError
 from .class_moments import ClassMoments
 from .method import Method, MethodContext
-from .model import ContinualModel
+from .model import ContinualModel, rows_of
 
 
 class Gathering(Method):
@@ -39,10 +39,7 @@ class Gathering(Method):
 
     def take_in(self, batch: dict) -> tuple[dict, Callable[[], None]]:
         """See `Method.take_in`; the loss is the mean squared distance of a unit from the mean of its class so far."""
-        inputs = batch["image"]
-        if inputs.shape.rank > 2:  # Cached features are flat already.
-            inputs = self._model.represent(inputs)
-        rows, _ = self._model.activations(inputs)
+        rows, _ = self._model.activations(rows_of(self._model, batch["image"]))
         means = tf.cast(tf.gather(self.moments.means, batch["label"]), tf.float32)
         distance = tf.reduce_mean(tf.square(rows - means), axis=-1)
         return {"total": distance}, lambda: self.moments.add(rows, batch["label"])

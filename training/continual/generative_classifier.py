@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...layers import Noise
 from ...pipelines import StreamSettings
 from .method import Method, MethodContext, state
-from .model import ContinualModel
+from .model import ContinualModel, rows_of
 
 
 class GenerativeClassifier(Method):
@@ -50,9 +50,7 @@ class GenerativeClassifier(Method):
     def losses(self, batch: dict, noise: Noise, training: bool) -> dict:
         """See `Method.losses`: minus the variational bound of each row, a unit."""
         del training
-        rows = batch["image"]
-        if rows.shape.rank > 2:  # Cached features are flat already.
-            rows = self._model.represent(rows)
+        rows = rows_of(self._model, batch["image"])
         first = tf.convert_to_tensor(self.first)
         drawn = noise.normal("latent", [tf.shape(rows)[0], self._model.config.latents])
         bound = self._model.classifier.bound(rows, batch["label"] - first, drawn, (first, self._count))

@@ -108,6 +108,11 @@ class ContinualModel(Protocol):
         ...
 
 
+def rows_of(model: ContinualModel, images: tf.Tensor) -> tf.Tensor:
+    """What a step learns from, float32 [n, units], of a batch's images or of features that were cached for it."""
+    return model.represent(images) if len(images.shape) > 2 else images  # Cached features are flat already.
+
+
 class ImaginingModel(ContinualModel, Protocol):
     """A `ContinualModel` that also imagines what it has learned.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ...layers import Noise
 from ...pipelines import StreamSettings
 from .method import Method, Rehearsed, state
-from .model import ContinualModel
+from .model import ContinualModel, rows_of
 from .settings import Settings
 
 
@@ -51,10 +51,10 @@ class Objective(tf.Module):
     def _losses(self, batch: dict, noise: Noise, training: bool, rehearsal: Method | None) -> dict:
         model, label = self._model, batch["label"]
         task = tf.convert_to_tensor(self.task)
-        current = batch["image"]
-        if current.shape.rank > 2:  # Cached features are flat already.
-            images = _augmented(current, self._settings.augment, noise) if self._settings.augment else current
-            current = model.represent(images)
+        images = batch["image"]
+        if self._settings.augment and len(images.shape) > 2:
+            images = _augmented(images, self._settings.augment, noise)
+        current = rows_of(model, images)
         tasks = tf.fill(tf.shape(label), task)
         inputs, context, soft = current, model.context(label, tasks), None
         rehearsed = None

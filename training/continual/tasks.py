@@ -48,7 +48,7 @@ class TaskImages:
         """The stream of a phase that trains on task `number`; see `loop.Phase.stream` and `pipelines.batches`."""
 
         def make(first_step: int, input_context: tf.distribute.InputContext | None) -> tf.data.Dataset:
-            images = self._featured(number) if self._model.config.internal else self.images(number)
+            images = self._learned_from(number)
             # Each task has an order of its own; the same task of two methods has the same.
             seed = self._seed * 1000 + number
             order = {"seed": seed, "start_step": first_step, "input_context": input_context, "replicas": replicas}
@@ -61,8 +61,7 @@ class TaskImages:
 
         def make(first_step: int, input_context: tf.distribute.InputContext | None) -> tf.data.Dataset:
             del input_context
-            images = self._featured(number) if self._model.config.internal else self.images(number)
-            return pipelines.in_order(images, batch_size).skip(first_step)
+            return pipelines.in_order(self._learned_from(number), batch_size).skip(first_step)
 
         return make
 
@@ -88,6 +87,10 @@ class TaskImages:
         task = number if self._model.config.task_gating else None
         dense = self._model.features is None or self._model.config.internal
         return (dense_fisher if dense else general_fisher)(self._model, rows, active, task)
+
+    def _learned_from(self, number: int) -> pipelines.Images:
+        """What batches of task `number` are made of: its images, or their features where the stack is frozen."""
+        return self._featured(number) if self._model.config.internal else self.images(number)
 
     def _featured(self, number: int) -> pipelines.Images:
         """The task's images as features of the frozen stack, computed once: only the last task's are kept."""
