@@ -39,7 +39,10 @@ def _made(rows, **arguments) -> ClassAutoencoders:
     layer = ClassAutoencoders(3, **arguments)
     layer.build(rows.shape)
     random = np.random.default_rng(5)
-    layer.set_weights([w + 0.4 * random.normal(size=w.shape).astype(w.dtype) for w in layer.get_weights()])
+    # Fixed numbers, that the test says the same each time; and the draws stay standard normal.
+    for weight in layer.weights:
+        scale = 1.0 if weight is layer.draws else 0.4
+        weight.assign(scale * random.normal(size=weight.shape))
     return layer
 
 
@@ -66,6 +69,7 @@ def test_the_likelihood_is_the_importance_weighted_mean_over_the_draws(rows, lik
 def test_with_many_draws_it_is_the_integral_over_the_latent(rows):
     layer = _made(rows, hidden=(5,), latents=1, samples=20_000)
     estimated = tf.function(layer)(rows).numpy()
+    assert np.std(layer.draws) == pytest.approx(1.0, abs=0.02)
     grid = np.linspace(-8.0, 8.0, 4001)
     density = np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi) * (grid[1] - grid[0])
     for label in range(3):
