@@ -81,6 +81,7 @@ def apply(config: ml_collections.ConfigDict, recipe: str, values: dict) -> ml_co
     if base not in bases or "".join([base, *changes]) != recipe:
         raise ValueError(f"no recipe '{recipe}'; a recipe is one of {', '.join(bases)}, then +component or -component")
     names, on = list(bases[base]), set(COMPONENTS) if base == "bir" else set()
+    on |= {component for name in names for component in known[name].components}
     if not config.model.convolutions:
         on.discard("internal")
     for change in changes:

@@ -15,6 +15,9 @@ The paper's five components are each one setting:
 - distillation: rehearsed rows carry the copy's probabilities, not its best guess. This one is a matter of
   training and stands in training/continual.
 
+Beside the trunk may stand a discriminant on random features, which no gradient trains and which therefore forgets
+nothing; the method `guided` sets it. Then the network answers with the sum of both logits.
+
 Objective for a row with label y, in the paper's normalization (P image pixels, means over units):
 
     L = reconstruction(x, x_hat) + 1/P [log q(z | x) - log p(z | y)] + cross-entropy(y, logits)
@@ -64,8 +67,8 @@ class ReplayConfig:
       convolutions: filters of the convolutional stack, empty for none.
       mean, deviation: per channel, for standardized inputs; empty for pixels as they are.
       fourier: random Fourier features of pixels or convolutional features that the trunk reads instead of them, or 0.
-      fourier_deviation: typical spread of what they read, the unit of their distances (of digits 0.31); 0 is measured
-        on the first task's images by a method that knows how to.
+      fourier_deviation: typical spread of what such features read, the unit of their distances (of digits 0.31); 0 is
+        measured on the first task's images by a method that knows how to.
       classifier: "dense" reads the trunk's last hidden layer; "autoencoders" is a variational autoencoder a class, of
         `hidden` and `latents`, that finds an image more or less likely; there is no trunk then.
       importance_samples: draws that such a likelihood is estimated from.
@@ -80,6 +83,8 @@ class ReplayConfig:
       latent_units: P above; 0 takes the number of image pixels, as the paper does also for features.
       generative_weight: of reconstruction and latent terms against classification; 1 in the paper.
       task_gating: XdG: share of trunk units closed in a task; 0 is off.
+      discriminant: random Fourier features, as above, of a discriminant beside the trunk, or 0 for none.
+      discriminant_weight: of its logits in what the network answers; the classifier's count 1.
     """
 
     image_shape: tuple = derived((28, 28, 1))
@@ -106,8 +111,14 @@ class ReplayConfig:
     latent_units: int = 0
     generative_weight: float = 1.0
     task_gating: float = 0.0
+    discriminant: int = 0
+    discriminant_weight: float = 1.0
 
     def __post_init__(self):
+        if self.discriminant < 0 or self.discriminant_weight < 0.0:
+            raise ValueError(
+                f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; expected 0 or more"
+            )
         if self.gate_by not in ("class", "task"):
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
         if self.classifier not in ("dense", "autoencoders"):
@@ -149,6 +160,8 @@ class Replay(Network):
 
     features: Any  # `ConvolutionalFeatures`, or None.
     fourier: Any  # `FourierFeatures`, or None.
+    discriminant_features: Any  # `FourierFeatures`, or None.
+    discriminant: Any  # A dense layer that only a method sets, or None.
     classifier: Any  # A dense layer, or `ClassAutoencoders`.
 
     settings = ReplayConfig
@@ -183,6 +196,17 @@ class Replay(Network):
                 )
                 for number, width in enumerate(config.hidden)
             )
+        self.discriminant_features = self.discriminant = None
+        if config.discriminant:
+            spread = config.fourier_deviation or 1.0
+            self.discriminant_features = FourierFeatures(
+                config.discriminant, spread, name="discriminant_features", dtype="float32"
+            )
+            self.discriminant_features.build((None, units))
+            self.discriminant = keras.layers.Dense(
+                config.classes, kernel_initializer="zeros", trainable=False, name="discriminant", dtype="float32"
+            )
+            self.discriminant.build((None, config.discriminant))
         if config.generator:
             self._build_generator(config, units)
         # Which classes and tasks have been met is part of what the network knows.
@@ -294,6 +318,21 @@ class Replay(Network):
         if self.config.classifier == "autoencoders":
             return self.classifier(hidden)
         return _product(hidden, self.classifier) + self.classifier.bias
+
+    def answers(self, inputs, hidden):
+        """What the network answers: its classifier's logits and, by its weight, those of the discriminant beside it.
+
+        Args:
+          inputs: float32 [n, units], from `represent`.
+          hidden: the trunk's reading of them.
+
+        Returns:
+          float32 [n, classes].
+        """
+        logits = self.logits(hidden)
+        if self.discriminant is None:
+            return logits
+        return logits + self.config.discriminant_weight * self.discriminant(self.discriminant_features(inputs))
 
     def log_probabilities(self, logits, active, temperature: float = 1.0):
         """Log-softmax over the active classes, block by block.
@@ -456,7 +495,7 @@ class Replay(Network):
         active = tf.convert_to_tensor(self.seen)
         if self.config.blocks > 1:
             active = tf.repeat(tf.one_hot(task, self.config.blocks), self.config.classes // self.config.blocks)
-        logits = self.logits(hidden)
+        logits = self.answers(inputs, hidden)
         # A finite floor close to the logits in use, not _MASKED: int8 files spread 256 steps over this range.
         floor = tf.reduce_min(logits, axis=-1, keepdims=True) - 30.0
         masked = tf.where(active > 0.0, logits, floor)
@@ -482,7 +521,7 @@ class Replay(Network):
             tasks = tf.sequence_mask(tf.cast(self.tasks_seen, tf.int32), self.config.tasks, tf.float32)
             context = tf.repeat((tasks / tf.maximum(tf.reduce_sum(tasks), 1.0))[None], tf.shape(mean)[0], axis=0)
         else:
-            context = tf.nn.softmax(tf.where(self.seen > 0.0, self.logits(hidden), _MASKED))
+            context = tf.nn.softmax(tf.where(self.seen > 0.0, self.answers(inputs, hidden), _MASKED))
         return {"images": self.to_images(self.imagine(mean, context))}
 
     def generate(self, count, seed, class_ids) -> dict:

@@ -95,6 +95,7 @@ class Method(tf.Module):
       strength: the option that a recipe's number sets, or "".
       rehearses: whether it gives rows to rehearse; then it overrides `rows`. At most one method of a run does.
       penalizes: whether it adds to the loss; then it overrides `extra_loss`.
+      components: those that the network has when the method's recipe names none, of `configs.recipes.COMPONENTS`.
       needs_generator: whether the network must be able to imagine (`model.generator`).
       stateful: whether it has anything to keep in checkpoints.
       gradient: whether the network is trained by gradients; without, the method overrides `take_in`, each task is one
@@ -132,6 +133,7 @@ class Method(tf.Module):
     strength: ClassVar[str] = ""
     rehearses: ClassVar[bool] = False
     penalizes: ClassVar[bool] = False
+    components: ClassVar[tuple[str, ...]] = ()
     needs_generator: ClassVar[bool] = False
     stateful: ClassVar[bool] = True
     gradient: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class ContinualModelConfig(Protocol):
       internal: whether features are rehearsed instead of pixels.
       task_gating: share of trunk units closed in a task.
       fourier_deviation: of what random Fourier features read, 0 where it is to be measured.
+      modes: Gaussians a class in the prior.
     """
 
     image_shape: tuple
@@ -38,6 +39,7 @@ class ContinualModelConfig(Protocol):
     internal: bool
     task_gating: float
     fourier_deviation: float
+    modes: int
 
 
 class ContinualModel(Protocol):
@@ -49,6 +51,8 @@ class ContinualModel(Protocol):
       features: its convolutional stack, or None.
       fourier: random Fourier features that the trunk or, without one, the classifier reads, or None.
       classifier: the last dense layer, with `kernel` and `bias`, or autoencoders, see `layers.ClassAutoencoders`.
+      discriminant_features, discriminant: random Fourier features of what is rehearsed, and a dense layer on them that
+        no gradient trains; None where nothing stands beside the trunk.
       task_gates: gates of the trunk that are keyed by task; empty without.
       seen: float32 [classes], 1 for the classes met so far.
       tasks_seen: float32 scalar, the number of tasks met.
@@ -62,6 +66,8 @@ class ContinualModel(Protocol):
     features: Any
     fourier: Any
     classifier: Any
+    discriminant_features: Any
+    discriminant: Any
     task_gates: list
     seen: Any
     tasks_seen: Any
@@ -80,6 +86,10 @@ class ContinualModel(Protocol):
 
     def logits(self, hidden: tf.Tensor) -> tf.Tensor:
         """float32 [n, classes] of the last hidden layer."""
+        ...
+
+    def answers(self, inputs: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+        """float32 [n, classes]: logits of all that classifies, of rows and their last hidden layer."""
         ...
 
     def log_probabilities(self, logits: tf.Tensor, active: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
@@ -117,10 +127,14 @@ class ImaginingModel(ContinualModel, Protocol):
     """A `ContinualModel` that also imagines what it has learned.
 
     Attributes:
-      prior: of z where it has modes for each class, with `sample(label, key)`.
+      prior: of z where it has modes for each class, with `sample(label, key)`, `means` and `log_variances`.
     """
 
     prior: Any
+
+    def posterior_of(self, inputs: tf.Tensor, hidden: tf.Tensor) -> tuple:
+        """(mean, log_variance) of z, float32 [n, latents] each, of rows and their last hidden layer."""
+        ...
 
     def imagine(self, z: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         """Imagined rows float32 [n, units] of latent codes z float32 [n, latents]."""

@@ -50,7 +50,9 @@ class Copy(Method):
         soft = self._settings.distillation
         hidden, _ = self.copy.activations(inputs)
         temperature = self._settings.temperature if soft else 1.0
-        log_probabilities = self.copy.log_probabilities(self.copy.logits(hidden), self._active(task), temperature)
+        log_probabilities = self.copy.log_probabilities(
+            self.copy.answers(inputs, hidden), self._active(task), temperature
+        )
         if soft:
             answers = tf.exp(log_probabilities)
         else:

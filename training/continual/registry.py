@@ -9,6 +9,7 @@ from .buffer import Buffer
 from .ewc import EWC
 from .generative import Generative
 from .generative_classifier import GenerativeClassifier
+from .guided import Guided
 from .joint import Joint, JointIID
 from .lwf import LwF
 from .method import Method
@@ -31,6 +32,7 @@ _METHODS: dict[str, type[Method]] = {
         XdG,
         LwF,
         Generative,
+        Guided,
         Buffer,
         NearestMean,
         SLDA,

@@ -1,6 +1,6 @@
 """Random Fourier features and a discriminant on them: a kernel classifier in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,13 +41,8 @@ class RFF(SLDA):
 
     def before_task(self, task: int) -> None:
         """Measures the spread of the first task's inputs, unless it is given."""
-        if task or self._model.config.fourier_deviation:
-            return
-        count, total, squares = 0, 0.0, 0.0
-        for rows, _ in self._tasks.represented(task):
-            rows = rows.astype(np.float64)
-            count, total, squares = count + rows.size, total + rows.sum(), squares + np.sum(rows**2)
-        self._model.fourier.spread.assign(np.sqrt(max(squares / count - (total / count) ** 2, 1e-12)))
+        if not task and not self._model.config.fourier_deviation:
+            self._model.fourier.spread.assign(spread_of(self._tasks.represented(task)))
 
     @classmethod
     def configure(cls, config: Any, chosen: bool, value: float | None) -> None:
@@ -65,3 +60,12 @@ class RFF(SLDA):
         super().check_model(chosen, model)
         if chosen and model.get("fourier", 0) < 1:
             raise UserError(f"rff is on, but model.fourier is {model.get('fourier', 0)}; expected a number of features")
+
+
+def spread_of(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The standard deviation of all numbers of rows, as `TaskData.represented` gives them."""
+    count, total, squares = 0, 0.0, 0.0
+    for rows, _ in batches:
+        rows = rows.astype(np.float64)
+        count, total, squares = count + rows.size, total + rows.sum(), squares + np.sum(rows**2)
+    return float(np.sqrt(max(squares / count - (total / count) ** 2, 1e-12)))

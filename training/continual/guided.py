@@ -1,0 +1,151 @@
+"""Guided replay: a discriminant that forgets nothing labels what is imagined, and the prior is fitted to codes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+import tensorflow as tf
+
+from ...errors import UserError
+from ...layers import Noise
+from .class_moments import ClassMoments
+from .equal_mixture import fit_equal_mixture
+from .generative import Generative
+from .method import MethodContext
+from .model import ImaginingModel
+from .rff import spread_of
+from .slda import DiscriminantOptions, discriminant
+
+# Codes of a class that its part of the prior is fitted to, and rows that are imagined at a time.
+_CODES = 1000
+_BATCH = 1000
+
+
+class Guided(Generative):
+    """Brain-inspired replay with two additions, both made after a task; no image is kept.
+
+    1. Beside the trunk stands a discriminant on random Fourier features (`model.discriminant`, see `RFF`). It is
+       worked out from the means of the classes and one covariance, gathered in one pass over the task's images, and
+       so never changes its mind about an old class. The network answers with the sum of both logits, and that is also
+       what the copy labels imagined rows by: what has drifted in the copy does not become the next network's truth.
+    2. The prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's own images,
+       and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a class nearly
+       alike, and what is imagined too uniform.
+
+    Memory grows with the number of features, not of images or tasks.
+
+    Arguments:
+      context: see `MethodContext`.
+    """
+
+    name, recipe = "guided", "guided"
+    summary = "brain-inspired replay that a one-pass discriminant labels, with priors fitted to codes"
+    options = DiscriminantOptions
+    components = ("feedback", "conditional", "gating", "internal", "distillation")
+
+    def __init__(self, context: MethodContext):
+        super().__init__(context.model, context.copy(), context.stream, context.settings)
+        kernel = context.model.discriminant.kernel
+        self.moments = ClassMoments(int(kernel.shape[1]), int(kernel.shape[0]))
+        self._tasks, self._shrinkage, self._seed = context.tasks, context.options.shrinkage, context.seed
+
+    @classmethod
+    def build(cls, context: MethodContext) -> "Guided":
+        """See `Method.build`."""
+        return cls(context)
+
+    def before_task(self, task: int) -> None:
+        """Measures the spread of the first task's rows, unless it is given."""
+        if not task and not self._model.config.fourier_deviation:
+            self._model.discriminant_features.spread.assign(spread_of(self._tasks.represented(task)))
+
+    def after_task(self, task: int) -> None:
+        """Gathers the task, sets the discriminant, fits the prior, and then takes the copy."""
+        self._gather(task)
+        self._fit_prior(task)
+        super().after_task(task)
+
+    def _gather(self, task: int) -> None:
+        features = self._model.discriminant_features
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def add(rows, label):
+            self.moments.add(features(rows), label)
+
+        for rows, label in self._tasks.represented(task):
+            add(tf.constant(rows), tf.constant(label))
+        met = self.moments.counts.numpy() > 0.0
+        kernel, bias = np.zeros(self._model.discriminant.kernel.shape), np.zeros(len(met))
+        means, covariance = self.moments.means.numpy()[met], self.moments.covariance().numpy()
+        kernel[:, met], bias[met] = discriminant(means, covariance, self._shrinkage)
+        bias[~met] = bias[met].min()  # As unlikely as the least likely of the others.
+        self._model.discriminant.kernel.assign(kernel.astype(np.float32))
+        self._model.discriminant.bias.assign(bias.astype(np.float32))
+
+    def _fit_prior(self, task: int) -> None:
+        model = cast(ImaginingModel, self._model)
+        noise = Noise(self._seed, task)
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def code(rows, key):
+            mean, log_variance = model.posterior_of(rows, model.activations(rows)[0])
+            return mean + tf.exp(0.5 * log_variance) * tf.random.stateless_normal(tf.shape(mean), key, alg="philox")
+
+        codes: dict[int, list] = {}
+        for number, (rows, label, share) in enumerate(self._examples(task, noise)):
+            drawn = code(tf.constant(rows), noise.key(f"codes {number}")).numpy()
+            for unit in np.unique(label):
+                taken = codes.setdefault(int(unit), [])
+                room = round(share * _CODES) - sum(len(part) for part, of in taken if of == share)
+                taken.append((drawn[label == unit][: max(room, 0)], share))
+        means, log_variances = model.prior.means.numpy(), model.prior.log_variances.numpy()
+        for unit, parts in codes.items():
+            points = np.concatenate([part for part, _ in parts])
+            means[unit], log_variances[unit] = fit_equal_mixture(points, model.config.modes, self._seed)
+        model.prior.means.assign(means)
+        model.prior.log_variances.assign(log_variances)
+
+    def _examples(self, task: int, noise: Noise) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+        """Yields (rows, labels, share of a class' codes) of the task's own images and of what the copy imagines."""
+        # Where tasks share classes, what was learned of a class before counts by the number of tasks.
+        own = 1.0 / (task + 1) if self._stream.scenario == "domain" else 1.0
+        for rows, label in self._tasks.represented(task):
+            yield rows, label, own
+        if not task:
+            return
+        classes = self._stream.classes_per_task * (1 if self._stream.scenario == "domain" else task)
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def imagined(step):
+            rehearsed = self.rows(tf.zeros([0, 0]), _BATCH, tf.constant(task), Noise(self._seed, step))
+            return rehearsed.inputs, tf.argmax(rehearsed.targets, axis=-1)
+
+        for part in range(-(-classes * _CODES // _BATCH)):
+            rows, label = imagined(tf.constant(task * 10_000 + part))
+            yield rows.numpy(), label.numpy(), 1.0 if own == 1.0 else 1.0 - own
+
+    @classmethod
+    def configure(cls, config: Any, chosen: bool, value: float | None) -> None:
+        """See `Method.configure`; the number is that of features."""
+        super().configure(config, chosen, value)
+        if not chosen:
+            return
+        config.model.discriminant = int(5000 if value is None else value)
+        config.model.modes = 10
+        config.model.gating = 0.1 if config.model.gating else 0.0
+        scale = 1.0 if config.model.mean else config.model.fourier_deviation
+        config.model.fourier_deviation = 0.0 if config.model.internal else scale
+
+    @classmethod
+    def check_model(cls, chosen: bool, model: Mapping) -> None:
+        """See `Method.check_model`: a discriminant if, and only if, the method is in use, and a prior to fit."""
+        features = model.get("discriminant", 0)
+        if chosen != bool(features):
+            raise UserError(
+                f"guided is {'on' if chosen else 'off'}, but model.discriminant is {features}; expected "
+                f"{'a number of features, as 5000' if chosen else '0, for nothing else sets a discriminant'}"
+            )
+        if chosen and not model.get("conditional", True):
+            raise UserError("guided is on, but model.conditional is False; expected True: it fits priors of classes")
+        if chosen and model.get("convolutions") and not model.get("internal"):
+            raise UserError("guided is on, but model.internal is False; expected True: its features must not drift")
