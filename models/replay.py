@@ -117,7 +117,8 @@ class ReplayConfig:
     def __post_init__(self):
         if self.discriminant < 0 or self.discriminant_weight < 0.0:
             raise ValueError(
-                f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; expected 0 or more"
+                f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; "
+                "expected 0 or more of each"
             )
         if self.gate_by not in ("class", "task"):
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")

@@ -17,6 +17,7 @@ from ..killed import killed_at
 # Every method, with scenarios that admit it; in the fast suite bir stands for all, in tests/contracts.
 CASES = [
     pytest.param("er+ewc", "class", marks=pytest.mark.thorough),
+    pytest.param("guided", "class", marks=pytest.mark.thorough),
     *(
         pytest.param(recipe, scenario, marks=pytest.mark.slow)
         for recipe, scenario in (

@@ -50,11 +50,7 @@ class Gathering(Method):
         met = counts > 0.0
         if not met.any() or counts.sum() == self._settled:
             return
-        kernel, bias = (np.zeros(v.shape) for v in (self._model.classifier.kernel, self._model.classifier.bias))
-        kernel[:, met], bias[met] = self.solve()
-        bias[~met] = bias[met].min()  # As unlikely as the least likely of the others.
-        self._model.classifier.kernel.assign(kernel.astype(np.float32))
-        self._model.classifier.bias.assign(bias.astype(np.float32))
+        set_classifier(self._model.classifier, met, *self.solve())
         self._settled = counts.sum()
 
     def after_task(self, task: int) -> None:
@@ -85,6 +81,20 @@ class Gathering(Method):
                     f"{cls.name} learns without a gradient, but model.{name} is {model.get(name)}; expected {wanted}, "
                     f"as the recipe {cls.recipe or cls.name} sets it"
                 )
+
+
+def set_classifier(layer: Any, met: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> None:
+    """Sets a dense layer; classes not met get the bias of the least likely other one.
+
+    Args:
+      layer: with `kernel` and `bias` of all classes.
+      met: bool [classes].
+      kernel, bias: float [units, met], [met], of the classes met.
+    """
+    kernels, biases = np.zeros(layer.kernel.shape, np.float32), np.full(layer.bias.shape, bias.min(), np.float32)
+    kernels[:, met], biases[met] = kernel, bias
+    layer.kernel.assign(kernels)
+    layer.bias.assign(biases)
 
 
 def classes_and_units(context: MethodContext) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from ...errors import UserError
 from ...layers import Noise
 from .class_moments import ClassMoments
 from .equal_mixture import fit_equal_mixture
+from .gathering import set_classifier
 from .generative import Generative
 from .method import MethodContext
 from .model import ImaginingModel
@@ -48,6 +49,11 @@ class Guided(Generative):
         kernel = context.model.discriminant.kernel
         self.moments = ClassMoments(int(kernel.shape[1]), int(kernel.shape[0]))
         self._tasks, self._shrinkage, self._seed = context.tasks, context.options.shrinkage, context.seed
+        once = {"autograph": False, "reduce_retracing": True}
+        self._compiled = {
+            name: tf.function(function, **once)
+            for name, function in (("add", self._add), ("code", self._code), ("imagine", self._imagine))
+        }
 
     @classmethod
     def build(cls, context: MethodContext) -> "Guided":
@@ -66,38 +72,22 @@ class Guided(Generative):
         super().after_task(task)
 
     def _gather(self, task: int) -> None:
-        features = self._model.discriminant_features
-
-        @tf.function(autograph=False, reduce_retracing=True)
-        def add(rows, label):
-            self.moments.add(features(rows), label)
-
         for rows, label in self._tasks.represented(task):
-            add(tf.constant(rows), tf.constant(label))
+            self._compiled["add"](tf.constant(rows), tf.constant(label))
         met = self.moments.counts.numpy() > 0.0
-        kernel, bias = np.zeros(self._model.discriminant.kernel.shape), np.zeros(len(met))
         means, covariance = self.moments.means.numpy()[met], self.moments.covariance().numpy()
-        kernel[:, met], bias[met] = discriminant(means, covariance, self._shrinkage)
-        bias[~met] = bias[met].min()  # As unlikely as the least likely of the others.
-        self._model.discriminant.kernel.assign(kernel.astype(np.float32))
-        self._model.discriminant.bias.assign(bias.astype(np.float32))
+        set_classifier(self._model.discriminant, met, *discriminant(means, covariance, self._shrinkage))
 
     def _fit_prior(self, task: int) -> None:
-        model = cast(ImaginingModel, self._model)
         noise = Noise(self._seed, task)
-
-        @tf.function(autograph=False, reduce_retracing=True)
-        def code(rows, key):
-            mean, log_variance = model.posterior_of(rows, model.activations(rows)[0])
-            return mean + tf.exp(0.5 * log_variance) * tf.random.stateless_normal(tf.shape(mean), key, alg="philox")
-
         codes: dict[int, list] = {}
         for number, (rows, label, share) in enumerate(self._examples(task, noise)):
-            drawn = code(tf.constant(rows), noise.key(f"codes {number}")).numpy()
+            drawn = self._compiled["code"](tf.constant(rows), noise.key(f"codes {number}")).numpy()
             for unit in np.unique(label):
                 taken = codes.setdefault(int(unit), [])
                 room = round(share * _CODES) - sum(len(part) for part, of in taken if of == share)
                 taken.append((drawn[label == unit][: max(room, 0)], share))
+        model = cast(ImaginingModel, self._model)
         means, log_variances = model.prior.means.numpy(), model.prior.log_variances.numpy()
         for unit, parts in codes.items():
             points = np.concatenate([part for part, _ in parts])
@@ -115,14 +105,23 @@ class Guided(Generative):
             return
         classes = self._stream.classes_per_task * (1 if self._stream.scenario == "domain" else task)
 
-        @tf.function(autograph=False, reduce_retracing=True)
-        def imagined(step):
-            rehearsed = self.rows(tf.zeros([0, 0]), _BATCH, tf.constant(task), Noise(self._seed, step))
-            return rehearsed.inputs, tf.argmax(rehearsed.targets, axis=-1)
-
         for part in range(-(-classes * _CODES // _BATCH)):
-            rows, label = imagined(tf.constant(task * 10_000 + part))
+            rows, label = self._compiled["imagine"](tf.constant(task), tf.constant(task * 10_000 + part))
             yield rows.numpy(), label.numpy(), 1.0 if own == 1.0 else 1.0 - own
+
+    def _add(self, rows, label) -> None:
+        self.moments.add(self._model.discriminant_features(rows), label)
+
+    def _code(self, rows, key):
+        """Codes drawn from the posteriors of rows: float32 [n, latents]."""
+        model = cast(ImaginingModel, self._model)
+        mean, log_variance = model.posterior_of(rows, model.activations(rows)[0])
+        return mean + tf.exp(0.5 * log_variance) * tf.random.stateless_normal(tf.shape(mean), key, alg="philox")
+
+    def _imagine(self, task, step) -> tuple:
+        """(rows, the copy's best guesses) of earlier tasks."""
+        rehearsed = self.rows(tf.zeros([0, 0]), _BATCH, task, Noise(self._seed, step))
+        return rehearsed.inputs, tf.argmax(rehearsed.targets, axis=-1)
 
     @classmethod
     def configure(cls, config: Any, chosen: bool, value: float | None) -> None:
