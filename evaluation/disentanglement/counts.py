@@ -34,10 +34,10 @@ class Counts:
     boosted: bool = False
 
     def __post_init__(self):
-        counted = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.type == "int"}
-        for name, value in counted.items():
-            if value < (name != "mig"):
-                raise ValueError(f"{name} is {value}; expected {int(name != 'mig')} or more")
+        for name, value in dataclasses.asdict(self).items():
+            least = 0 if name in ("mig", "boosted") else 1
+            if value < least:
+                raise ValueError(f"{name} is {value}; expected {least} or more")
 
     def of_classifiers(self, available: int) -> tuple[int, int]:
         """(fitted, tested) where so many pictures are there, in the same ratio."""
