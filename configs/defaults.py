@@ -50,9 +50,10 @@ def model_section(family: str) -> ml_collections.ConfigDict:
 
 
 def in_stages(family: str) -> ml_collections.ConfigDict:
-    """The sections of a run in stages: those that every run has, `words` and `stages`."""
+    """The sections of a run in stages: those that every run has, `stages`, and `words` where the family has them."""
     config = get_config(family)
-    config.words = ml_collections.ConfigDict(settings.section(WordsSettings))
+    if models.Capability.WORDS in models.family(family).capabilities:
+        config.words = ml_collections.ConfigDict(settings.section(WordsSettings))
     stages = {name: settings.section(kind) for name, kind in models.family(family).stages.items()}
     # `start_from`: a run whose weights stand in for stages of 0 steps.
     config.stages = ml_collections.ConfigDict({"start_from": "", **stages})

@@ -6,7 +6,7 @@ import tensorflow as tf
 from .. import pipelines
 from ..layers import divergence_by_latent
 from ..pipelines import symbols as words
-from . import concepts, disentanglement, page, pictures
+from . import concepts, disentanglement, page, pictures, vision
 from . import symbols as imagination
 from .codes import over, some_images
 from .contract import RECONSTRUCTION, EvaluationData, Headline, Picture
@@ -36,25 +36,14 @@ HEADLINES = {
 OPTIONS: dict[str, str] = {}
 _CASES = 500  # Pictures imagined for each number.
 _REFERENCE_STEPS, _REFERENCE_BATCH = 2500, 32
-_BINS = 10  # Of causes without names, which are continuous.
-_ACTIVE = 0.05  # Nats above which a latent is said to be in use.
 
 
 def quick(model, images: pipelines.Images) -> dict[str, float]:
     """Error and divergence of vision, and how well words come to pictures: cheap enough to run while training."""
     named = _named(model, images)
     return {
-        **_vision(model, images, over(model.encode, images)),
+        **vision.numbers(model, images, over(model.encode, images)),
         "images_to_symbols": float(named.per_attribute().mean()),
-    }
-
-
-def _vision(model, images: pipelines.Images, codes: dict) -> dict:
-    kl = divergence_by_latent(codes["mean"], codes["log_variance"])
-    return {
-        "reconstruction": float(over(lambda x: {"error": _squared_error(model, x)}, images)["error"].mean()),
-        "kl": float(kl.sum()),
-        "active_latents": int(np.sum(kl > _ACTIVE)),
     }
 
 
@@ -90,9 +79,9 @@ def evaluate(
     train, test, run = data.train, data.test, data.facts
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     codes = over(model.encode, test)
-    result = {"test_images": len(test), "train_images": len(train), **_vision(model, test, codes)}
+    result = {"test_images": len(test), "train_images": len(train), **vision.numbers(model, test, codes)}
     if disentangled:
-        scores = disentanglement.all_scores(*causes(codes["mean"], test))
+        scores = disentanglement.all_scores(*vision.causes(codes["mean"], test))
         result |= {f"disentanglement_{name}": value for name, value in scores.items()}
     if "symbols" not in run.stages:
         return result
@@ -161,22 +150,6 @@ def _by_attribute(name: str, outcome, vocabulary) -> dict:
     return {f"{name}_{a}": float(v) for a, v in zip(vocabulary.names, outcome.per_attribute(), strict=True)}
 
 
-def causes(means, images: pipelines.Images) -> tuple:
-    """(codes float [n, latents], factors int [n, k]): posterior means and every true cause, continuous ones binned."""
-    columns = list(images.labels.reshape(len(images), -1).T)
-    if images.nuisances is not None:
-        for column in images.nuisances.T:
-            edges = np.quantile(column, np.linspace(0, 1, _BINS + 1)[1:-1])
-            columns.append(np.digitize(column, edges))
-    factors = np.stack(columns, axis=-1)
-    known = np.flatnonzero((factors >= 0).all(axis=1))
-    return means[known], factors[known]
-
-
-def _squared_error(model, images):
-    return tf.reduce_mean(tf.square(model.reconstruct(images)["images"] - images), axis=[1, 2, 3])
-
-
 # ---- a page
 
 
@@ -243,7 +216,7 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     images, run = data.test, data.facts
     sample = some_images(images, 1000)
     codes = {name: value.numpy() for name, value in model.encode(sample).items()}
-    result = {"reconstructions": _reconstructions(model, sample), "traversals": _traversals(model, codes)}
+    result = {"reconstructions": vision.reconstructions(model, sample), "traversals": vision.traversals(model, codes)}
     stages = run.stages if run else ()
     vocabulary = pipelines.Vocabulary.from_plain(model.config.attributes)
     if "symbols" in stages:
@@ -252,31 +225,6 @@ def draw(model, data: EvaluationData, numbers: dict) -> dict[str, Picture]:
     if "operators" in stages:
         result["operators"] = _operator_sheet(model, vocabulary, run.held_out)
     return result
-
-
-def _reconstructions(model, sample) -> Picture:
-    shown = sample[:12]
-    rows = np.stack([shown.numpy(), model.reconstruct(shown)["images"].numpy()])
-    return Picture(
-        pictures.grid(rows, least_side=64), "Test pictures above, what is left of them after the code below."
-    )
-
-
-def _traversals(model, codes: dict) -> Picture:
-    kl = divergence_by_latent(codes["mean"], codes["log_variance"])
-    order = np.argsort(-kl)
-    shown = order[: max(4, int(np.sum(kl > _ACTIVE)))][:24]
-    start, steps = codes["mean"][0], np.linspace(-2.5, 2.5, 11)
-    latents = np.repeat(start[None], len(shown) * len(steps), axis=0).reshape(len(shown), len(steps), -1)
-    for row, unit in enumerate(shown):
-        latents[row, :, unit] = steps
-    flat = model.decode(tf.constant(latents.reshape(-1, latents.shape[-1]), tf.float32))["images"].numpy()
-    grid = flat.reshape(len(shown), len(steps), *flat.shape[1:])
-    labels = ", ".join(f"z{unit + 1} {kl[unit]:.2f}" for unit in shown)
-    return Picture(
-        pictures.grid(grid, least_side=64),
-        f"A latent a row, from -2.5 to 2.5, in order of its divergence from the prior in nats: {labels}.",
-    )
 
 
 def _symbol_of(vocabulary, images, row: int) -> dict:

@@ -1,4 +1,4 @@
-"""Runs in stages, on pictures with words: see `training.stages`."""
+"""Runs in stages, on pictures with words or without: see `training.stages`."""
 
 import pathlib
 from typing import Any

@@ -3,9 +3,11 @@
 `contract.py` says what the rest of the package may know of a family; `registry.py` holds the families by name.
 """
 
-from . import jmvae, replay, scan, sparse, sparse_classifier, xcov
+from . import beta_tcvae, factor_vae, jmvae, replay, scan, sparse, sparse_classifier, vision, xcov
+from .beta_tcvae import BetaTCVAE, BetaTCVAEConfig
 from .beta_vae import BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, GreedyLayer, Model, Stage, StageSettings
+from .factor_vae import FactorVAE, FactorVAEConfig
 from .jmvae import JMVAE, JMVAEConfig
 from .registry import build, complete, families, family, register_family
 from .replay import Replay, ReplayConfig
@@ -14,23 +16,31 @@ from .signature import Signature
 from .sparse import Sparse, SparseConfig
 from .sparse_classifier import SparseClassifier, SparseClassifierConfig
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
+from .vision import Vision, VisionConfig
 from .xcov import XCov, XCovConfig
 
 for _family in (
+    beta_tcvae.FAMILY,
+    factor_vae.FAMILY,
     jmvae.FAMILY,
     replay.FAMILY,
     scan.FAMILY,
     sparse.FAMILY,
     sparse_classifier.FAMILY,
+    vision.FAMILY,
     xcov.FAMILY,
 ):
     register_family(_family)
 
 __all__ = [
     "JMVAE",
+    "BetaTCVAE",
+    "BetaTCVAEConfig",
     "BetaVAE",
     "BetaVAEConfig",
     "Capability",
+    "FactorVAE",
+    "FactorVAEConfig",
     "Family",
     "GreedyLayer",
     "JMVAEConfig",
@@ -48,6 +58,8 @@ __all__ = [
     "StageSettings",
     "SymbolVAE",
     "SymbolVAEConfig",
+    "Vision",
+    "VisionConfig",
     "XCov",
     "XCovConfig",
     "build",

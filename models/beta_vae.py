@@ -121,6 +121,8 @@ class BetaVAE(Network):
     """
 
     settings = BetaVAEConfig
+    # Why the losses of a row are not its own, as of `contract.Stage`.
+    whole_batch = ""
 
     def __init__(self, config: BetaVAEConfig, **kwargs):
         super().__init__(**kwargs)
@@ -183,12 +185,36 @@ class BetaVAE(Network):
         surprise = self.surprise(images, latents, features)
         moving = tf.cast(noise.step - first_step + 1 - self.config.hold_steps, tf.float32)
         risen = tf.clip_by_value(moving / self.config.ramp_steps, 0.0, 1.0)
+        cost, terms = self.cost(posterior, latents, divergence, risen, noise)
+        return {"total": surprise + cost, "reconstruction": surprise, "kl": divergence, **terms}
+
+    def cost(self, posterior, latents, divergence, risen, noise: Noise) -> tuple:
+        """What is paid for a code, by which rivals of the beta-VAE differ from it.
+
+        Args:
+          posterior: q(z | x), batch shape [b].
+          latents: float32 [b, latents], a draw from it.
+          divergence: float32 [b], of the posterior from the prior.
+          risen: float32 scalar in [0, 1], how far beta or the capacity has moved.
+          noise: of the step.
+
+        Returns:
+          (float32 [b], what joins the total; a dict of float32 [b], terms to be shown beside).
+        """
+        del posterior, latents, noise
         if self.config.objective == "capacity":
-            cost = self.config.beta * tf.abs(divergence - self.config.capacity * risen)
-        else:
-            start = self.config.beta_start if self.config.objective == "annealed" else self.config.beta
-            cost = start * tf.pow(self.config.beta / start, risen) * divergence
-        return {"total": surprise + cost, "reconstruction": surprise, "kl": divergence}
+            return self.config.beta * tf.abs(divergence - self.config.capacity * risen), {}
+        return self.beta(risen) * divergence, {}
+
+    def beta(self, risen):
+        """Beta when it has moved by the share `risen`, of "fixed" and "annealed"."""
+        start = self.config.beta_start if self.config.objective == "annealed" else self.config.beta
+        return start * tf.pow(self.config.beta / start, risen)
+
+    @property
+    def readers(self) -> list:
+        """The dense layers that read latents, whose weights turn with them."""
+        return [self.decoder.reader]
 
     def surprise(self, images, latents, features: Any = None):
         """-log p(x | z), float32 [b], without the constant of a Gaussian's density."""

@@ -29,6 +29,7 @@ from .recombination import OPERATORS, Recombination, RecombinationConfig
 from .signature import Signature
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
 from .unmixing import unmix
+from .vision import VisionStageSettings
 
 VIEWS = ("decoded", "denoised")
 
@@ -409,18 +410,6 @@ def legend(settings) -> tuple[str, ...]:
     """Lines for the model card: what the entries of a symbol mean."""
     lines = [f"- {name}: {', '.join(values)}" for name, values, _ in settings.attributes]
     return ("Entries of a symbol, in this order, 1 where named:", "", *lines)
-
-
-@dataclasses.dataclass(frozen=True)
-class VisionStageSettings(StageSettings):
-    """The stage of vision in the `stages` section.
-
-    Attributes:
-      steps, batch_size, rate: as of every stage.
-      unmix_at: steps after which the latents are turned apart by independent component analysis; () for never.
-    """
-
-    unmix_at: tuple = ()
 
 
 FAMILY = Family(

@@ -39,12 +39,13 @@ def unmix(vision: BetaVAE, mean: np.ndarray, log_variance: np.ndarray) -> np.nda
     before = np.asarray(log_variance, np.float64)
     wanted = np.log((np.exp(before) @ share.T).mean(axis=0))
     found = np.log(np.exp(before @ share.T).mean(axis=0))
-    heads, reader = vision.heads, vision.decoder.reader
+    heads = vision.heads
     _turn(heads.mean.kernel, lambda kernel: kernel @ rotation.T)
     _turn(heads.mean.bias, lambda bias: rotation @ bias)
     _turn(heads.log_variance.kernel, lambda kernel: kernel @ share.T)
     _turn(heads.log_variance.bias, lambda bias: share @ bias + wanted - found)
-    _turn(reader.kernel, lambda kernel: rotation @ kernel)
+    for reader in vision.readers:
+        _turn(reader.kernel, lambda kernel: rotation @ kernel)
     return rotation
 
 

@@ -113,6 +113,20 @@ def tiny_scan(variant: str = "", **changes):
     return config
 
 
+def tiny_vision(variant: str = "beta_vae", **changes):
+    """The smallest useful run of vision alone, on pictures of a colored bar at a place."""
+    from reverie.configs import disentangle_shapes3d
+
+    config = disentangle_shapes3d.get_config(variant)
+    config.data.image_shape = config.model.image_shape = (8, 8, 3)
+    sizes = {"channels": (8, 8), "hidden": 24, "latents": 5, "hold_steps": 0, "ramp_steps": 30}
+    config.model.vision.update({**sizes, "precision": 50.0, "beta_start": 2.0, "beta": 1.0})
+    config.stages.vision.update({"steps": 40, "batch_size": 16, "rate": 1e-2, "unmix_at": (10, 20)})
+    config.train.update({"checkpoint_every": 5, "steps_per_call": 5})
+    config.update_from_flattened_dict(changes)
+    return config
+
+
 @pytest.fixture
 def tiny_npz(tmp_path):
     return write_tiny_npz(tmp_path / "tiny.npz")

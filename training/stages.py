@@ -61,12 +61,21 @@ def vocabulary_of(config: ml_collections.ConfigDict) -> pipelines.Vocabulary:
     return pipelines.Vocabulary.from_plain(config.model.attributes)
 
 
+def has_words(config: ml_collections.ConfigDict) -> bool:
+    """Whether the family of a run learns words, for which pictures need named attributes."""
+    return models.Capability.WORDS in models.family(config.model.family).capabilities
+
+
 def name_attributes(config: ml_collections.ConfigDict, images: pipelines.Images) -> None:
     """Writes the data's attributes into `model.attributes`, where the config leaves them open, or checks them.
+
+    A family without words has none, and needs no labels.
 
     Raises:
       UserError: no attributes, or others than the config names.
     """
+    if not has_words(config):
+        return
     found = pipelines.Vocabulary(words.attributes_of(images)).plain()
     if not config.model.attributes:
         with config.unlocked():
@@ -79,7 +88,9 @@ def name_attributes(config: ml_collections.ConfigDict, images: pipelines.Images)
 
 
 def held_out(config: ml_collections.ConfigDict) -> np.ndarray:
-    """The pairs of values that no training picture shows together; see `symbols.held_out`."""
+    """The pairs of values that no training picture shows together; see `symbols.held_out`. None without words."""
+    if not has_words(config):
+        return np.zeros([0, 0], bool)
     return words.held_out(vocabulary_of(config), float(config.words.held_out), int(config.words.held_out_seed))
 
 
@@ -117,14 +128,15 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
     Args:
       config: of a run of a family with stages.
       model: built from it.
-      images: training images with named attributes.
+      images: training images, with named attributes where the family has words.
       strategy: it will run under.
 
     Raises:
       UserError: a stage without the one that it stands on, a number that cannot be used.
     """
-    shown = admitted(config, images)
-    told = pairs(config, shown)
+    worded = has_words(config)
+    shown = admitted(config, images) if worded else images
+    told = pairs(config, shown) if worded else np.zeros([0], np.int64)
     known = {stage.name: stage for stage in model.stages()}
     unknown = set(config.stages) - {*known, "start_from"}
     if unknown:

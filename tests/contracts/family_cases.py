@@ -9,7 +9,15 @@ import pytest
 from reverie import pipelines
 from reverie.configs import sparse_fine_tune, sparse_joint, sparse_small
 
-from ..conftest import colored_bars, tiny_config, tiny_scan, tiny_stream_config, write_stream_npz, write_tiny_npz
+from ..conftest import (
+    colored_bars,
+    tiny_config,
+    tiny_scan,
+    tiny_stream_config,
+    tiny_vision,
+    write_stream_npz,
+    write_tiny_npz,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +62,14 @@ def _staged(variant: str):
             changes |= {"stages__symbols__steps": 15, "stages__operators__steps": 10, "stages__vision__rate": 1e-2}
         source = pipelines.give(colored_bars(300))
         return tiny_scan(variant, data__source=source, train__checkpoint_every=5, **changes)
+
+    return config
+
+
+def _vision(variant: str, **changes):
+    def config(folder: pathlib.Path):
+        del folder
+        return tiny_vision(variant, **{"data.source": pipelines.give(colored_bars(300)), **changes})
 
     return config
 
@@ -128,6 +144,21 @@ CASES = {
         in_parts={"stages.operators.steps": 0},
     ),
     "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
+    "beta_vae": Case("beta_vae", _vision("beta_vae")),
+    "beta_tcvae": Case(
+        "beta_tcvae",
+        _vision("beta_tcvae"),
+        whole_batch=(({}, "beta_tcvae compares each code with those of all rows"),),
+        in_parts=None,
+        slow=True,
+    ),
+    "factor_vae": Case(
+        "factor_vae",
+        _vision("factor_vae", **{"model.vision.discriminator": (16, 16)}),
+        whole_batch=(({}, "factor_vae shuffles latents among all rows"),),
+        in_parts=None,
+        slow=True,
+    ),
     "sparse": Case("sparse", _sparse, whole_batch=(({"model.memory_saving": True}, "model.memory_saving updates"),)),
     "sparse-greedy": Case("sparse", _sparse_greedy),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),

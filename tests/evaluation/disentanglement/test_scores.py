@@ -1,5 +1,7 @@
 """All five scores on codes whose score is known: one latent a factor, every latent of everything, and noise."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from reverie.evaluation import disentanglement
@@ -78,3 +80,40 @@ def test_mutual_information_of_a_worked_example():
 
 def test_dead_latents_take_no_part_in_votes(factors):
     assert disentanglement.factor_vae_score(np.zeros([COUNT, 4]), factors) == 0.0
+
+
+def test_counts_say_how_many_pictures_are_fitted_and_tested_and_shrink_together():
+    counts = disentanglement.Counts(fitted=10_000, tested=5_000)
+    assert counts.of_classifiers(15_000) == (10_000, 5_000) and counts.of_classifiers(40_000) == (10_000, 5_000)
+    assert counts.of_classifiers(300) == (200, 100)
+    field = disentanglement.FIELD
+    assert (field.mig, field.fitted, field.tested) == (10_000, 10_000, 5_000)
+    assert (field.votes, field.vote_tests, field.group) == (10_000, 5_000, 64)
+    with pytest.raises(ValueError, match="votes is 0; expected 1 or more"):
+        disentanglement.Counts(votes=0)
+
+
+def test_dci_is_tested_on_what_was_not_fitted(factors):
+    """Codes that say nothing, but for the pictures that are fitted first: learning them by heart earns nothing."""
+    rows, codes = 300, np.random.default_rng(6).normal(size=(300, 3))
+    for boosted in (False, True):
+        scores = disentanglement.dci(codes, factors[:rows], fitted=200, boosted=boosted)
+        assert scores["informativeness"] == pytest.approx(0.25, abs=0.12)
+
+
+def test_boosted_trees_agree_on_a_latent_a_factor_and_on_a_rotation(perfect, entangled, factors):
+    some = slice(0, 900)
+    best = disentanglement.dci(perfect[some], factors[some], fitted=600, boosted=True)
+    assert best["disentanglement"] > 0.97 and best["completeness"] > 0.97 and best["informativeness"] > 0.99
+    mixed = disentanglement.dci(entangled[some], factors[some], fitted=600, boosted=True)
+    assert mixed["disentanglement"] < 0.5 * best["disentanglement"]
+
+
+def test_the_field_s_counts_give_both_kinds_of_trees(perfect, factors):
+    few = disentanglement.Counts(mig=300, fitted=200, tested=100, votes=50, vote_tests=30, pairs=50, pair_tests=30)
+    scores = disentanglement.all_scores(perfect, factors, counts=few)
+    boosted = disentanglement.all_scores(perfect, factors, counts=dataclasses.replace(few, boosted=True))
+    assert set(boosted) - set(scores) == {
+        "dci_boosted_disentanglement", "dci_boosted_completeness", "dci_boosted_informativeness",
+    }  # fmt: skip
+    assert {name: boosted[name] for name in scores} == scores
