@@ -36,11 +36,14 @@ _CHANGES = {
     "reverse": {"model.symbols.divergence": "reverse"},
     "entangled": {"model.vision.objective": "fixed", "model.vision.beta": 1.0, "stages.vision.unmix_at": ()},
     "mixed": {"stages.vision.unmix_at": ()},
-    # Precision of a feature; there are a hundred of them, not 12,288.
+    # The squared distance itself, not halved: beta is in its units.
     "features": {
         "model.vision.likelihood": "features",
-        "model.vision.precision": 2000.0,
+        "model.vision.precision": 1.0,
+        "model.vision.beta_start": 1.0,
+        "model.vision.beta": 0.1,
         "stages.denoising.steps": 4000,
+        "stages.denoising.batch_size": 64,
     },
 }
 VARIANTS = ("", *_CHANGES, "jmvae")
