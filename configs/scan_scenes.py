@@ -36,14 +36,16 @@ _CHANGES = {
     "reverse": {"model.symbols.divergence": "reverse"},
     "entangled": {"model.vision.objective": "fixed", "model.vision.beta": 1.0, "stages.vision.unmix_at": ()},
     "mixed": {"stages.vision.unmix_at": ()},
-    # The squared distance itself, not halved: beta is in its units.
+    # Betas are in units of the squared distance itself, not halved. What J does not see is painted as it comes, so
+    # pictures are shown through J.
     "features": {
         "model.vision.likelihood": "features",
         "model.vision.precision": 1.0,
         "model.vision.beta_start": 1.0,
-        "model.vision.beta": 0.1,
-        "stages.denoising.steps": 4000,
-        "stages.denoising.batch_size": 64,
+        "model.vision.beta": 0.02,
+        "model.view": "denoised",
+        "stages.denoising.steps": 16000,
+        "stages.denoising.batch_size": 32,
     },
 }
 VARIANTS = ("", *_CHANGES, "jmvae")
