@@ -3,7 +3,7 @@
 `contract.py` says what the rest of the package may know of a family; `registry.py` holds the families by name.
 """
 
-from . import jmvae, replay, scan, sparse, sparse_classifier, xcov
+from . import jmvae, replay, scan, sparse, sparse_classifier, telbo, xcov
 from .beta_vae import BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, GreedyLayer, Model, Stage, StageSettings
 from .jmvae import JMVAE, JMVAEConfig
@@ -14,6 +14,7 @@ from .signature import Signature
 from .sparse import Sparse, SparseConfig
 from .sparse_classifier import SparseClassifier, SparseClassifierConfig
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
+from .telbo import TELBO, TELBOConfig
 from .xcov import XCov, XCovConfig
 
 for _family in (
@@ -22,12 +23,14 @@ for _family in (
     scan.FAMILY,
     sparse.FAMILY,
     sparse_classifier.FAMILY,
+    telbo.FAMILY,
     xcov.FAMILY,
 ):
     register_family(_family)
 
 __all__ = [
     "JMVAE",
+    "TELBO",
     "BetaVAE",
     "BetaVAEConfig",
     "Capability",
@@ -48,6 +51,7 @@ __all__ = [
     "StageSettings",
     "SymbolVAE",
     "SymbolVAEConfig",
+    "TELBOConfig",
     "XCov",
     "XCovConfig",
     "build",
