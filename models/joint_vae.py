@@ -110,6 +110,9 @@ class JointVAE(Network):
 
 def either(named, of_both: tfd.Distribution, of_seen: tfd.Distribution) -> tuple:
     """(mean, deviation), float32 [n, latents], of q(z | x, y) in rows with words (bool [n]), of q(z | x) in others."""
-    pairs = ((of_both.distribution.loc, of_seen.distribution.loc), (of_both.distribution.scale, of_seen.distribution.scale))
+    pairs = (
+        (of_both.distribution.loc, of_seen.distribution.loc),
+        (of_both.distribution.scale, of_seen.distribution.scale),
+    )
     mean, deviation = (tf.where(named[:, None], first, second) for first, second in pairs)
     return mean, deviation

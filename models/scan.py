@@ -59,7 +59,7 @@ class ScanConfig:
             raise ValueError("attributes are empty; they come from the data when a run starts")
         if self.sees_features and self.denoising.compared != "pictures":
             raise ValueError(
-                f"denoising.compared is '{self.denoising.compared}', as in runs of an earlier version, whose denoising "
+                f"compared is '{self.denoising.compared}', as in runs of an earlier version, whose denoising "
                 "autoencoder was another network; expected 'pictures': train the run again"
             )
 

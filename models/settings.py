@@ -104,9 +104,7 @@ def read(kind: type[S], content: Mapping[str, Any], **shared: Any) -> S:
     return kind(**values)
 
 
-def complete(
-    kind: type, content: Mapping[str, Any], check: bool = False, written: bool = False
-) -> dict[str, Any]:
+def complete(kind: type, content: Mapping[str, Any], check: bool = False, written: bool = False) -> dict[str, Any]:
     """The section with what it lacks, and under the names of today.
 
     Args:

@@ -49,6 +49,7 @@ class TELBOConfig(JointVAEConfig):
     pictures_teach: bool = True
 
 
+@keras.saving.register_keras_serializable("reverie")
 class Experts(SymbolVAE):
     """The encoder and decoder of symbols: a Gaussian expert an attribute, and a categorical distribution an attribute.
 
