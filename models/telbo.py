@@ -39,7 +39,7 @@ class TELBOConfig(JointVAEConfig):
     Attributes:
       alpha_x: weight of -log p(x|z), in all terms.
       alpha_y: weight of -log p(y|z), in all terms.
-      l1: weight of the sum of absolute weights of the decoder of symbols.
+      l1: weight of the sum of absolute weights, without biases, of the decoder of symbols.
       pictures_teach: whether a picture without words, which has the second line alone, trains the decoder of pictures.
     """
 
@@ -150,7 +150,8 @@ class TELBO(JointVAE):
         joint = config.alpha_x * surprise + config.alpha_y * words + beta * divergence
         sides = config.alpha_x * image_surprise + beta * image_kl + config.alpha_y * symbol_surprise + beta * symbol_kl
         total = tf.where(named, joint + sides, config.alpha_x * alone + beta * divergence)
-        total += config.l1 * tf.add_n([tf.reduce_sum(tf.abs(v)) for v in self.symbols.decoder_variables()])
+        kernels = (self.symbols.middle.kernel, self.symbols.values.kernel)
+        total += config.l1 * tf.add_n([tf.reduce_sum(tf.abs(kernel)) for kernel in kernels])
         return {
             "total": total,
             "reconstruction": surprise,

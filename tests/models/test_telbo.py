@@ -95,7 +95,7 @@ def numpy_terms(model, data, noise) -> dict:
         "words": np.where(named, symbol_surprise(latents, known), 0.0),
         "image": (image_surprise(draw(seen, "image")), divergence(seen)),
         "symbol": (symbol_surprise(draw(told, "symbol"), asked), divergence(told)),
-        "l1": sum(np.abs(w).sum() for w in (*model.symbols.middle.get_weights(), *model.symbols.values.get_weights())),
+        "l1": sum(np.abs(layer.kernel.numpy()).sum() for layer in (model.symbols.middle, model.symbols.values)),
     }
 
 
