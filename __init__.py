@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
     from .layers import register_layer
     from .models import (
         JMVAE,
+        TELBO,
         BetaVAE,
         Capability,
         Family,
@@ -58,8 +59,8 @@ _HOMES = {
     ),
     "layers": ("register_layer",),
     "models": (
-        "JMVAE", "BetaVAE", "Capability", "Family", "Replay", "Scan", "Signature", "Sparse", "SparseClassifier",
-        "Stage", "SymbolVAE", "XCov", "register_family",
+        "JMVAE", "TELBO", "BetaVAE", "Capability", "Family", "Replay", "Scan", "Signature", "Sparse",
+        "SparseClassifier", "Stage", "SymbolVAE", "XCov", "register_family",
     ),
     "pipelines": ("Images", "Vocabulary", "give", "register_source"),
     "training.continual": ("Method", "register_method"),
@@ -68,6 +69,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "JMVAE",
+    "TELBO",
     "BetaVAE",
     "Capability",
     "ClusterError",

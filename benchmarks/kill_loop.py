@@ -22,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-CASES = ("xcov", "replay-bir-si", "replay-task", "scan", "jmvae", "sparse", "sparse_classifier")
+CASES = ("xcov", "replay-bir-si", "replay-task", "scan", "jmvae", "telbo", "sparse", "sparse_classifier")
 PLACES = [(case, strategy) for strategy in ("one", "mirrored") for case in CASES]
 PLACES += [(case, "multi_worker") for case in ("xcov", "replay-bir-si", "scan", "sparse")]
 MOST = 3  # Kills of one run.

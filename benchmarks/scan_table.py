@@ -60,7 +60,7 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
         ]
         units.append(jobs)
     # What unmixing does shows in one seed.
-    for variant, of in (("entangled", seeds), ("jmvae", seeds), ("mixed", seeds[:1])):
+    for variant, of in (("entangled", seeds), ("jmvae", seeds), ("telbo", seeds), ("mixed", seeds[:1])):
         units += [[(workdir / f"{variant}-{s}", f"scan_scenes:{variant}", [f"--config.seed={s}", *given])] for s in of]
     return units
 
@@ -138,7 +138,7 @@ def main() -> None:
         if seed.isdigit() and int(seed) in seeds:
             results.setdefault(method, []).append(evaluate(folder, sets, reference))
             print(f"{folder.name}: evaluated", flush=True)
-    order = ["scan", "reverse", "entangled", "jmvae", "mixed", *(f"pairs{count}" for count in PAIRS)]
+    order = ["scan", "reverse", "entangled", "jmvae", "telbo", "mixed", *(f"pairs{count}" for count in PAIRS)]
     results = {method: results[method] for method in order if method in results}
     (workdir / "table.json").write_text(json.dumps(results, indent=2))
     (workdir / "table.md").write_text(table(results))

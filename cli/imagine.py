@@ -5,7 +5,7 @@ from .command import Command, integer, seed, string
 
 
 def _define(values, _):
-    string("run", "", "The run folder of a scan or jmvae model.", values)
+    string("run", "", "The run folder of a scan, jmvae or telbo model.", values)
     string("model", "", "Or a published version's folder.", values)
     integer("count", 16, "How many pictures.", values)
     seed("The same seed gives the same pictures.", values)

@@ -1,4 +1,4 @@
-"""What the SCAN paper shows of its models, as numbers and pictures (Higgins et al. 2018); also of the JMVAE."""
+"""What the SCAN paper shows of its models, as numbers and pictures (Higgins et al. 2018); also of its rivals."""
 
 import numpy as np
 import tensorflow as tf
@@ -61,7 +61,7 @@ def evaluate(
     """All numbers of the family.
 
     Args:
-      model: of the family scan or jmvae.
+      model: of the family scan, jmvae or telbo.
       data: its training images fit the classifier that judges (held-out combinations too, so that it can see them); its
         facts are `held_out`, pairs of values, and `stages`, what was trained or taken over.
       reference: that classifier, where there is one already.

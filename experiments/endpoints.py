@@ -164,7 +164,8 @@ class Endpoints(abc.ABC):
             return images, vocabulary.phrase(symbol)
         if len(rest) > 1 or "compose" not in self.endpoints:
             raise UserError(
-                "a published version composes two symbols at most (a jmvae none); use --run for longer expressions"
+                "a published version composes two symbols at most (a jmvae or telbo none); use --run for longer "
+                "expressions"
             )
         ((operator, other),) = rest
         parts = {"symbols_a": khot, "symbols_b": vocabulary.encode(other)[None]}
@@ -185,7 +186,7 @@ class Endpoints(abc.ABC):
           UserError: it knows none.
         """
         if not self.attributes:
-            raise UserError(f"{self}: its family has no symbols; expected scan or jmvae")
+            raise UserError(f"{self}: its family has no symbols; expected scan, jmvae or telbo")
         return pipelines.Vocabulary.from_plain(self.attributes)
 
     @property

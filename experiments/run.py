@@ -173,7 +173,7 @@ class Run(Endpoints):
     def sheet(self, text: str, count: int, seed: int) -> tuple[np.ndarray, str]:
         """As of `Endpoints.sheet`, with any number of operators."""
         if Capability.WORDS not in self.family.capabilities:
-            raise UserError(f"{self.folder}: its family has no symbols; expected scan or jmvae")
+            raise UserError(f"{self.folder}: its family has no symbols; expected scan, jmvae or telbo")
         self._wanted(count, seed)  # Refuses what is no count or seed.
         vocabulary = self.vocabulary
         expression = vocabulary.parse_expression(text)

@@ -3,7 +3,7 @@
 `contract.py` says what the rest of the package may know of a family; `registry.py` holds the families by name.
 """
 
-from . import beta_tcvae, factor_vae, jmvae, replay, scan, sparse, sparse_classifier, vision, xcov
+from . import beta_tcvae, factor_vae, jmvae, replay, scan, sparse, sparse_classifier, telbo, vision, xcov
 from .beta_tcvae import BetaTCVAE, BetaTCVAEConfig
 from .beta_vae import BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, GreedyLayer, Model, Stage, StageSettings
@@ -16,6 +16,7 @@ from .signature import Signature
 from .sparse import Sparse, SparseConfig
 from .sparse_classifier import SparseClassifier, SparseClassifierConfig
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
+from .telbo import TELBO, TELBOConfig
 from .vision import Vision, VisionConfig
 from .xcov import XCov, XCovConfig
 
@@ -27,6 +28,7 @@ for _family in (
     scan.FAMILY,
     sparse.FAMILY,
     sparse_classifier.FAMILY,
+    telbo.FAMILY,
     vision.FAMILY,
     xcov.FAMILY,
 ):
@@ -34,6 +36,7 @@ for _family in (
 
 __all__ = [
     "JMVAE",
+    "TELBO",
     "BetaTCVAE",
     "BetaTCVAEConfig",
     "BetaVAE",
@@ -58,6 +61,7 @@ __all__ = [
     "StageSettings",
     "SymbolVAE",
     "SymbolVAEConfig",
+    "TELBOConfig",
     "Vision",
     "VisionConfig",
     "XCov",

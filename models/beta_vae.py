@@ -6,10 +6,12 @@ with the log-likelihood *summed* over pixels (or features) and the divergence su
 without that. Pressed hard enough, a latent pays for itself only if what it says cannot be said by another one, and
 so latents come to stand for the separate causes of a picture.
 
-Likelihoods, all TFP distributions:
+What stands for -log p(x|z):
 - "gaussian": N(decoded, 1 / precision) over pixels, so beta / precision is what presses;
 - "bernoulli" over pixels;
-- "features": N(J(decoded), 1 / precision) over the frozen features J of `Denoising` (the paper's).
+- "features" (the paper's): precision ||J(x^) - J(x)||^2 without a factor of one half, where J is the frozen `Denoising`
+  and x^ a draw from the Gaussian over pixels whose mean *and variance* are decoded. Summed so and with a precision of 1
+  the paper has a beta of 53. Nothing rewards a variance, so it falls where J sees it. Pictures are the mean.
 
 Objectives: "fixed" beta; "annealed", `beta_start` for `hold_steps`, then to `beta` over `ramp_steps` by the same
 factor every step; "capacity", which asks for a divergence that rises from 0 to `capacity` nats over `ramp_steps` and
@@ -22,7 +24,6 @@ independent components turns latents towards separate causes with a force in pro
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -48,6 +49,8 @@ tfd = tfp.distributions
 LIKELIHOODS = ("gaussian", "bernoulli", "features")
 # Least and greatest log-variance of a posterior; symbols' and compositions' posteriors have the same.
 LOG_VARIANCES = (-12.0, 6.0)
+# What the log-variance of a decoded pixel starts from: a deviation of a tenth of its range.
+_PIXEL_LOG_VARIANCE = 2.0 * math.log(0.1)
 OBJECTIVES = ("fixed", "annealed", "capacity")
 # Of every color space: from red, green and blue to it, and back. All are in [0, 1].
 COLOR_SPACES = {"rgb": (tf.identity, tf.identity), "hsv": (to_hsv, to_rgb), "chroma": (to_chroma, from_chroma)}
@@ -67,7 +70,7 @@ class BetaVAEConfig:
       latents: number of Gaussian latents.
       activation: of the hidden layers.
       likelihood: of LIKELIHOODS.
-      precision: inverse variance of "gaussian" and "features".
+      precision: inverse variance of "gaussian"; of "features" what the squared distance is multiplied by.
       objective: of OBJECTIVES.
       beta: weight of the divergence ("fixed", "annealed": at the end), or of the distance from the capacity.
       beta_start: weight at the beginning ("annealed").
@@ -129,7 +132,10 @@ class BetaVAE(Network):
         self.config = config
         self.encoder = StridedConvolutions(config.channels, config.hidden, config.activation)
         self.heads = GaussianPosterior(config.latents, *LOG_VARIANCES, name="latent", dtype="float32")
-        self.decoder = StridedDeconvolutions(config.image_shape, config.channels, config.hidden, config.activation)
+        *sides, colors = config.image_shape
+        # "features" draw a picture from means and variances.
+        painted = (*sides, 2 * colors if config.likelihood == "features" else colors)
+        self.decoder = StridedDeconvolutions(painted, config.channels, config.hidden, config.activation)
         self.encoder.build((None, *config.image_shape))
         self.heads.build((None, config.hidden))
         self.decoder.build((None, config.latents))
@@ -149,13 +155,23 @@ class BetaVAE(Network):
         """Pictures in the model's color space, float32 like images."""
         return COLOR_SPACES[self.config.color_space][0](images)
 
+    def shown(self, painted):
+        """The way back from `seen`: pictures in red, green and blue."""
+        return COLOR_SPACES[self.config.color_space][1](painted)
+
     def paint(self, latents):
         """What a latent stands for in the model's color space: float32 [n, h, w, c]."""
-        return tf.sigmoid(in_float32(self.decoder(latents)))
+        return tf.sigmoid(in_float32(self.decoder(latents))[..., : self.config.image_shape[-1]])
+
+    def brush(self, latents, noise: Noise):
+        """A draw of what a latent stands for, of "features": float32 [n, h, w, c] around `paint`."""
+        mean, log_variance = tf.split(in_float32(self.decoder(latents)), 2, axis=-1)
+        log_variance = tf.clip_by_value(log_variance + _PIXEL_LOG_VARIANCE, *LOG_VARIANCES)
+        return tf.sigmoid(mean) + tf.exp(0.5 * log_variance) * noise.normal("picture", tf.shape(mean))
 
     def decode(self, latents):
         """The picture that a latent stands for: float32 [n, h, w, c] in [0, 1]."""
-        return COLOR_SPACES[self.config.color_space][1](self.paint(latents))
+        return self.shown(self.paint(latents))
 
     def reconstruct(self, images):
         """The picture of the posterior's mean, float32 like images."""
@@ -169,8 +185,9 @@ class BetaVAE(Network):
 
         Args:
           batch: "image" float32 [b, h, w, c].
-          noise: keys the draw from the posterior; its step says how far beta or the capacity has risen.
-          features: J of "features", images -> float [b, d].
+          noise: keys the draw from the posterior and, of "features", that of a picture; its step says how far beta or
+            the capacity has risen.
+          features: J of "features", of pictures in the model's color space: float32 [b, h, w, c] -> float32 [b, ...].
           first_step: the step at which this objective begins.
 
         Returns:
@@ -182,7 +199,7 @@ class BetaVAE(Network):
         divergence = tfd.kl_divergence(posterior, self.prior)
         mean, deviation = posterior.distribution.loc, posterior.distribution.scale
         latents = mean + deviation * noise.normal("latent", tf.shape(mean))
-        surprise = self.surprise(images, latents, features)
+        surprise = self.surprise(images, latents, noise, features)
         moving = tf.cast(noise.step - first_step + 1 - self.config.hold_steps, tf.float32)
         risen = tf.clip_by_value(moving / self.config.ramp_steps, 0.0, 1.0)
         cost, terms = self.cost(posterior, latents, divergence, risen, noise)
@@ -216,17 +233,22 @@ class BetaVAE(Network):
         """The dense layers that read latents, whose weights turn with them."""
         return [self.decoder.reader]
 
-    def surprise(self, images, latents, features: Any = None):
-        """-log p(x | z), float32 [b], without the constant of a Gaussian's density."""
+    def surprise(self, images, latents, noise: Noise | None = None, features: Callable | None = None):
+        """What stands for -log p(x | z), float32 [b], without the constant of a Gaussian's density.
+
+        Args:
+          images: float32 [b, h, w, c].
+          latents: float32 [b, latents].
+          noise, features: of "features", as in `losses`.
+        """
+        seen = self.seen(images)
         if self.config.likelihood == "bernoulli":
-            return -tfd.Independent(tfd.Bernoulli(logits=in_float32(self.decoder(latents))), 3).log_prob(
-                self.seen(images)
-            )
-        scale = 1.0 / math.sqrt(self.config.precision)
+            return -tfd.Independent(tfd.Bernoulli(logits=in_float32(self.decoder(latents))), 3).log_prob(seen)
         if self.config.likelihood == "features":
-            target, center = tf.stop_gradient(features(images)), features(self.decode(latents))
-        else:
-            target, center = self.seen(images), self.paint(latents)
-        likelihood = tfd.Independent(tfd.Normal(center, scale), len(center.shape) - 1)
+            assert noise is not None and features is not None
+            gap = features(self.brush(latents, noise)) - tf.stop_gradient(features(seen))
+            return self.config.precision * tf.reduce_sum(tf.square(gap), axis=list(range(1, len(gap.shape))))
+        scale = 1.0 / math.sqrt(self.config.precision)
+        center = self.paint(latents)
         constant = math.log(scale * math.sqrt(2.0 * math.pi)) * math.prod(center.shape[1:])
-        return -likelihood.log_prob(target) - constant
+        return -tfd.Independent(tfd.Normal(center, scale), 3).log_prob(seen) - constant

@@ -47,7 +47,8 @@ class Network(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Network":
         del custom_objects
         arguments = dict(config)
-        return cls(settings_module.read(cls.settings, arguments.pop("config")), **arguments)
+        written = settings_module.complete(cls.settings, arguments.pop("config"), written=True)
+        return cls(settings_module.read(cls.settings, written), **arguments)
 
     def compile(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._refuse("compile")

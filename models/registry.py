@@ -123,5 +123,6 @@ def complete(content: Mapping[str, Any]) -> dict[str, Any]:
     name = content.get("family")
     if name not in _FAMILIES:
         return content
-    found = settings_module.complete(_FAMILIES[name].settings, {k: v for k, v in content.items() if k != "family"})
+    entries = {k: v for k, v in content.items() if k != "family"}
+    found = settings_module.complete(_FAMILIES[name].settings, entries, written=True)
     return {"family": name, **found}

@@ -2,7 +2,7 @@
 
 Four networks, trained one after the other, each frozen for the next:
 
-1. `denoising`: an autoencoder that fills in a missing rectangle; its features say what matters in a scene;
+1. `denoising`: an autoencoder that fills in a missing rectangle; what it makes of a picture says what matters in it;
 2. `vision`: a beta-VAE that finds visual primitives without labels;
 3. `symbols`: a VAE on symbols, grounded in the primitives by a few pictures with words;
 4. `recombination`: operators that compose what symbols mean, also into what nobody has seen.
@@ -58,6 +58,11 @@ class ScanConfig:
             raise ValueError(f"view is '{self.view}'; expected one of {', '.join(VIEWS)}")
         if not self.attributes:
             raise ValueError("attributes are empty; they come from the data when a run starts")
+        if self.sees_features and self.denoising.compared != "pictures":
+            raise ValueError(
+                f"compared is '{self.denoising.compared}', as in runs of an earlier version, whose denoising "
+                "autoencoder was another network; expected 'pictures': train the run again"
+            )
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -66,7 +71,7 @@ class ScanConfig:
 
     @property
     def sees_features(self) -> bool:
-        """Whether vision is judged by the denoising autoencoder's features, or shown through it."""
+        """Whether vision is judged through the denoising autoencoder, or shown through it."""
         return self.vision.likelihood == "features" or self.view == "denoised"
 
 
@@ -103,7 +108,7 @@ class Scan(Network):
                 name="denoising",
                 part="denoising",
                 variables=self.denoising.trainable_variables,
-                losses=lambda first_step, held_out: self.denoising.losses,
+                losses=lambda first_step, held_out: self.denoising_losses,
                 needed=self.config.sees_features,
                 gives=("denoising",),
             ),
@@ -142,8 +147,12 @@ class Scan(Network):
         del training
         return self.vision_losses(batch, noise, True)
 
+    def denoising_losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
+        """Stage 1, in the color space of vision; see `Denoising.losses`."""
+        return self.denoising.losses(batch, noise, training, self.vision.seen)
+
     def vision_losses(self, batch: dict, noise: Noise, training: bool = True, first_step: int = 0) -> dict:
-        """Stage 2; the denoising autoencoder's features are frozen."""
+        """Stage 2; the denoising autoencoder is frozen."""
         del training
         return self.vision.losses(batch, noise, self.denoising.features, first_step)
 
@@ -170,8 +179,8 @@ class Scan(Network):
 
     def picture(self, latents):
         """Pictures of latents as they are shown, float32 [n, h, w, c]."""
-        decoded = self.vision.decode(latents)
-        return self.denoising.reconstruct(decoded) if self.config.view == "denoised" else decoded
+        painted = self.vision.paint(latents)
+        return self.vision.shown(self.denoising.reconstruct(painted) if self.config.view == "denoised" else painted)
 
     def reconstruct(self, images) -> dict:
         """{"images"}, of the posteriors' means."""

@@ -29,6 +29,16 @@ def renamed(default: Any, was: str) -> Any:
     return dataclasses.field(default=default, metadata={"was": was})
 
 
+def added(default: Any, before: Any) -> Any:
+    """A dataclass field that configs written earlier lack.
+
+    Args:
+      default: as of `dataclasses.field`.
+      before: what was done before there was the setting; see `complete`.
+    """
+    return dataclasses.field(default=default, metadata={"before": before})
+
+
 def each_stage(default: Any) -> Any:
     """A dataclass field that is one value, or a tuple of one for each stage of a network."""
     return dataclasses.field(default=default, metadata={"each_stage": True})
@@ -94,13 +104,14 @@ def read(kind: type[S], content: Mapping[str, Any], **shared: Any) -> S:
     return kind(**values)
 
 
-def complete(kind: type, content: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
+def complete(kind: type, content: Mapping[str, Any], check: bool = False, written: bool = False) -> dict[str, Any]:
     """The section with what it lacks, and under the names of today.
 
     Args:
       kind: the dataclass.
       content: the section, as it was written at any time.
       check: whether to refuse entries that the dataclass does not have.
+      written: whether it was written whole, so that what it lacks was no setting then and has the value of before.
 
     Raises:
       ValueError: with `check`, an unknown entry; the nearest known one is named.
@@ -110,6 +121,8 @@ def complete(kind: type, content: Mapping[str, Any], check: bool = False) -> dic
     for field in fields.values():
         if (was := field.metadata.get("was")) in content:
             content.setdefault(field.name, content.pop(was))
+        if written and content and "before" in field.metadata:
+            content.setdefault(field.name, field.metadata["before"])
     unknown = sorted(set(content) - set(fields))
     if check and unknown:
         close = difflib.get_close_matches(unknown[0], fields, n=1) or sorted(fields)
@@ -117,7 +130,7 @@ def complete(kind: type, content: Mapping[str, Any], check: bool = False) -> dic
     for name, value in content.items():
         nested = _nested(fields[name]) if name in fields else None
         plain = isinstance(value, Mapping) or hasattr(value, "items")
-        result[name] = complete(nested, dict(value), check) if nested and plain else value
+        result[name] = complete(nested, dict(value), check, written) if nested and plain else value
     return result
 
 

@@ -63,17 +63,21 @@ class SymbolVAE(Network):
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):
         super().__init__(**kwargs)
         self.config, self.sizes = config, tuple(sizes)
-        self.inner = keras.layers.Dense(config.hidden, "relu", name="encoder")
-        self.heads = GaussianPosterior(latents, *LOG_VARIANCES, name="latent", dtype="float32")
+        self.latents = latents
+        self.make_encoder()
         self.middle = keras.layers.Dense(config.hidden, "relu", name="decoder")
         self.values = keras.layers.Dense(sum(sizes), name="values", dtype="float32")
-        self.inner.build((None, sum(sizes)))
-        self.heads.build((None, config.hidden))
         self.middle.build((None, latents))
         self.values.build((None, config.hidden))
         self.prior = standard_gaussian(latents)
-        self.latents = latents
         self.built = True
+
+    def make_encoder(self) -> None:
+        """The layers of q(z_y | y)."""
+        self.inner = keras.layers.Dense(self.config.hidden, "relu", name="encoder")
+        self.heads = GaussianPosterior(self.latents, *LOG_VARIANCES, name="latent", dtype="float32")
+        self.inner.build((None, sum(self.sizes)))
+        self.heads.build((None, self.config.hidden))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "sizes": self.sizes, "latents": self.latents}
@@ -94,6 +98,10 @@ class SymbolVAE(Network):
         """How probable it is that each value would be named: float32 [n, values]."""
         return tf.sigmoid(self.values(self.middle(latents)))
 
+    def surprise(self, symbols, latents):
+        """-log p(y | z) of k-hot symbols float32 [n, values], float32 [n]."""
+        return -self.likelihood(latents).log_prob(symbols)
+
     def losses(self, batch: dict, noise: Noise) -> dict:
         """The terms of the objective, one value a row.
 
@@ -110,7 +118,7 @@ class SymbolVAE(Network):
         seen = diagonal_gaussian(batch["mean"], batch["log_variance"])
         mean, deviation = posterior.distribution.loc, posterior.distribution.scale
         latents = mean + deviation * noise.normal("symbol", tf.shape(mean))
-        surprise = -self.likelihood(latents).log_prob(symbols)
+        surprise = self.surprise(symbols, latents)
         divergence = tfd.kl_divergence(posterior, self.prior)
         pair = (seen, posterior) if self.config.divergence == "forward" else (posterior, seen)
         distance = tfd.kl_divergence(*pair)

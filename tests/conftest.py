@@ -94,7 +94,7 @@ def tiny_scan(variant: str = "", **changes):
     config.words.pairs = 60
     config.model.vision.update({"channels": (8, 8), "hidden": 24, "latents": 5, "hold_steps": 0, "ramp_steps": 30})
     config.model.symbols.hidden = 16
-    if variant != "jmvae":
+    if variant not in ("jmvae", "telbo"):
         config.model.denoising.update({"channels": (4, 4), "bottleneck": 8})
         config.model.recombination.hidden = 16
         config.stages.denoising.steps = 10

@@ -167,12 +167,13 @@ def test_published_versions_imagine_words_too(scan_version, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_joint_baseline_goes_the_whole_way_too(bars_table, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("family", ["jmvae", "telbo"])
+def test_the_joint_baselines_go_the_whole_way_too(family, bars_table, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "_CASES", 20)
     kept = [a for a in TINY if not any(word in a for word in ("denoising", "recombination", "stages."))]
     folder = tmp_path / "joint"
     joint = [f"--config.data.source={bars_table}", "--config.stages.joint.steps=300", *kept[1:]]
-    assert reverie("train", "--config=scan_scenes:jmvae", f"--workdir={folder}", *joint) == 0
+    assert reverie("train", f"--config=scan_scenes:{family}", f"--workdir={folder}", *joint) == 0
     assert reverie("evaluate", f"--workdir={folder}") == 0
     numbers = json.loads((folder / "evaluation.json").read_text())
     assert "symbols_to_images" in numbers and "and" not in numbers
@@ -192,5 +193,5 @@ def test_every_variant_builds_its_model(variant):
 
 def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
-    expected = "reverse, entangled, mixed, features, jmvae"
+    expected = "reverse, entangled, mixed, features, jmvae, telbo"
     assert f"variant is 'sideways'; expected one of {expected}" in capsys.readouterr().err

@@ -159,6 +159,7 @@ CASES = {
         in_parts=None,
         slow=True,
     ),
+    "telbo": Case("telbo", _staged("telbo"), slow=True),
     "sparse": Case("sparse", _sparse, whole_batch=(({"model.memory_saving": True}, "model.memory_saving updates"),)),
     "sparse-greedy": Case("sparse", _sparse_greedy),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),

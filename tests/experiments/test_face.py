@@ -81,7 +81,7 @@ def test_more_images_than_go_through_at_once_give_the_same_codes(run, digits):
         (lambda run: run.encode(np.full([2, 8, 8, 1], 256)), r"range over \[256, 256\]; expected 0 to 255"),
         (lambda run: run.encode(np.full([2, 8, 8, 1], np.nan, np.float32)), "images range over"),
         (lambda run: run.decode(z=np.zeros([2, 2])), "decode takes features, probabilities, not z"),
-        (lambda run: run.imagine("white wall"), "its family has no symbols; expected scan or jmvae"),
+        (lambda run: run.imagine("white wall"), "its family has no symbols; expected scan, jmvae or telbo"),
         (
             lambda run: run.evaluate(concept={"x": "y"}),
             "--concept is not for runs of the family xcov; it is for sparse",

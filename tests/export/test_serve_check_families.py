@@ -31,6 +31,7 @@ FAMILIES = {
         "recombination": {"hidden": 6},
     },
     "jmvae": {"family": "jmvae", **WORDS, "vision": {**VISION, "likelihood": "bernoulli"}},
+    "telbo": {"family": "telbo", **WORDS, "vision": {**VISION, "likelihood": "bernoulli"}},
     "sparse": {"family": "sparse", **SPARSE},
     "sparse_classifier": {"family": "sparse_classifier", **SPARSE, "heads": {"label": 3}},
 }
@@ -38,7 +39,7 @@ FAMILIES = {
 
 # With the version at hand every family is tried in tests/contracts/test_families.py.
 THOROUGH = ("xcov",)
-SLOW = ("replay", "replay_classifier", "replay_task", "scan", "jmvae", "sparse", "sparse_classifier")
+SLOW = ("replay", "replay_classifier", "replay_task", "scan", "jmvae", "telbo", "sparse", "sparse_classifier")
 
 
 @contextlib.contextmanager

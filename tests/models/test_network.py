@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from reverie import models
 from reverie.errors import UserError
-from reverie.models import beta_vae, denoising, network, recombination, symbol_vae
+from reverie.models import beta_vae, denoising, joint_vae, network, recombination, symbol_vae
 
 WORDS = (("color", ("red", "blue"), ""), ("object", ("hat", "ball"), ""))
 SMALL = {"image_shape": (16, 16, 3), "channels": (4, 4)}
@@ -25,23 +25,28 @@ MAKERS = {
         models.ScanConfig(image_shape=(16, 16, 3), attributes=WORDS, vision=VISION, denoising=DENOISING)
     ),
     "JMVAE": lambda: models.JMVAE(models.JMVAEConfig(image_shape=(16, 16, 3), attributes=WORDS, vision=VISION)),
+    "TELBO": lambda: models.TELBO(models.TELBOConfig(image_shape=(16, 16, 3), attributes=WORDS, vision=VISION)),
+    "Experts": lambda: models.telbo.Experts(models.SymbolVAEConfig(hidden=8), (2, 3), 4),
     "BetaVAE": lambda: models.BetaVAE(VISION),
     "Denoising": lambda: denoising.Denoising(DENOISING),
     "SymbolVAE": lambda: models.SymbolVAE(models.SymbolVAEConfig(hidden=8), (2, 3), 4),
     "Recombination": lambda: recombination.Recombination(recombination.RecombinationConfig(hidden=4)),
 }
-SEES_IMAGES = [name for name in MAKERS if name not in ("SymbolVAE", "Recombination")]
+SEES_IMAGES = [name for name in MAKERS if name not in ("SymbolVAE", "Experts", "Recombination")]
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
 UNIT = IMAGES / np.float32(255)
 
 
 def test_every_model_class_of_the_package_is_tried_here():
     modules = (models.xcov, models.replay, models.sparse, models.sparse_classifier, models.scan, models.jmvae)
+    modules += (models.telbo, joint_vae)
     found = {
         name
         for module in (*modules, beta_vae, denoising, symbol_vae, recombination)
         for name, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, keras.Model) and value is not network.Network
+        if inspect.isclass(value)
+        and issubclass(value, keras.Model)
+        and value not in (network.Network, joint_vae.JointVAE)
     }
     assert found == set(MAKERS)
 

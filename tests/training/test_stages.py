@@ -172,8 +172,9 @@ def test_attributes_must_be_there_and_be_those_of_the_config():
         stages.name_attributes(config, other)
 
 
-def test_the_joint_baseline_trains_on_all_pictures_and_the_same_words(tmp_path):
-    config = tiny_scan("jmvae")
+@pytest.mark.parametrize("family", ["jmvae", "telbo"])
+def test_the_joint_baselines_train_on_all_pictures_and_the_same_words(family, tmp_path):
+    config = tiny_scan(family)
     model, outcome = run(config, tmp_path / "joint")
     assert outcome.step == 30 and stages.trained(config, model, 30) == ("vision", "symbols")
     _, phases = experiment.model_and_phases(config, images(), strategies.make_strategy("one"))
@@ -194,10 +195,11 @@ def test_two_replicas_do_as_one_device_does(tmp_path):
         assert a.shape == b.shape and np.isfinite(b).all()
 
 
-def test_a_single_attribute_in_a_single_column_trains_the_joint_baseline_too():
+@pytest.mark.parametrize("family", ["jmvae", "telbo"])
+def test_a_single_attribute_in_a_single_column_trains_the_joint_baselines_too(family):
     bars = images()
     colors = {"labels": bars.labels[:, 0], "head_names": ("colour",)}
-    config, pictures = tiny_scan("jmvae"), dataclasses.replace(bars, **colors)
+    config, pictures = tiny_scan(family), dataclasses.replace(bars, **colors)
     stages.name_attributes(config, pictures)
     model, (phase,) = experiment.model_and_phases(config, pictures, strategies.make_strategy("one"))
     batch = next(iter(phase.stream(0, None)))
