@@ -9,9 +9,9 @@ Every digit of MNIST is drawn several times on 64 x 64 pixels, black and white, 
 | scale | small, big | normal, mean 0.6 or 0.9, deviation 0.1, between 0.4 and 1 |
 | digit | zero to nine | MNIST's label |
 | orientation | counterclockwise, upright, clockwise | normal, mean 45 degrees, deviation 10; upright exactly 0 |
-| location | top-left, top-right, bottom-left, bottom-right | normal, mean 4 pixels outwards of a quarter's center, deviation 4 |
+| location | top-left, top-right, bottom-left, bottom-right | normal about four places, deviation 4 pixels |
 
-Locations are cut off where the digit's frame, turned and scaled, would leave the picture.
+The places are the centers of the quarters, pushed outwards by 4 pixels each way. Locations are cut off where the digit's frame, turned and scaled, would leave the picture.
 All of it is a pure function of the seed, the digit's number and the variant's.
 """
 
@@ -43,7 +43,7 @@ _ANGLES, _ANGLE_SPREAD, _ANGLE_RANGE = (45.0, 0.0, -45.0), 10.0, (-90.0, 90.0)
 _NEAR, _FAR, _PLACE_SPREAD = _SIDE / 4 - _SIDE / 16, 3 * _SIDE / 4 + _SIDE / 16, _SIDE / 16
 _VALIDATION = 1 / 12  # Of the training digits, the last: 5,000 of 60,000.
 _HELD_OUT = {"train": 0.85, "validation": 0.05, "test": 0.10}  # Shares of the combinations.
-# A variant's number is its digit's number and, above these bits, which variant it is; float32 counts as far as 2^24.
+# What a variant is drawn by is its digit's number and, above these bits, which of the digit's variants it is.
 _DIGIT_BITS, _MOST_VARIANTS = 20, 1000
 
 
@@ -61,7 +61,7 @@ class MnistAttributes(Source):
     forms = ("mnist_attributes", "mnist_attributes:DIGITS")
     options = {
         "combinations": Option(
-            "iid", "Of mnist_attributes: iid (every split shows every combination) or held_out (no two splits share one)."
+            "iid", "Of mnist_attributes: iid (every split shows all combinations) or held_out (no two share one)."
         ),
         "variants": Option(10, "Of mnist_attributes: how many times each digit is drawn."),
         "variants_seed": Option(0, "Of mnist_attributes: other attributes of each digit, other held-out combinations."),
@@ -206,7 +206,7 @@ def _digits(place: str, request: Request) -> _Digits:
     for part in parts:
         ten = len(ATTRIBUTES["digit"])
         if part.labels.ndim != 1 or part.labels.min() < 0 or part.labels.max() >= ten or part.pixels is None:
-            raise UserError(f"{place}: has other labels than the ten digits; expected MNIST, one class 0 to 9 a picture")
+            raise UserError(f"{place}: has other labels than the ten digits; expected MNIST, one of 0 to 9 a picture")
         if part.shape != (_DIGIT_SIDE, _DIGIT_SIDE, 1) or part.pixels.dtype != np.uint8:
             shape = "x".join(map(str, part.shape))
             raise UserError(f"{place}: images are {shape} {part.pixels.dtype}; expected MNIST's, 28x28x1 uint8")
