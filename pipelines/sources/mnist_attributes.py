@@ -11,8 +11,9 @@ Every digit of MNIST is drawn several times on 64 x 64 pixels, black and white, 
 | orientation | counterclockwise, upright, clockwise | normal, mean 45 degrees, deviation 10; upright exactly 0 |
 | location | top-left, top-right, bottom-left, bottom-right | normal about four places, deviation 4 pixels |
 
-The places are the centers of the quarters, pushed outwards by 4 pixels each way. Locations are cut off where the digit's frame, turned and scaled, would leave the picture.
-All of it is a pure function of the seed, the digit's number and the variant's.
+The places are the centers of the quarters, pushed outwards by 4 pixels each way. Locations are cut off where the
+digit's frame, turned and scaled, would leave the picture. All of it is a pure function of the seed, the
+digit's number and the variant's.
 """
 
 import functools

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from reverie.evaluation import concepts
 from reverie.evaluation.symbols import (
-    Imagined, coverage, jensen_shannon, leak, sample_cases, sample_queries, sample_symbols, to_uniform,
+    Imagined,
+    coverage,
+    jensen_shannon,
+    leak,
+    sample_cases,
+    sample_queries,
+    sample_symbols,
+    to_uniform,
 )  # fmt: skip
 from reverie.pipelines.symbols import combine, held_out, holds_pair
 

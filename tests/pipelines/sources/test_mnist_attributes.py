@@ -58,9 +58,10 @@ def test_the_frame_of_a_digit_stays_in_the_picture():
 
 
 def test_digits_are_turned_scaled_and_placed_as_an_independent_rotation_does():
-    digit = pipelines.read("mnist_sample").pixels[3, ..., 0].astype(np.float64)
-    for scale, angle, x, y in ((1.0, 0.0, 32.0, 32.0), (1.0, 45.0, 30.0, 33.0), (0.5, -45.0, 20.0, 40.0)):
-        shown = placed_digits.gray(digit[None].astype(np.uint8), np.array([[scale, angle, x, y]], np.float32)).numpy()[0]
+    digit = pipelines.read("mnist_sample").pixels[3, ..., 0]
+    poses = np.array([[1.0, 0.0, 32.0, 32.0], [1.0, 45.0, 30.0, 33.0], [0.5, -45.0, 20.0, 40.0]], np.float32)
+    shown = placed_digits.gray(np.tile(digit, (3, 1, 1)), poses).numpy()
+    for (scale, angle, x, y), picture in zip(poses, shown, strict=True):
         canvas = np.zeros([64, 64])
         canvas[18:46, 18:46] = digit
         # SciPy turns counterclockwise from the first axis to the second, as seen with y downwards.
@@ -69,14 +70,8 @@ def test_digits_are_turned_scaled_and_placed_as_an_independent_rotation_does():
         top, left = round(y - 32 * scale), round(x - 32 * scale)
         whole = np.zeros([128, 128])
         whole[32 + top : 32 + top + len(expected), 32 + left : 32 + left + len(expected)] = expected
-        assert np.corrcoef(whole[32:96, 32:96].ravel(), shown.ravel())[0, 1] > 0.93
-    np.testing.assert_allclose(
-        placed_digits.gray(digit[None].astype(np.uint8), np.array([[1.0, 0.0, 32.0, 32.0]], np.float32))
-        .numpy()[0, 18:46, 18:46]
-        .sum(),
-        digit.sum(),
-        rtol=1e-3,
-    )
+        assert np.corrcoef(whole[32:96, 32:96].ravel(), picture.ravel())[0, 1] > 0.93
+    np.testing.assert_allclose(shown[0, 18:46, 18:46].sum(), digit.sum(), rtol=1e-3)
 
 
 def test_pixels_are_white_as_often_as_they_are_bright():
