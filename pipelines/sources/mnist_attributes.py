@@ -64,7 +64,8 @@ class MnistAttributes(Source):
         "combinations": Option(
             "iid", "Of mnist_attributes: iid (every split shows all combinations) or held_out (no two share one)."
         ),
-        "variants": Option(10, "Of mnist_attributes: how many times each digit is drawn."),
+        "variants": Option(10, "Of mnist_attributes: how many times each digit is drawn for training."),
+        "test_variants": Option(10, "Of mnist_attributes: how many times each is drawn for validation and test."),
         "variants_seed": Option(0, "Of mnist_attributes: other attributes of each digit, other held-out combinations."),
     }
 
@@ -72,11 +73,13 @@ class MnistAttributes(Source):
         return SPLITS
 
     def read(self, place: str, split: str, request: Request) -> Images:
-        how, variants, seed = (request.options[name] for name in self.options)
+        how, *counts, seed = (request.options[name] for name in self.options)
         if how not in COMBINATIONS:
             raise UserError(f"data.combinations is '{how}'; expected one of {', '.join(COMBINATIONS)}")
-        if not 1 <= variants <= _MOST_VARIANTS:
-            raise UserError(f"data.variants is {variants}; expected 1 to {_MOST_VARIANTS}")
+        for name, count in zip(("variants", "test_variants"), counts, strict=True):
+            if not 1 <= count <= _MOST_VARIANTS:
+                raise UserError(f"data.{name} is {count}; expected 1 to {_MOST_VARIANTS}")
+        variants = counts[split != "train"]
         if not 0 <= seed < 2**32:
             raise UserError(f"data.variants_seed is {seed}; expected 0 to {2**32 - 1}")
         digits = _digits(place, request)

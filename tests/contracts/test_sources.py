@@ -203,7 +203,7 @@ def mnist_attributes(tmp_path: pathlib.Path) -> Example:
         np.savez(tmp_path / f"{name}.npz", x_train=digits, y_train=classes, x_test=digits, y_test=classes)
     np.savez(tmp_path / "half.npz", x_train=digits, y_train=_labels())
     broken = tuple(f"mnist_attributes:{tmp_path}/{name}.npz" for name in ("letters", "half", "missing"))
-    return Example(f"mnist_attributes:{tmp_path}/good.npz", {"variants": 2}, broken)
+    return Example(f"mnist_attributes:{tmp_path}/good.npz", {"variants": 2, "test_variants": 2}, broken)
 
 
 def given(_: pathlib.Path) -> Example:

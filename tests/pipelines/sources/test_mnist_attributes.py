@@ -85,11 +85,11 @@ def test_pixels_are_white_as_often_as_they_are_bright():
 
 
 def test_splits_share_no_digit_or_no_combination():
-    iid = pipelines.read_splits("mnist_attributes", variants=2)
-    assert {split: len(images) for split, images in iid.items()} == {"train": 9166, "validation": 834, "test": 2000}
+    iid = pipelines.read_splits("mnist_attributes", variants=3, test_variants=2)
+    assert {split: len(images) for split, images in iid.items()} == {"train": 13749, "validation": 834, "test": 2000}
     rows = [{key.partition(".")[0] for key in images.keys} for images in iid.values()]
     assert not rows[0] & rows[1] and not rows[0] & rows[2] and not rows[1] & rows[2]
-    apart = pipelines.read_splits("mnist_attributes", combinations="held_out", variants=2)
+    apart = pipelines.read_splits("mnist_attributes", combinations="held_out", variants=2, test_variants=2)
     assert sum(map(len, apart.values())) == 12_000
     combinations = {split: {tuple(row) for row in images.labels} for split, images in apart.items()}
     assert {split: len(found) for split, found in combinations.items()} == {"train": 204, "validation": 12, "test": 24}
@@ -98,13 +98,13 @@ def test_splits_share_no_digit_or_no_combination():
 
 
 def test_a_picture_is_the_same_in_any_batch_and_however_many_variants_there_are():
-    few, many = (pipelines.read("mnist_attributes", "test", variants=count) for count in (1, 3))
+    few, many = (pipelines.read("mnist_attributes", "test", test_variants=count) for count in (1, 3))
     whole = next(iter(pipelines.in_order(many, 30)))["image"].numpy()
     assert whole.shape == (30, 64, 64, 1) and set(np.unique(whole)) == {0.0, 1.0}
     one_by_one = [batch["image"].numpy()[0] for batch in pipelines.in_order(few.take(np.arange(10)), 1)]
     np.testing.assert_array_equal(one_by_one, whole[::3])
     assert many.keys[3] == "5001.0" and few.keys[1] == "5001.0"
-    other = pipelines.read("mnist_attributes", "test", variants=1, variants_seed=1)
+    other = pipelines.read("mnist_attributes", "test", test_variants=1, variants_seed=1)
     assert not np.array_equal(next(iter(pipelines.in_order(other, 10)))["image"], whole[::3])
 
 
@@ -118,7 +118,7 @@ def test_its_words_are_understood_without_commas():
 def test_another_set_of_digits_can_be_drawn_and_what_is_none_is_refused(tmp_path):
     pictures = np.full([24, 28, 28], 255, np.uint8)
     np.savez(tmp_path / "digits.npz", x_train=pictures, y_train=np.arange(24) % 10, x_test=pictures[:5], y_test=[1] * 5)
-    images = pipelines.read(f"mnist_attributes:{tmp_path}/digits.npz", "test", variants=4)
+    images = pipelines.read(f"mnist_attributes:{tmp_path}/digits.npz", "test", test_variants=4)
     assert len(images) == 20 and set(images.labels[:, 1]) == {1}
     np.savez(tmp_path / "letters.npz", x_train=pictures, y_train=np.arange(24), x_test=pictures, y_test=np.arange(24))
     np.savez(tmp_path / "small.npz", x_train=pictures[:, :8], y_train=[1] * 24, x_test=pictures[:, :8], y_test=[1] * 24)
@@ -137,6 +137,7 @@ def test_another_set_of_digits_can_be_drawn_and_what_is_none_is_refused(tmp_path
     [
         ({"combinations": "some"}, "data.combinations is 'some'; expected one of iid, held_out"),
         ({"variants": 0}, "data.variants is 0; expected 1 to 1000"),
+        ({"test_variants": 1001}, "data.test_variants is 1001; expected 1 to 1000"),
         ({"variants_seed": -1}, "data.variants_seed is -1; expected 0 to"),
     ],
 )
