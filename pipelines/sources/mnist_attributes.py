@@ -164,7 +164,7 @@ def held_out(seed: int) -> dict[str, np.ndarray]:
 
 def _combination(labels: np.ndarray) -> np.ndarray:
     """The combination's number, int [n], of labels int [n, 4]."""
-    return np.ravel_multi_index(tuple(labels.T), tuple(map(len, ATTRIBUTES.values())))
+    return np.asarray(np.ravel_multi_index(tuple(labels.T), tuple(map(len, ATTRIBUTES.values()))))
 
 
 def _normal(chance, mean, spread, low, high) -> np.ndarray:
@@ -207,14 +207,15 @@ def _digits(place: str, request: Request) -> _Digits:
     if len(found) < 2:
         raise UserError(f"{place}: has no {'test' if found else 'train'} digits; expected MNIST's two splits")
     parts = [reader.read(inner, split, asked) for split in found]
+    pictures = []
     for part in parts:
-        ten = len(ATTRIBUTES["digit"])
-        if part.labels.ndim != 1 or part.labels.min() < 0 or part.labels.max() >= ten or part.pixels is None:
+        if part.labels.ndim != 1 or part.labels.min() < 0 or part.labels.max() >= len(ATTRIBUTES["digit"]):
             raise UserError(f"{place}: has other labels than the ten digits; expected MNIST, one of 0 to 9 a picture")
-        if part.shape != (_DIGIT_SIDE, _DIGIT_SIDE, 1) or part.pixels.dtype != np.uint8:
-            shape = "x".join(map(str, part.shape))
-            raise UserError(f"{place}: images are {shape} {part.pixels.dtype}; expected MNIST's, 28x28x1 uint8")
-    pictures = np.concatenate([part.pixels[..., 0] for part in parts])
+        if part.shape != (_DIGIT_SIDE, _DIGIT_SIDE, 1) or part.pixels is None or part.pixels.dtype != np.uint8:
+            kind = "x".join(map(str, part.shape)) + ("" if part.pixels is None else f" {part.pixels.dtype}")
+            raise UserError(f"{place}: images are {kind}; expected MNIST's in memory, 28x28x1 uint8")
+        pictures.append(part.pixels[..., 0])
+    pictures = np.concatenate(pictures)
     if len(pictures) > 1 << _DIGIT_BITS:
         raise UserError(f"{place}: holds {len(pictures)} digits; expected at most {1 << _DIGIT_BITS}")
     return _Digits(pictures, np.concatenate([part.labels for part in parts]), len(parts[0]))
