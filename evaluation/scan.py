@@ -25,6 +25,24 @@ HEADLINES = {
         share=True,
         better="higher",
     ),
+    "correctness": Headline(
+        "named attributes that imagined pictures show, with one to four named",
+        "near judge_accuracy",
+        share=True,
+        better="higher",
+    ),
+    "correctness_held_out": Headline(
+        "named attributes that imagined pictures show, of values never shown together",
+        "near correctness: then words are understood apart from each other",
+        share=True,
+        better="higher",
+    ),
+    "coverage": Headline(
+        "how fully imagined pictures vary in what was not named",
+        "ten pictures a symbol cannot reach 100 %: 77 % where an attribute has ten values, 98 % where it has two",
+        share=True,
+        better="higher",
+    ),
     "operators_held_out": Headline(
         "compositions never shown together, imagined as asked",
         "near symbols_to_images: then composing is understood and not learned by heart",
@@ -36,6 +54,10 @@ HEADLINES = {
 OPTIONS: dict[str, str] = {}
 _CASES = 500  # Pictures imagined for each number.
 _REFERENCE_STEPS, _REFERENCE_BATCH = 2500, 32
+_REFERENCE_IMAGES = 50  # Of large sets a step more for every so many images.
+_NAMED = 4  # Correctness and coverage are measured of symbols that name one attribute to so many.
+_EACH = 10  # Pictures of each of these symbols.
+_FEWEST = 20  # Symbols, of which a number says something.
 
 
 def quick(model, images: pipelines.Images) -> dict[str, float]:
@@ -99,6 +121,7 @@ def evaluate(
     result |= _by_attribute("symbols_to_images", made, vocabulary)
     result |= _by_what_is_named(model, reference, vocabulary, named.asked[:cases])
     result["diversity_kl"] = made.diversity(vocabulary.sizes)
+    result |= by_number_named(model, reference, vocabulary, train, test, run.held_out, 4 * cases // _EACH)
     if "operators" in run.stages:
         result |= _operators(model, reference, vocabulary, run.held_out, cases)
     return result
@@ -107,8 +130,46 @@ def evaluate(
 def attribute_classifier(train: pipelines.Images, vocabulary: pipelines.Vocabulary) -> ReferenceClassifier:
     """The classifier that says what imagined pictures show: a softmax an attribute, trained on real ones."""
     heads = dict(zip(vocabulary.names, vocabulary.sizes, strict=True))
-    steps = min(_REFERENCE_STEPS, max(200, 12 * len(train) // _REFERENCE_BATCH))
+    most = max(_REFERENCE_STEPS, len(train) // _REFERENCE_IMAGES)
+    steps = min(most, max(200, 12 * len(train) // _REFERENCE_BATCH))
     return ReferenceClassifier(train, heads, steps, batch_size=_REFERENCE_BATCH)
+
+
+def by_number_named(model, reference, vocabulary, train, test, table, count: int, seed: int = 1) -> dict:
+    """Correctness and coverage of what is imagined from one, two, three and four named attributes.
+
+    Symbols name attributes of test pictures. A symbol is held out if no training picture shows all that it names, or if
+    it names a pair that training left out; see `symbols.sample_queries`.
+
+    Args:
+      model: with words, see `models.contract.Words`.
+      reference: the classifier that says what pictures show.
+      vocabulary: of the data.
+      train, test: `pipelines.Images`. Both together say how what is not named is distributed.
+      table: bool [values, values], see `symbols.held_out`.
+      count: symbols for each number; of each, ten pictures are imagined.
+      seed: of symbols and pictures.
+
+    Returns:
+      "correctness_1" to "correctness_4" and, where something is left open, "coverage_1" to "coverage_4"; with
+      "_held_out" of symbols that are held out; where there are symbols enough. "correctness", "coverage" and
+      "correctness_held_out" are their means.
+    """
+    trained, tested = (images.labels.reshape(len(images), -1) for images in (train, test))
+    real = np.concatenate([trained, tested])
+    found: dict = {}
+    for named in range(1, min(_NAMED, len(vocabulary.attributes)) + 1):
+        queries = imagination.sample_queries(vocabulary, tested, trained, table, named, count, seed)
+        for suffix, symbols in (("", queries.shown), ("_held_out", queries.held_out)):
+            if len(symbols) >= min(_FEWEST, count):
+                made = imagination.imagine(model, reference, vocabulary, np.repeat(symbols, _EACH, axis=0), seed)
+                found[f"correctness_{named}{suffix}"] = made.correctness
+                if named < len(vocabulary.attributes):
+                    found[f"coverage_{named}{suffix}"] = imagination.coverage(made, _EACH, real, vocabulary.sizes)
+    for name, suffix in (("correctness", ""), ("coverage", ""), ("correctness", "_held_out")):
+        parts = [found[key] for n in range(1, _NAMED + 1) if (key := f"{name}_{n}{suffix}") in found]
+        found |= {f"{name}{suffix}": float(np.mean(parts))} if parts else {}
+    return found
 
 
 def _operators(model, reference, vocabulary, table, cases: int) -> dict:

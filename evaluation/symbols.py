@@ -3,17 +3,25 @@
 A separate classifier, trained on real pictures, says what an imagined picture shows. "Accuracy" of imagination is the
 share of pictures in which *every* named attribute is as asked. "Diversity" is about the attributes that were not named:
 the divergence of what the classifier sees there from the uniform distribution, in nats; 0 is as varied as can be.
+
+"Correctness" and "coverage" are those of Vedantam et al. 2018 (arXiv 1705.10762), by how many attributes are named:
+correctness is the mean share of the named attributes that are as asked; coverage, of several pictures of one symbol,
+1 less the Jensen-Shannon divergence between the values seen of an attribute that was not named and those that it has in
+real pictures. The divergence is in bits here, so that coverage lies between 0 and 1; published figures are in nats.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from scipy import special
 
 from .. import pipelines, progress
 from ..pipelines import symbols as words
 
 _AT_ONCE = 250
+_TRIED = 20  # Symbols drawn for every one wanted, so that some are held out.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +40,12 @@ class Imagined:
     def accuracy(self) -> float:
         """Share of pictures with every named attribute as asked."""
         return float(np.mean(np.all((self.asked < 0) | (self.asked == self.seen), axis=1)))
+
+    @property
+    def correctness(self) -> float:
+        """Share of the named attributes that are as asked, a mean over pictures."""
+        right = (self.asked == self.seen) & (self.asked >= 0)
+        return float(np.mean(right.sum(axis=1) / (self.asked >= 0).sum(axis=1)))
 
     def per_attribute(self) -> np.ndarray:
         """float [attributes]: share of pictures in which it is as asked, of those that name it."""
@@ -71,6 +85,99 @@ def sample_symbols(vocabulary: pipelines.Vocabulary, labels, count: int, seed: i
     order = rng.random(rows.shape).argsort(axis=1).argsort(axis=1)
     most = len(vocabulary.attributes)
     return np.where(order < rng.integers(1, most + 1, count)[:, None], rows, -1).astype(np.int32)
+
+
+class Queries(NamedTuple):
+    """Symbols that name so many attributes each, int32 [k, attributes], -1 where unnamed.
+
+    Attributes:
+      shown: what they name, some training picture shows together.
+      held_out: what they name, no training picture shows together.
+    """
+
+    shown: np.ndarray
+    held_out: np.ndarray
+
+
+def sample_queries(vocabulary, labels, trained, table, named: int, count: int, seed: int) -> Queries:
+    """Symbols that name `named` attributes of real pictures, drawn with all such choices equally likely.
+
+    Args:
+      vocabulary: of the data.
+      labels: int [n, attributes] of the pictures that are named in part, -1 where nothing is known.
+      trained: int [m, attributes] of training pictures.
+      table: bool [values, values], pairs of values that training left out; see `symbols.held_out`.
+      named: how many attributes each names, from 1.
+      count: how many at most of either kind; those that are held out may be few or none.
+      seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    rows = labels[rng.integers(0, len(labels), _TRIED * count)]
+    # Attributes in random order, unknown ones last.
+    order = (rng.random(rows.shape) + (rows < 0)).argsort(axis=1).argsort(axis=1)
+    asked = np.where(order < named, rows, -1).astype(np.int32)
+    asked = asked[(asked >= 0).sum(axis=1) == named]
+    shown = ~words.holds_pair(vocabulary.khot(asked), table) & _occur(asked, trained, vocabulary.sizes)
+    return Queries(asked[shown][:count], asked[~shown][:count])
+
+
+def _occur(asked, labels, sizes: tuple) -> np.ndarray:
+    """bool [n]: which symbols, all of as many named attributes, some row of labels shows."""
+    found = np.zeros(len(asked), bool)
+    patterns, of = np.unique(asked >= 0, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        rows, columns = np.flatnonzero(of.reshape(-1) == number), np.flatnonzero(pattern)
+        known = labels[(labels[:, columns] >= 0).all(axis=1)][:, columns]
+        numbers = [sizes[k] for k in columns]
+        found[rows] = np.isin(*(np.ravel_multi_index(part.T, numbers) for part in (asked[rows][:, columns], known)))
+    return found
+
+
+def coverage(made: Imagined, each: int, labels, sizes: tuple) -> float:
+    """How well what symbols leave open varies as it does in real pictures, from 0 to 1.
+
+    Args:
+      made: `each` pictures of every symbol, one symbol after the other; none names all attributes.
+      each: pictures a symbol. Few pictures cannot match a distribution: of ten uniform draws from ten values coverage
+        is 0.77 on average, from two values 0.98.
+      labels: int [n, attributes] of real pictures; those that show what is named say how the rest is distributed. All
+        pictures together count as ten more, so that few do not decide.
+      sizes: number of values of each attribute.
+
+    Returns:
+      Mean over symbols of the mean over attributes they leave open of 1 - JS(values seen || values in real pictures),
+      the Jensen-Shannon divergence to the base of 2.
+    """
+    found = []
+    for symbol, seen in zip(made.asked[::each], made.seen.reshape(-1, each, len(sizes)), strict=True):
+        named = symbol >= 0
+        fitting = labels[(labels[:, named] == symbol[named]).all(axis=1)]
+        shares = [
+            1.0 - jensen_shannon(np.bincount(seen[:, k], minlength=size), _values(fitting, labels, k, size))
+            for k, size in enumerate(sizes)
+            if not named[k]
+        ]
+        found.append(np.mean(shares))
+    return float(np.mean(found))
+
+
+def jensen_shannon(first, second) -> float:
+    """The Jensen-Shannon divergence of two distributions in bits, 0 to 1, each given as counts or shares of values.
+
+    Example:
+      >>> jensen_shannon([1, 0], [0, 3])
+      1.0
+    """
+    first, second = (np.asarray(part, np.float64) / np.sum(part) for part in (first, second))
+    middle = (first + second) / 2
+    nats = (special.rel_entr(first, middle).sum() + special.rel_entr(second, middle).sum()) / 2
+    return float(np.clip(nats / np.log(2.0), 0.0, 1.0))
+
+
+def _values(fitting, labels, column: int, size: int) -> np.ndarray:
+    """How often each value of an attribute is met in pictures that fit, and ten times its share of all pictures."""
+    some, every = (np.bincount(part[part >= 0], minlength=size) for part in (fitting[:, column], labels[:, column]))
+    return some + 10.0 * every / max(every.sum(), 1)
 
 
 def imagine(model, reference, vocabulary, asked, seed: int = 0) -> Imagined:

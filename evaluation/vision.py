@@ -77,7 +77,8 @@ def causes(means, images: pipelines.Images) -> tuple:
     """(codes float [n, latents], factors int [n, k]): posterior means and every true cause, continuous ones binned."""
     columns = list(images.labels.reshape(len(images), -1).T)
     if images.nuisances is not None:
-        for column in images.nuisances.T:
+        # Columns behind the named ones only say what is drawn.
+        for column in images.nuisances.T[: len(images.nuisance_names)]:
             edges = np.quantile(column, np.linspace(0, 1, _BINS + 1)[1:-1])
             columns.append(np.digitize(column, edges))
     factors = np.stack(columns, axis=-1)

@@ -75,7 +75,7 @@ class Images:
       class_names: per head, the class names in label order (empty where unknown).
       skipped: what the reader left out.
       nuisances: float32 [n, k] or None, what varies in the pictures and is no label.
-      nuisance_names: of its columns.
+      nuisance_names: of its columns; those without a name only tell `drawn` what to draw.
       cut: `windows.Cut` where the pictures are windows of others, whose labels, keys and sizes they have; or None.
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has

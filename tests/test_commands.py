@@ -40,6 +40,7 @@ ELSEWHERE = {
     "reverie generate --model=runs/demo": "tests/test_cli.py",
     "reverie train --config=xcov_demo": "tests/test_cli.py",
     "reverie train --config=scan_scenes": "tests/test_scan_cli.py",
+    "reverie train --config=scan_mnist_a": "tests/test_scan_cli.py",
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
     "reverie imagine": "tests/test_scan_cli.py",
     "reverie train --config=replay_split_mnist": "tests/test_streams_cli.py",

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from reverie import cli, models
-from reverie.configs import scan_scenes
+from reverie.configs import scan_mnist_a, scan_scenes
 from reverie.evaluation import scan as evaluation
 from reverie.export.graph_loader import GraphModel
 
@@ -67,9 +67,12 @@ def test_evaluation_has_every_number_and_picture(scan_run, monkeypatch):
         "images_to_symbols_colour", "images_to_symbols_all", "and", "in_common", "ignore", "ignore_held_out",
         "disentanglement_mig", "disentanglement_dci_completeness", "disentanglement_sap", "disentanglement_factor_vae",
         "disentanglement_beta_vae", "reconstruction", "kl", "active_latents", "symbols_to_images_alone_place",
-        "symbols_to_images_full", "and_direct", "ignore_held_out_direct",
+        "symbols_to_images_full", "and_direct", "ignore_held_out_direct", "correctness", "correctness_1", "coverage",
+        "coverage_1", "correctness_2", "correctness_held_out", "correctness_2_held_out",
     }  # fmt: skip
     assert names <= set(numbers) and all(np.isfinite(value) for value in numbers.values())
+    # With both attributes named nothing is left open to vary.
+    assert "coverage_2" not in numbers and numbers["coverage"] == numbers["coverage_1"]
     drawn = {path.stem for path in (scan_run / "pictures").glob("*.png")}
     assert drawn == {"reconstructions", "traversals", "imagined_from_symbols", "operators", "concepts"}
     report = (scan_run / "report.html").read_text()
@@ -183,12 +186,29 @@ def test_the_joint_baselines_go_the_whole_way_too(family, bars_table, tmp_path, 
     assert reverie("export", f"--workdir={folder}", "--lite=none") == 0
 
 
-@pytest.mark.parametrize("variant", scan_scenes.VARIANTS)
-def test_every_variant_builds_its_model(variant):
-    config = scan_scenes.get_config(variant)
+@pytest.mark.parametrize(
+    ("config", "channels"),
+    [
+        *((scan_scenes.get_config(variant), 3) for variant in scan_scenes.VARIANTS),
+        *((scan_mnist_a.get_config(variant), 1) for variant in scan_mnist_a.VARIANTS),
+    ],
+)
+def test_every_variant_builds_its_model(config, channels):
     config.model.attributes = (("colour", ("red", "green"), ""), ("place", ("top", "bottom"), ""))
     model = models.build(config.model)
-    assert model.generate(2, np.array([0, 1]))["images"].shape == (2, 64, 64, 3)
+    assert model.generate(2, np.array([0, 1]))["images"].shape == (2, 64, 64, channels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", scan_mnist_a.VARIANTS)
+def test_digits_with_attributes_are_learned_from_the_sample_and_imagined(variant, tmp_path):
+    named = [name for name in scan_mnist_a.get_config(variant).stages if name != "start_from"]
+    stages = [f"--config.stages.{name}.steps=2" for name in named]
+    folder = tmp_path / "run"
+    settings = ("--config.data.variants=1", "--config.words.pairs=100", "--config.data.combinations=held_out")
+    assert reverie("train", f"--config=scan_mnist_a:{variant}", f"--workdir={folder}", *settings, *stages) == 0
+    text = "small seven clockwise top-left"
+    assert reverie("imagine", f"--run={folder}", text, f"--out={tmp_path / 'a.png'}", "--count=2") == 0
 
 
 def test_an_unknown_variant_is_refused(capsys):

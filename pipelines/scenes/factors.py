@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..hashed import uniform
+
 # Fifteen hues 24 degrees apart, and white: sixteen colors that two of the paper's own phrases ("white wall") name.
 _HUES = (
     "red", "orange", "amber", "yellow", "lime", "green", "emerald", "turquoise",
@@ -69,23 +71,9 @@ def sample(seed: int, indices) -> Factors:
       np.True_
     """
     indices = np.asarray(indices, np.uint64)
-    columns = [_uniform(seed, indices, number) for number in range(len(ATTRIBUTES) + len(NUISANCES))]
+    columns = [uniform(seed, indices, number) for number in range(len(ATTRIBUTES) + len(NUISANCES))]
     sizes = [len(values) for values in ATTRIBUTES.values()]
     labels = [np.floor(u * size).astype(np.int32) for u, size in zip(columns, sizes, strict=False)]
     ranges = NUISANCES.values()
     nuisances = [low + u * (high - low) for u, (low, high) in zip(columns[len(sizes) :], ranges, strict=True)]
     return Factors(np.stack(labels, axis=-1), np.stack(nuisances, axis=-1).astype(np.float32))
-
-
-def _uniform(seed: int, indices: np.ndarray, column: int) -> np.ndarray:
-    """Numbers in [0, 1) from a hash of (seed, column, index): the finalizer of SplitMix64, twice."""
-    with np.errstate(over="ignore"):
-        key = _mix(np.asarray([seed & 0xFFFFFFFF], np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(column + 1))
-        mixed = _mix(_mix(indices + np.uint64(0x632BE59BD9B4E019)) ^ key)
-    return (mixed >> np.uint64(11)).astype(np.float64) / 2**53
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

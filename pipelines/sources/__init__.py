@@ -15,5 +15,5 @@ __all__ = [
 # one that recognizes it, so whatever looks into a folder stands before "folder".
 MODULES = (
     "mnist_sample", "npz", "idx", "folder", "table", "tfds", "cifar", "tfd", "multipie", "expressions", "yale",
-    "frames", "scenes", "given",
+    "frames", "scenes", "mnist_attributes", "given",
 )  # fmt: skip

@@ -197,6 +197,15 @@ def scenes(_: pathlib.Path) -> Example:
     return Example("scenes:16:1", {}, ("scenes:many", "scenes:0", "scenes:1:2:3"))
 
 
+def mnist_attributes(tmp_path: pathlib.Path) -> Example:
+    digits = _pictures(side=28)
+    for name, classes in (("good", _labels()), ("letters", _labels() + 10)):
+        np.savez(tmp_path / f"{name}.npz", x_train=digits, y_train=classes, x_test=digits, y_test=classes)
+    np.savez(tmp_path / "half.npz", x_train=digits, y_train=_labels())
+    broken = tuple(f"mnist_attributes:{tmp_path}/{name}.npz" for name in ("letters", "half", "missing"))
+    return Example(f"mnist_attributes:{tmp_path}/good.npz", {"variants": 2, "test_variants": 2}, broken)
+
+
 def given(_: pathlib.Path) -> Example:
     return Example(pipelines.give(_pictures(), _labels()), {"test_fraction": 0.0}, ("given:0123456789abcdef", "given:"))
 
@@ -216,6 +225,7 @@ EXAMPLES = {
     "yale": yale,
     "frames": frames,
     "scenes": scenes,
+    "mnist_attributes": mnist_attributes,
     "given": given,
 }
 

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 from reverie.evaluation import concepts
-from reverie.evaluation.symbols import Imagined, leak, sample_cases, sample_symbols, to_uniform
+from reverie.evaluation.symbols import (
+    Imagined,
+    coverage,
+    jensen_shannon,
+    leak,
+    sample_cases,
+    sample_queries,
+    sample_symbols,
+    to_uniform,
+)  # fmt: skip
 from reverie.pipelines.symbols import combine, held_out, holds_pair
 
 from ..pipelines.test_symbols import scenes
@@ -74,3 +83,65 @@ def test_what_leaks_of_conflicting_values_is_counted_above_chance():
     shown[:, 0] = [0, 1, 0, 1, 0, 1, 2, 3]
     assert leak(none, first, second, (4, 4, 2)) == pytest.approx(0.5)
     assert leak(none, first, first, (4, 4, 2)) is None
+
+
+def test_correctness_is_the_mean_share_of_the_named_attributes_that_are_seen():
+    asked, seen = np.array([[1, -1, 2], [0, 1, 2]]), np.array([[1, 9, 0], [0, 0, 2]])
+    assert Imagined(asked, seen).correctness == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_the_jensen_shannon_divergence_is_in_bits():
+    # By hand, against the mean of both, (5/8, 3/8).
+    by_hand = (0.75 * np.log2(6 / 5) + 0.25 * np.log2(2 / 3) + 0.5 * np.log2(4 / 5) + 0.5 * np.log2(4 / 3)) / 2
+    assert jensen_shannon([3, 1], [0.5, 0.5]) == pytest.approx(by_hand, abs=1e-12)
+    assert by_hand == pytest.approx(0.0488, abs=1e-4)
+    assert jensen_shannon([1, 2], [10, 20]) == 0.0 and jensen_shannon([4, 0], [0, 7]) == 1.0
+
+
+def test_coverage_compares_what_is_left_open_with_real_pictures_that_show_what_is_named():
+    # With the first value the second attribute is always 0 in real pictures, with the other one as often as not.
+    real = np.array([[0, 0]] * 4000 + [[1, 0], [1, 1]] * 2000)
+    all_alike = Imagined(np.array([[0, -1]] * 4), np.array([[0, 0]] * 4))
+    assert coverage(all_alike, 4, real, (2, 2)) == pytest.approx(1.0, abs=1e-3)
+    half = Imagined(np.array([[1, -1]] * 4), np.array([[1, 0], [1, 1], [0, 0], [0, 1]]))
+    assert coverage(half, 4, real, (2, 2)) == pytest.approx(1.0, abs=1e-3)
+    # Three of four, and four of four, where two of four were true: a mean over symbols.
+    seen = np.array([[1, 0]] * 3 + [[1, 1]] + [[1, 0]] * 4)
+    one_sided = Imagined(np.array([[1, -1]] * 8), seen)
+    by_hand = np.mean([1 - jensen_shannon([3, 1], [1, 1]), 1 - jensen_shannon([1, 0], [1, 1])])
+    assert coverage(one_sided, 4, real, (2, 2)) == pytest.approx(by_hand, abs=1e-3)
+
+
+def test_few_real_pictures_do_not_decide_what_is_to_be_covered():
+    # One picture shows the first value; all others say that the second attribute is 1 as often as not.
+    real = np.array([[0, 0]] + [[1, 0], [1, 1]] * 5000)
+    made = Imagined(np.array([[0, -1]] * 2), np.array([[0, 0], [0, 1]]))
+    # One and ten times (1/2, 1/2): 6 to 5.
+    assert coverage(made, 2, real, (2, 2)) == pytest.approx(1 - jensen_shannon([1, 1], [6, 5]), abs=1e-5)
+
+
+def test_ten_uniform_draws_cover_as_much_as_is_said():
+    rng, real = np.random.default_rng(0), np.stack([np.zeros(10_000, int), np.arange(10_000) % 10], axis=-1)
+    seen = np.stack([np.zeros(5000, int), rng.integers(0, 10, 5000)], axis=-1)
+    made = Imagined(np.array([[0, -1]] * 5000), seen)
+    assert coverage(made, 10, real, (2, 10)) == pytest.approx(0.77, abs=0.01)
+
+
+def test_queries_name_so_many_attributes_and_are_told_apart_by_what_training_showed():
+    vocabulary, rng = scenes(), np.random.default_rng(0)
+    labels = np.stack([rng.integers(0, size, 500) for size in vocabulary.sizes], axis=-1)
+    trained = labels[:100]
+    table = held_out(vocabulary, 0.05, 0)
+    for named in (1, 2, 4):
+        queries = sample_queries(vocabulary, labels, trained, table, named, 60, seed=3)
+        assert len(queries.shown) + len(queries.held_out)
+        for symbols, shown in ((queries.shown, True), (queries.held_out, False)):
+            assert len(symbols) <= 60 and ((symbols >= 0).sum(axis=1) == named).all()
+            for symbol in symbols:
+                seen = any(all(a < 0 or a == b for a, b in zip(symbol, row, strict=True)) for row in trained)
+                paired = holds_pair(vocabulary.khot(symbol[None]), table)[0]
+                assert (seen and not paired) == shown
+    # Of pictures whose attributes are unknown in part, what is known is named.
+    partly = np.where(np.arange(labels.shape[1]) == 1, -1, labels)
+    assert (sample_queries(vocabulary, partly, trained, table, 2, 60, seed=0).held_out[:, 1] < 0).all()
+    assert not len(sample_queries(vocabulary, partly, trained, table, labels.shape[1], 60, seed=0).shown)
