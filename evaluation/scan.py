@@ -220,6 +220,7 @@ def explore(model, data: EvaluationData) -> page.Page:
                 said,
                 operators=words.OPERATORS if composes else (),
                 example=_example(vocabulary, labels, composes),
+                fillers=vocabulary.fillers,
                 compose="compose" if composes else "",
             )
         )

@@ -51,6 +51,11 @@ class Reader:
         self._exact, self._loose = _Index(attributes, str), _Index(attributes, _normal)
         self._fillers = FILLERS - self._loose.alone
 
+    @property
+    def fillers(self) -> tuple[str, ...]:
+        """Words that are passed over, in order."""
+        return tuple(sorted(self._fillers))
+
     def read(self, text: str) -> dict[str, str]:
         """A phrase as {attribute: value}; see `Vocabulary.parse`."""
         symbol: dict[str, str] = {}

@@ -176,6 +176,10 @@ class Vocabulary:
                 symbol[attribute.name] = attribute.values[named[0]]
         return symbol
 
+    def place(self, entry: int) -> tuple[str, str]:
+        """(attribute, value) of an entry of a vector."""
+        return [(attribute.name, value) for attribute in self.attributes for value in attribute.values][entry]
+
     def subsets(self, symbol: Mapping[str, str]) -> list[dict[str, str]]:
         """All symbols that name some of what this one names, without the empty one, smallest first."""
         items = list(symbol.items())
@@ -258,6 +262,11 @@ class Vocabulary:
     def phrases(self) -> list[str]:
         """Every phrase that a single term may be."""
         return self._reader.phrases()
+
+    @property
+    def fillers(self) -> tuple[str, ...]:
+        """Words that say nothing in phrases of this vocabulary."""
+        return self._reader.fillers
 
     @functools.cached_property
     def _reader(self) -> Reader:
