@@ -1,4 +1,4 @@
-"""The SCAN table: three seeds of the default config, its baselines, and a curve over the number of pairs.
+"""The SCAN table: three seeds of the default config, its baselines, and curves over the number of pairs.
 
     python benchmarks/scan_table.py --workdir=runs/scan_table --seeds=0,1,2 --jobs=2
 
@@ -19,6 +19,7 @@ import time
 import numpy as np
 
 PAIRS = (50, 150, 500, 5000)
+PER_CONCEPT = (1, 5, 10, 50)  # Pictures for each of 51 values, as Higgins et al. count.
 ROWS = (
     "judge_accuracy", "symbols_to_images", "symbols_to_images_wall_colour", "symbols_to_images_floor_colour",
     "symbols_to_images_object_colour", "symbols_to_images_object", "symbols_to_images_alone_wall_colour",
@@ -57,6 +58,10 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
         jobs += [
             (workdir / f"pairs{count}-{seed}", "scan_scenes", [f"--config.words.pairs={count}", *words_only])
             for count in PAIRS
+        ]
+        jobs += [
+            (workdir / f"concept{count}-{seed}", "scan_scenes", [f"--config.words.per_concept={count}", *words_only])
+            for count in PER_CONCEPT
         ]
         units.append(jobs)
     # What unmixing does shows in one seed.
@@ -139,6 +144,7 @@ def main() -> None:
             results.setdefault(method, []).append(evaluate(folder, sets, reference))
             print(f"{folder.name}: evaluated", flush=True)
     order = ["scan", "reverse", "entangled", "jmvae", "telbo", "mixed", *(f"pairs{count}" for count in PAIRS)]
+    order += [f"concept{count}" for count in PER_CONCEPT]
     results = {method: results[method] for method in order if method in results}
     (workdir / "table.json").write_text(json.dumps(results, indent=2))
     (workdir / "table.md").write_text(table(results))

@@ -28,6 +28,7 @@ VERBS = {
     "encode": "encode",
     "generate": "generate",
     "imagine": "imagine",
+    "describe": "describe",
     "serve-check": "serve_check",
     "report": "report",
     "explore": "explore",

@@ -110,12 +110,14 @@ class WordsPanel:
         Gaussians over latents, "compose" of two of those, "" where nothing is composed.
       operators: in words, in order.
       example: an expression.
+      fillers: words that say nothing and are passed over.
       count: pictures at a time.
     """
 
     attributes: Sequence[Mapping[str, Any]]
     operators: Sequence[str]
     example: str
+    fillers: Sequence[str] = ()
     encode: str = "encode"
     decode: str = "decode"
     words: str = "words"

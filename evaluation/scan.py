@@ -6,6 +6,7 @@ import tensorflow as tf
 from .. import pipelines
 from ..layers import divergence_by_latent
 from ..pipelines import symbols as words
+from ..pipelines.expressions import Composed
 from . import concepts, disentanglement, page, pictures, vision
 from . import symbols as imagination
 from .codes import over, some_images
@@ -253,6 +254,7 @@ def explore(model, data: EvaluationData) -> page.Page:
                 said,
                 operators=words.OPERATORS if composes else (),
                 example=_example(vocabulary, labels, composes),
+                fillers=vocabulary.fillers,
                 compose="compose" if composes else "",
             )
         )
@@ -300,7 +302,7 @@ def _sheet(model, vocabulary, images) -> Picture:
         items = list(_symbol_of(vocabulary, images, number).items())[:6]
         for size in range(1, len(items) + 1):
             symbol = dict(items[-size:] if number else items[:size])
-            rows.append(imagination.imagined(model, vocabulary, [symbol], 10, seed=number).images)
+            rows.append(imagination.imagined(model, vocabulary, symbol, 10, seed=number).images)
             names.append(vocabulary.phrase(symbol))
     return Picture(
         pictures.labeled_rows(np.stack(rows), names),
@@ -315,7 +317,7 @@ def _operator_sheet(model, vocabulary, table) -> Picture:
             cases = imagination.sample_cases(vocabulary, table, operator, 1, held, seed=number)
             if cases:
                 (case,) = cases
-                rows.append(imagination.imagined(model, vocabulary, [case[0], (operator, case[2])], 10).images)
+                rows.append(imagination.imagined(model, vocabulary, Composed(*case), 10).images)
                 first, second = vocabulary.phrase(case[0]), vocabulary.phrase(case[2])
                 names.append(f"{first} {operator} {second}{' (held out)' if held else ''}")
     return Picture(

@@ -19,6 +19,7 @@ from scipy import special
 
 from .. import pipelines, progress
 from ..pipelines import symbols as words
+from ..pipelines.expressions import folded
 
 _AT_ONCE = 250
 _TRIED = 20  # Symbols drawn for every one wanted, so that some are held out.
@@ -310,8 +311,8 @@ class Sheet:
     labels: np.ndarray
 
 
-def imagined(model, vocabulary: pipelines.Vocabulary, expression: list, count: int, seed: int = 0) -> Sheet:
-    """Imagines a whole expression, operators from left to right.
+def imagined(model, vocabulary: pipelines.Vocabulary, expression, count: int, seed: int = 0) -> Sheet:
+    """Imagines a whole expression.
 
     Args:
       model: with words, see `models.contract.Words`; with operators where something is composed.
@@ -319,12 +320,15 @@ def imagined(model, vocabulary: pipelines.Vocabulary, expression: list, count: i
       expression: as `Vocabulary.parse_expression` returns it.
       count: pictures.
       seed: of the draws.
+
+    Raises:
+      UserError: symbols that cannot be composed, see `symbols.combine`.
     """
-    symbol, *rest = expression
-    code = model.concept(tf.constant(vocabulary.encode(symbol)[None]))
-    for operator, other in rest:
-        symbol = words.combine(symbol, operator, other)
-        second = model.concept(tf.constant(vocabulary.encode(other)[None]))
-        code = model.combined(code, tf.constant([words.OPERATORS.index(operator)]), second)
+    symbol = words.comes_to(expression)
+
+    def composed(first, operator, second):
+        return model.combined(first, tf.constant([words.OPERATORS.index(operator)]), second)
+
+    code = folded(expression, lambda one: model.concept(tf.constant(vocabulary.encode(one)[None])), composed)
     images = model.imagine(code, count, [seed, 0])["images"].numpy()
     return Sheet(images, symbol, model.in_words(code[0])["label"].numpy()[0])

@@ -10,6 +10,7 @@ from .checking import check_source
 from .compare import Comparison, compare
 from .compare_runs import compare_runs
 from .configs import check_keys, config, config_path, keep_one_length, make_room
+from .description import Description, describe_files
 from .encoding import Codes, encode_source
 from .endpoints import class_numbers
 from .evaluate import evaluate
@@ -35,6 +36,7 @@ for _kind in (Plain(), Greedy(), Staged(), StreamOfTasks(), Transfer()):
 __all__ = [
     "Codes",
     "Comparison",
+    "Description",
     "Exported",
     "ExportedEncoder",
     "Greedy",
@@ -55,6 +57,7 @@ __all__ = [
     "compare_runs",
     "config",
     "config_path",
+    "describe_files",
     "describe_images",
     "encode_source",
     "environment",

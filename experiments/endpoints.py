@@ -11,10 +11,12 @@ from .. import pipelines
 from ..errors import UserError
 from ..models import limits
 from ..paths import composed
+from ..pipelines.expressions import Composed, folded
 from ..pipelines.image_set import as_bytes
 from ..pipelines.nearest import nearest
-from ..pipelines.symbols import OPERATORS, combine
+from ..pipelines.symbols import OPERATORS, comes_to
 from . import arguments
+from .description import Description, described
 
 _ROWS_AT_ONCE = 256
 _MOST_SEED = 2**31 - 1
@@ -156,22 +158,56 @@ class Endpoints(abc.ABC):
     def sheet(self, text: str, count: int, seed: int) -> tuple[np.ndarray, str]:
         """(pictures of `imagine`, in words what the expression comes to)."""
         vocabulary = self.vocabulary
-        symbol, *rest = vocabulary.parse_expression(text)
+        expression = vocabulary.parse_expression(text)
         request = self._wanted(count, seed)
-        khot = vocabulary.encode(symbol)[None]
-        if not rest:
-            images = self._call("symbols_to_images", {"symbols": khot, **request})["images"]
-            return images, vocabulary.phrase(symbol)
-        if len(rest) > 1 or "compose" not in self.endpoints:
+        said = vocabulary.phrase(comes_to(expression))
+        if not isinstance(expression, Composed):
+            parts = {"symbols": vocabulary.encode(expression)[None], **request}
+            return self._call("symbols_to_images", parts)["images"], said
+        sides = (expression.first, expression.second)
+        if "compose_concepts" in self.endpoints:
+            concept = folded(expression, self._concept, self._composed)
+            return self._call("concepts_to_images", {**concept, **request})["images"], said
+        if any(isinstance(side, Composed) for side in sides) or "compose" not in self.endpoints:
             raise UserError(
-                "a published version composes two symbols at most (a jmvae or telbo none); use --run for longer "
-                "expressions"
+                "this published version composes two symbols at most (a jmvae or telbo none); use --run for longer "
+                "expressions, or export the run again"
             )
-        ((operator, other),) = rest
-        parts = {"symbols_a": khot, "symbols_b": vocabulary.encode(other)[None]}
-        number = np.asarray([OPERATORS.index(operator)], np.int32)
-        images = self._call("compose", {"operator": number, **parts, **request})["images"]
-        return images, vocabulary.phrase(combine(symbol, operator, other))
+        parts = dict(zip(("symbols_a", "symbols_b"), (vocabulary.encode(side)[None] for side in sides), strict=True))
+        images = self._call("compose", {**parts, "operator": _number_of(expression.operator), **request})["images"]
+        return images, said
+
+    def _concept(self, symbol: Mapping[str, str]) -> dict[str, np.ndarray]:
+        """What a symbol means: "mean", "log_variance"."""
+        return self._call("symbols_to_concepts", {"symbols": self.vocabulary.encode(symbol)[None]})
+
+    def _composed(self, first: dict, operator: str, second: dict) -> dict[str, np.ndarray]:
+        sides = {"first": first, "second": second}
+        means = {name: side["mean"] for name, side in sides.items()}
+        widths = {f"{name}_log_variance": side["log_variance"] for name, side in sides.items()}
+        return self._call("compose_concepts", {**means, **widths, "operator": _number_of(operator)})
+
+    def describe(self, images: Any, least: float = 0.5) -> list[Description]:
+        """Pictures in words.
+
+        Args:
+          images: as of `encode`.
+          least: words less probable than this are left out, from 0 to 1.
+
+        Returns:
+          A `Description` each; its text is "red hat (0.98) on a white wall (0.99)".
+
+        Raises:
+          UserError: a model without words, images of another shape or range, a probability that is none.
+
+        Example:
+          print(*run.describe(images), sep="\n")
+        """
+        vocabulary = self.vocabulary
+        if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= 1:
+            raise UserError(f"least is {arguments.shown(least)}; expected a probability from 0 to 1")
+        rows = self._of_images("images_to_symbols", images)
+        return [described(vocabulary, row, float(least)) for row in rows["probabilities"]]
 
     @property
     @abc.abstractmethod
@@ -215,6 +251,11 @@ class Endpoints(abc.ABC):
             for first in range(0, len(pixels), _ROWS_AT_ONCE)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _number_of(operator: str) -> np.ndarray:
+    """An operator as models take it, int32 [1]."""
+    return np.asarray([OPERATORS.index(operator)], np.int32)
 
 
 def names_of_heads(known: Mapping[str, Sequence[str]], heads: Iterable[str]) -> Mapping[str, Sequence[str]]:

@@ -15,10 +15,12 @@ from ..evaluation import report
 from ..evaluation.symbols import imagined
 from ..export import Published
 from ..models import Capability, limits
+from ..pipelines.expressions import Composed
 from ..stored import read_object
 from ..training import checkpoints, run_folder, stages
 from ..training.loop import Outcome
 from . import arguments
+from .description import Description
 from .endpoints import Endpoints, names_of_heads
 from .exported import Exported, ExportedEncoder
 from .kinds import Kind, kind_of
@@ -172,20 +174,33 @@ class Run(Endpoints):
 
     def sheet(self, text: str, count: int, seed: int) -> tuple[np.ndarray, str]:
         """As of `Endpoints.sheet`, with any number of operators."""
-        if Capability.WORDS not in self.family.capabilities:
-            raise UserError(f"{self.folder}: its family has no symbols; expected scan, jmvae or telbo")
-        self._wanted(count, seed)  # Refuses what is no count or seed.
         vocabulary = self.vocabulary
+        self._wanted(count, seed)  # Refuses what is no count or seed.
         expression = vocabulary.parse_expression(text)
-        present = stages.trained(self.config, self.model, self.step)
-        if "symbols" not in present:
-            raise UserError(f"{self.folder}: the stage symbols is not trained, so words mean nothing yet")
-        if len(expression) > 1 and "operators" not in present:
+        present = self._trained_words()
+        if isinstance(expression, Composed) and "operators" not in present:
             raise UserError(
-                f"{self.folder}: the stage operators is not trained; imagine one symbol without {expression[1][0]}"
+                f"{self.folder}: the stage operators is not trained; imagine one symbol without {expression.operator}"
             )
         made = imagined(self.model, vocabulary, expression, count, seed)
         return made.images, vocabulary.phrase(made.symbol)
+
+    def describe(self, images: Any, least: float = 0.5) -> list[Description]:
+        """As of `Endpoints.describe`."""
+        if self.attributes:
+            self._trained_words()
+        return super().describe(images, least)
+
+    def _trained_words(self) -> tuple[str, ...]:
+        """What of the stages is trained.
+
+        Raises:
+          UserError: no words.
+        """
+        present = stages.trained(self.config, self.model, self.step)
+        if "symbols" not in present:
+            raise UserError(f"{self.folder}: the stage symbols is not trained, so words mean nothing yet")
+        return present
 
 
 def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | ExportedEncoder:

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers import Noise
-from .beta_vae import ENLARGED, BetaVAE, BetaVAEConfig
+from .beta_vae import ENLARGED, LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
 from .denoising import Denoising, DenoisingConfig
 from .limits import CODES, PIXELS
@@ -363,7 +363,55 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             enlarged,
             meaning="imagines two symbols composed by an operator, and says the composition in words",
         )
+        ends |= _steps(model, symbols_as("symbols"), as_symbols, operator, request, as_request, enlarged)
     return ends
+
+
+def _steps(model, symbols: dict, as_symbols, operator: dict, request: dict, as_request, enlarged: float) -> dict:
+    """`compose` in steps, for expressions of any length: symbols to concepts, those to new ones, these to images."""
+    latents = model.config.vision.latents
+
+    def gaussian(*names):
+        return {name: tf.TensorSpec([None, latents], tf.float32, name=name) for name in names}
+
+    def code_of(mean, log_variance):
+        return {"mean": mean, "log_variance": log_variance}
+
+    def concepts(x, first=0):
+        return [part.numpy() for part in model.concept(tf.constant(as_symbols(x, first=first)["symbols"]))]
+
+    def as_pairs(x):
+        operators = np.arange(len(x), dtype=np.int32) % OPERATORS
+        return {**dict(zip(pair, (*concepts(x), *concepts(x, 1)), strict=True)), "operator": operators}
+
+    pair = ("first", "first_log_variance", "second", "second_log_variance")
+    ranges = {name: LOG_VARIANCES if "variance" in name else CODES for name in ("mean", "log_variance", *pair)}
+    return {
+        "symbols_to_concepts": Signature(
+            lambda symbols: code_of(*model.concept(one_value_each(symbols, model.sizes))),
+            symbols,
+            as_symbols,
+            {"symbols": (0.0, 1.0)},
+            meaning="symbols to what they mean: mean and log variance of latents",
+        ),
+        "compose_concepts": Signature(
+            lambda first, first_log_variance, operator, second, second_log_variance: code_of(
+                *model.combined((first, first_log_variance), operator, (second, second_log_variance))
+            ),
+            {**gaussian(*pair[:2]), **operator, **gaussian(*pair[2:])},
+            as_pairs,
+            {**{name: ranges[name] for name in pair}, "operator": (0, OPERATORS - 1)},
+            meaning="two concepts and an operator to a concept, which may be composed again",
+        ),
+        "concepts_to_images": Signature(
+            lambda mean, log_variance, count, seed: model.imagine((mean, log_variance), count, seed),
+            {**gaussian("mean", "log_variance"), **request},
+            lambda x: {**code_of(*concepts(x)), **as_request(x)},
+            {name: ranges[name] for name in ("mean", "log_variance")},
+            enlarged,
+            meaning="imagines what concepts mean",
+        ),
+    }
 
 
 def page_functions(model, combined: Callable | None = None) -> dict[str, Signature]:

@@ -5,21 +5,25 @@ all attributes; to a person it is a phrase, `white wall, red hat`. Higgins et al
 """
 
 import dataclasses
+import functools
 import itertools
+import math
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..errors import UserError
+from . import expressions
+from .expressions import OPERATORS, Expression
 from .image_set import Images
 from .nearest import nearest
+from .phrases import Reader, is_number, said
 
-OPERATORS = ("AND", "IN COMMON", "IGNORE")
-
-# Words of an expression, and of what stands in it without a comma: every way to cut the latter up is tried.
-_MOST_WORDS, _MOST_CHAINED = 200, 16
+# What things stand on or before: "on a white wall", where other nouns are said to be "with" them.
+_SURFACES = ("wall", "floor", "ground", "background", "table", "field")
+_SYNTAX = r"(?i)[()]|(?<!\S)(AND|IN\s+COMMON|IGNORE)(?!\S)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +176,10 @@ class Vocabulary:
                 symbol[attribute.name] = attribute.values[named[0]]
         return symbol
 
+    def place(self, entry: int) -> tuple[str, str]:
+        """(attribute, value) of an entry of a vector."""
+        return [(attribute.name, value) for attribute in self.attributes for value in attribute.values][entry]
+
     def subsets(self, symbol: Mapping[str, str]) -> list[dict[str, str]]:
         """All symbols that name some of what this one names, without the empty one, smallest first."""
         items = list(symbol.items())
@@ -181,160 +189,113 @@ class Vocabulary:
 
     def phrase(self, symbol: Mapping[str, str]) -> str:
         """ "white wall, red hat"; "anything" for the empty symbol."""
-        left, words = {name: symbol[name] for name in self.names if name in symbol}, []
-        for name in list(left):
-            if name not in left:
-                continue
-            attribute, value = self.attributes[self._number(name)], left.pop(name)
-            if _is_number(value):
-                words.append(f"{name}={value}")
-            elif attribute.noun:
-                # The noun's own attribute takes its place where it is named too: red + hat, not red object + hat.
-                words.append(f"{value} {left.pop(attribute.noun, attribute.noun)}")
-            elif attribute.binary:
-                words.append(f"{'' if value == 'yes' else 'no '}{name}")
-            else:
-                words.append(value)
+        words = [self._said(part) for part in self._parts(symbol)]
         return ", ".join(words) or "anything"
+
+    def sentence(self, symbol: Mapping[str, str], probabilities: Mapping[str, float]) -> str:
+        """A symbol in words with how sure each is: "red hat (0.98) on a white wall (0.99)".
+
+        Args:
+          symbol: {attribute: value}.
+          probabilities: of the value of each of these attributes; where one word says two, their product is shown.
+
+        Returns:
+          A text that `parse` reads as the symbol once the brackets are left out; "anything" for the empty symbol.
+        """
+        things, grounds = [], []
+        for part in self._parts(symbol):
+            words = self._said(part)
+            probability = f"({math.prod(float(probabilities[name]) for name in part):.2f})"
+            noun = next((noun for noun in (self._attribute(name).noun for name in part) if noun), "")
+            if len(part) == 1 and noun and "=" not in words:
+                article = "an" if words[:1].lower() in tuple("aeiou") else "a"
+                grounds.append((f"{article} {words} {probability}", noun in _SURFACES))
+            else:
+                things.append(f"{words} {probability}")
+        text = ", ".join(things)
+        for place, (ground, surface) in enumerate(grounds):
+            before = (
+                ""
+                if not text
+                else " and "
+                if place and surface == grounds[place - 1][1]
+                else " on "
+                if surface
+                else " with "
+            )
+            text += before + ground
+        return text or "anything"
 
     def parse(self, text: str) -> dict[str, str]:
         """ "white wall, red hat" as {attribute: value}; `name=value` says the same of any attribute.
 
-        Commas may be left out and words may be in any case where that leaves one meaning: "Dark woman".
+        Words may be in any case and, where that leaves one meaning, without commas and in another order; words that
+        say nothing here ("a", "on", "the") are passed over: "Red hat on a white wall". See `phrases`.
 
         Raises:
-          UserError: nothing named, an unknown word (with the nearest known ones), a contradiction.
+          UserError: nothing named, an unknown word (with the nearest known ones), a word that fits several attributes,
+            a contradiction.
         """
-        symbol: dict = {}
-        for term in (part.strip() for part in text.split(",")):
-            if not term:
-                raise UserError(f"'{text}' names nothing; say for example {self.example()!r}")
-            for name, value in self._term(term).items():
-                if symbol.get(name, value) != value:
-                    raise UserError(f"contradiction: {name} is both {symbol[name]} and {value} in '{text}'")
-                symbol[name] = value
-        return symbol
+        return self._reader.read(text)
 
-    def parse_expression(self, text: str) -> list:
-        """ "white wall AND red hat" as [symbol, (operator, symbol), ...]; operators are taken from left to right.
+    def parse_expression(self, text: str) -> Expression:
+        """ "(white wall AND red hat) IGNORE red hat" as a symbol or a tree, `expressions.Composed`.
+
+        All operators bind alike and are taken from left to right; brackets say otherwise.
 
         Raises:
-          UserError: as `parse`; no text, or one of more than 200 words.
+          UserError: as `parse`, with the place; no text, one of more than 200 words, brackets or operators that do not
+            fit.
         """
         if not isinstance(text, str):
             raise UserError(f"the words are {text!r:.60}; expected a text, for example {self.example()!r}")
-        count = len(text.split())
-        if count > _MOST_WORDS:
-            raise UserError(f"the expression has {count} words; expected at most {_MOST_WORDS}")
-        pieces = re.split(rf"\s+({'|'.join(OPERATORS)})\s+", f" {text.strip()} ")
-        first, rest = self.parse(pieces[0].strip()), pieces[1:]
-        return [first, *((rest[k], self.parse(rest[k + 1].strip())) for k in range(0, len(rest), 2))]
+        return expressions.parse(text, self.parse, self._literal)
+
+    def text_of(self, expression: Expression) -> str:
+        """What `parse_expression` reads as this expression."""
+        return expressions.text_of(expression, self.phrase)
 
     def example(self) -> str:
         """A phrase of this vocabulary."""
-        return self.phrase({attribute.name: attribute.values[0] for attribute in self.attributes[:2]})
-
-    def _term(self, term: str) -> dict:
-        name, equals, value = (part.strip() for part in term.partition("="))
-        if equals:
-            symbol = {self._spelled(name, self.names): value}
-            for known in symbol:
-                symbol[known] = self._spelled(value, self.attributes[self._number(known)].values)
-            self.labels(symbol)  # Refuses what is unknown.
-            return symbol
-        words = term.split()
-        if len(words) > _MOST_CHAINED:
-            raise UserError(
-                f"'{' '.join(words[:4])} ...' has {len(words)} words without a comma; expected at most "
-                f"{_MOST_CHAINED}, commas between the others"
-            )
-        found = self._readings(tuple(words), {})
-        if not found:
-            found = self._chained(words)
-        if len(found) == 1:
-            return found[0]
-        if len(found) > 1:
-            commas = ", or commas between the words" if len(words) > 1 else ""
-            raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value{commas}")
-        joined = f"; a comma joins words: '{', '.join(words)}'" if len(words) > 1 else ""
-        raise UserError(f"'{term}' is not known{nearest(term, self.phrases())}{joined}")
-
-    def _chained(self, words: list[str]) -> list[dict]:
-        """What words without commas say: adjectives one after the other, as in "dark woman" or "red big hat".
-
-        Every way to cut them into known terms is tried, where an adjective may also be said of the noun at the end.
-
-        Raises:
-          UserError: they can only be cut so that they contradict each other.
-        """
-        known: dict[tuple, list[dict]] = {}
-        readings: list[list[dict]] = [[] for _ in words]  # Of the words from here to the end.
-        clash = ""
-        for start in reversed(range(len(words))):
-            found = list(self._readings(tuple(words[start:]), known))
-            for end in range(start + 1, len(words)):
-                nouns = [(), *(tuple(words[noun:]) for noun in range(end, len(words)))]
-                said = [one for noun in nouns for one in self._readings((*words[start:end], *noun), known)]
-                for first, rest in itertools.product(said, readings[end]):
-                    differ = [name for name in first.keys() & rest.keys() if first[name] != rest[name]]
-                    if not differ:
-                        found.append({**first, **rest})
-                    elif not start:
-                        clash = f"{differ[0]} is both {first[differ[0]]} and {rest[differ[0]]}"
-            readings[start] = [one for place, one in enumerate(found) if one not in found[:place]]
-        if not readings[0] and clash:
-            raise UserError(f"contradiction: {clash} in '{' '.join(words)}'")
-        return readings[0]
-
-    def _readings(self, words: tuple[str, ...], known: dict[tuple, list[dict]]) -> list[dict]:
-        """Every symbol that a single term may mean: as it is written, and if it is nothing then in any case."""
-        if words not in known:
-            known[words] = self._read(" ".join(words), str) or self._read(" ".join(words), str.casefold)
-        return known[words]
-
-    def _read(self, term: str, spelling: Callable[[str], str]) -> list[dict]:
-        """Of a single term, with words compared in a spelling."""
-        term = spelling(term)
-        pairs = [(term[: blank.start()], term[blank.end() :]) for blank in re.finditer(" ", term)]
-        found: list[dict] = []
-
-        def named(values: tuple[str, ...], wanted: str) -> list[str]:
-            return [value for value in values if spelling(value) == wanted]
-
-        for attribute in self.attributes:
-            name = spelling(attribute.name)
-            if attribute.binary:
-                if term == name:
-                    return [{attribute.name: "yes"}]
-                found += [{attribute.name: "no"} for pair in pairs if pair == ("no", name)]
-            elif not attribute.noun:
-                found += [{attribute.name: value} for value in named(attribute.values, term)]
-            for adjective, noun in pairs if attribute.noun else ():
-                values = named(attribute.values, adjective)
-                if noun == spelling(attribute.noun):
-                    found += [{attribute.name: value} for value in values]
-                else:
-                    nouns = named(self._nouns(attribute), noun)
-                    found += [{attribute.name: value, attribute.noun: one} for value in values for one in nouns]
-        return found
-
-    @staticmethod
-    def _spelled(word: str, known: tuple[str, ...]) -> str:
-        """The word as it is known, in whichever case; as it is where that says nothing, or more than one."""
-        same = [one for one in known if one.casefold() == word.casefold()]
-        return same[0] if word not in known and len(same) == 1 else word
+        return self._reader.example()
 
     def phrases(self) -> list[str]:
         """Every phrase that a single term may be."""
-        found = []
-        for attribute in self.attributes:
-            found += [self.phrase({attribute.name: value}) for value in attribute.values]
-            found += [f"{value} {noun}" for value in attribute.values for noun in self._nouns(attribute)]
-        return found
+        return self._reader.phrases()
 
-    def _nouns(self, attribute: Attribute) -> tuple:
-        """What the attribute's values may be said of beside its own noun: "hat", where the noun is an attribute."""
-        return self.attributes[self._number(attribute.noun)].values if attribute.noun in self.names else ()
+    @property
+    def fillers(self) -> tuple[str, ...]:
+        """Words that say nothing in phrases of this vocabulary."""
+        return self._reader.fillers
+
+    @functools.cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.attributes)
+
+    @functools.cached_property
+    def _literal(self) -> tuple[str, ...]:
+        """Names that hold a bracket or an operator."""
+        names = {name for a in self.attributes for name in (a.name, a.noun, *a.values)}
+        return tuple(name for name in sorted(names) if re.search(_SYNTAX, name))
+
+    def _parts(self, symbol: Mapping[str, str]) -> list[dict[str, str]]:
+        """The symbol in parts that are said as one: a noun's own attribute takes its place, red hat for red object."""
+        left, parts = {name: symbol[name] for name in self.names if name in symbol}, []
+        for name in list(left):
+            if name in left:
+                part = {name: left.pop(name)}
+                noun = self._attribute(name).noun
+                if noun in left and not is_number(part[name]):
+                    part[noun] = left.pop(noun)
+                parts.append(part)
+        return parts
+
+    def _said(self, part: Mapping[str, str]) -> str:
+        (name, value), *things = part.items()
+        return f"{value} {things[0][1]}" if things else said(self._attribute(name), value)
+
+    def _attribute(self, name: str) -> Attribute:
+        return self.attributes[self._number(name)]
 
     def _number(self, name: str) -> int:
         if name not in self.names:
@@ -371,6 +332,19 @@ def combine(first: Mapping[str, str], operator: str, second: Mapping[str, str]) 
     if not result:
         raise UserError(f"{first} {operator} {second} leaves nothing: an empty symbol")
     return result
+
+
+def comes_to(expression: Expression) -> dict[str, str]:
+    """What an expression names once all its operations are done on words.
+
+    Raises:
+      UserError: as `combine`.
+
+    Example:
+      >>> comes_to(expressions.Composed({"wall": "white"}, "AND", {"object": "hat"}))
+      {'wall': 'white', 'object': 'hat'}
+    """
+    return expressions.folded(expression, dict, combine)
 
 
 # ---- held-out combinations
@@ -418,7 +392,3 @@ def holds_pair(khot: np.ndarray, table: np.ndarray) -> np.ndarray:
     """
     khot = np.asarray(khot, np.float32)
     return np.einsum("ni,ij,nj->n", khot, table.astype(np.float32), khot) > 0
-
-
-def _is_number(value: str) -> bool:
-    return value.replace(".", "", 1).replace("-", "", 1).isdigit()

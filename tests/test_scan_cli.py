@@ -1,12 +1,16 @@
 """SCAN from the command line, on a table of pictures with attributes: training to words made pictures."""
 
 import json
+import pathlib
+import re
 
 import numpy as np
 import PIL.Image
 import pytest
-from reverie import cli, models
+import tensorflow as tf
+from reverie import Exported, cli, load, models
 from reverie.configs import scan_mnist_a, scan_scenes
+from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
 from reverie.export.graph_loader import GraphModel
 
@@ -80,7 +84,13 @@ def test_evaluation_has_every_number_and_picture(scan_run, monkeypatch):
 
 
 def test_words_become_a_sheet_of_pictures(scan_run, tmp_path, capsys):
-    for text in ("colour=red", "red, top", "colour=red AND place=top", "red, top IGNORE top IN COMMON red"):
+    for text in (
+        "colour=red",
+        "The Red at the Top",
+        "colour=red AND place=top",
+        "red, top IGNORE top IN COMMON red",
+        "(red AND top) IGNORE (top IN COMMON (top AND blue))",
+    ):
         out = tmp_path / "sheet.png"
         assert reverie("imagine", f"--run={scan_run}", text, f"--out={out}", "--count=5") == 0
         assert PIL.Image.open(out).size[0] > 200
@@ -95,6 +105,8 @@ def test_words_become_a_sheet_of_pictures(scan_run, tmp_path, capsys):
         ("red AND blue", "contradiction: colour is red in one and blue in the other symbol"),
         ("red IN COMMON blue", "leaves nothing: an empty symbol"),
         ("", "names nothing; say for example"),
+        ("(red AND top", "at character 1, '(red AND top': this bracket is not closed"),
+        ("red AND (top IGNORE rad)", "at character 21: 'rad' is not known; nearest: red"),
     ],
 )
 def test_words_that_mean_nothing_are_refused_in_one_line(scan_run, capsys, text, message):
@@ -111,6 +123,42 @@ def test_other_runs_have_no_words(trained_run, capsys):
     )
 
 
+def test_pictures_are_said_in_words(scan_run, bars_table, tmp_path, capsys):
+    folder = pathlib.Path(bars_table.removeprefix("table:")).parent
+    files = [folder / "0.png", folder / "1.png"]
+    assert reverie("describe", f"--run={scan_run}", *files, "--least=0.0") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"{files[0]}: ")
+    said = [re.sub(r" \(\d\.\d\d\)", "", line.partition(": ")[2]) for line in lines]
+    run = load(scan_run)
+    pixels = np.stack([np.asarray(PIL.Image.open(file)) for file in files])
+    likeliest = run.model.images_to_symbols(tf.constant(pixels / 255.0, tf.float32))["label"].numpy()
+    assert [run.vocabulary.labels(run.vocabulary.parse(text)).tolist() for text in said] == likeliest.tolist()
+    # What is not probable enough is left out, and a symbol's probabilities are those of the model.
+    (one, other) = run.describe(pixels, least=0.0)
+    assert [str(one), str(other)] == [line.partition(": ")[2] for line in lines]
+    expected = run.model.images_to_symbols(tf.constant(pixels[:1] / 255.0, tf.float32))["probabilities"].numpy()[0]
+    found = [value for values in one.probabilities.values() for value in values.values()]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert run.describe(pixels, least=1.0)[0].text == "anything"
+
+
+def test_what_cannot_be_described_is_refused_in_a_line(scan_run, trained_run, tmp_path, capsys):
+    (tmp_path / "no.png").write_text("no picture")
+    for arguments, message in (
+        ([f"--run={scan_run}"], "expected: reverie describe --run=DIR (or --model=VERSION) PICTURE"),
+        ([f"--run={scan_run}", tmp_path / "no.png"], "no.png: no picture"),
+        ([f"--run={scan_run}", tmp_path / "none.png"], "none.png: no picture"),
+    ):
+        assert reverie("describe", *arguments) == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]
+    pixels = np.zeros([1, 8, 8, 3], np.uint8)
+    with pytest.raises(UserError, match="least is 2; expected a probability from 0 to 1"):
+        load(scan_run).describe(pixels, least=2)
+    with pytest.raises(UserError, match="its family has no symbols"):
+        load(trained_run).describe(pixels)
+
+
 @pytest.fixture(scope="session")
 def scan_version(scan_run):
     assert reverie("export", f"--workdir={scan_run}", "--lite=float32,int8") == 0
@@ -123,6 +171,7 @@ def test_the_export_answers_in_words_and_pictures_as_keras_does(scan_run, scan_v
     assert {"encode", "generate", "decode", "symbols_to_images", "images_to_symbols", "compose"} <= set(
         graph.signatures
     )
+    assert {"symbols_to_concepts", "compose_concepts", "concepts_to_images"} <= set(graph.signatures)
     red, top = np.eye(7, dtype=np.float32)[[0]], np.eye(7, dtype=np.float32)[[4]]
     request = {"count": np.int32(3), "seed": np.array([4, 2], np.int32)}
     made = graph.call("compose", symbols_a=red, operator=[0], symbols_b=top, **request)
@@ -159,14 +208,35 @@ def test_the_graph_refuses_what_is_no_symbol(scan_version, inputs, message):
 
 
 @pytest.mark.thorough
-def test_published_versions_imagine_words_too(scan_version, tmp_path, capsys):
-    for text in ("red", "colour=red AND place=top"):
+def test_published_versions_imagine_words_too(scan_run, scan_version, tmp_path, capsys):
+    long = "(red AND top) IGNORE (top IN COMMON (top AND blue))"
+    for text in ("red", "colour=red AND place=top", long):
         assert reverie("imagine", f"--model={scan_version}", text, f"--out={tmp_path / 'a.png'}", "--count=3") == 0
     assert reverie("imagine", f"--model={scan_version}", "rad") == 2
     assert "nearest: red" in capsys.readouterr().err
     assert reverie("generate", f"--model={scan_version}", f"--out={tmp_path / 'b.png'}", "--count=2") == 0
     assert reverie("generate", f"--model={scan_version}", "--label=3") == 2
     assert "imagines without labels" in capsys.readouterr().err
+    version, run = load(scan_version), load(scan_run)
+    for text in ("red AND top", long):
+        np.testing.assert_allclose(version.imagine(text, 3, 7), run.imagine(text, 3, 7), atol=1e-4)
+    pixels = np.random.default_rng(0).integers(0, 256, [4, 8, 8, 3], np.uint8)
+    assert [str(one) for one in version.describe(pixels)] == [str(one) for one in run.describe(pixels)]
+
+
+@pytest.mark.thorough
+def test_versions_without_steps_of_composing_compose_two_symbols(scan_version):
+    """As exports of earlier releases are."""
+
+    class Earlier(Exported):
+        endpoints = tuple(name for name in load(scan_version).endpoints if "concepts" not in name)
+
+    earlier = Earlier(scan_version)
+    np.testing.assert_allclose(
+        earlier.imagine("red AND top", 2), load(scan_version).imagine("red AND top", 2), atol=1e-4
+    )
+    with pytest.raises(UserError, match="composes two symbols at most"):
+        earlier.imagine("red AND top IGNORE red", 2)
 
 
 @pytest.mark.slow
@@ -181,6 +251,9 @@ def test_the_joint_baselines_go_the_whole_way_too(family, bars_table, tmp_path, 
     numbers = json.loads((folder / "evaluation.json").read_text())
     assert "symbols_to_images" in numbers and "and" not in numbers
     assert reverie("imagine", f"--run={folder}", "red", f"--out={tmp_path / 'a.png'}") == 0
+    picture = pathlib.Path(bars_table.removeprefix("table:")).parent / "0.png"
+    assert reverie("describe", f"--run={folder}", picture, "--least=0") == 0
+    assert f"{picture}: " in capsys.readouterr().out
     assert reverie("imagine", f"--run={folder}", "red AND top") == 2
     assert "the stage operators is not trained" in capsys.readouterr().err
     assert reverie("export", f"--workdir={folder}", "--lite=none") == 0

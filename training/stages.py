@@ -34,11 +34,15 @@ class WordsSettings:
 
     Attributes:
       pairs: images with words; all others teach vision only.
+      per_concept: where it is not 0, images with words are counted as Higgins et al. do: as many for every concept
+        (a value of an attribute) as this says, and `pairs` counts for nothing. An image stands for one concept and
+        comes with all its words, so that pairs are pictures x concepts.
       held_out: of the value pairs of every two attributes, the share that training never shows together.
       held_out_seed: another seed, other pairs.
     """
 
     pairs: int = 1500
+    per_concept: int = 0
     held_out: float = 0.05
     held_out_seed: int = 0
 
@@ -107,19 +111,42 @@ def admitted(config: ml_collections.ConfigDict, images: pipelines.Images) -> pip
 
 
 def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> np.ndarray:
-    """The pictures that have words: the rows of `words.pairs` of the admitted ones, by the run's seed.
+    """The pictures that have words: rows of the admitted ones, `words.pairs` or `words.per_concept` a concept.
 
     Raises:
       UserError: fewer pictures with words than that.
     """
-    known = np.flatnonzero((images.labels.reshape(len(images), -1) >= 0).any(axis=1))
+    labels = images.labels.reshape(len(images), -1)
+    known = np.flatnonzero((labels >= 0).any(axis=1))
+    order = np.random.default_rng(int(config.seed)).permutation(len(known))
+    if config.words.per_concept:
+        return _of_every_concept(config, images.name, labels, known[order])
     count = int(config.words.pairs)
     if not 1 <= count <= len(known):
         raise UserError(
             f"words.pairs is {count}; expected 1 to {len(known)}, the pictures of {images.name} with words that "
             "may be shown"
         )
-    return known[np.random.default_rng(int(config.seed)).permutation(len(known))[:count]]
+    return known[order[:count]]
+
+
+def _of_every_concept(config, name: str, labels: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The first of these rows for every value of every attribute, none of them twice; rarest values choose first."""
+    count, vocabulary = int(config.words.per_concept), vocabulary_of(config)
+    khot = vocabulary.khot(labels[rows]) > 0
+    free, chosen = np.ones(len(rows), bool), []
+    for value in np.argsort(khot.sum(axis=0), kind="stable"):
+        own = np.flatnonzero(khot[:, value] & free)[: max(count, 0)]
+        if len(own) < count or count < 1:
+            most = int((khot[:, value] & free).sum())
+            attribute, place = vocabulary.place(int(value))
+            raise UserError(
+                f"words.per_concept is {count}; expected 1 to {most}, the pictures of {name} that may be shown of "
+                f"{attribute}={place}, or 0 to count pairs"
+            )
+        free[own] = False
+        chosen.append(own)
+    return rows[np.concatenate(chosen)]
 
 
 def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy) -> list[Phase]:

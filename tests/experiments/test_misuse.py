@@ -148,7 +148,7 @@ def test_an_expression_is_a_text_of_bounded_length(text, said):
 
 
 def test_expressions_up_to_the_bound_are_read():
-    assert WORDS.parse_expression("white wall hat") == [{"wall_color": "white", "object": "hat"}]
+    assert WORDS.parse_expression("white wall hat") == {"wall_color": "white", "object": "hat"}
     refused(lambda: WORDS.parse_expression("white" + 15 * " wall"), "is not known")
 
 

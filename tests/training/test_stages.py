@@ -161,6 +161,29 @@ def test_words_are_as_few_as_was_said_and_never_of_held_out_pairs():
         stages.pairs(tiny_scan(words__pairs=6000), shown)
 
 
+def test_pairs_may_be_counted_by_concept():
+    """As many pictures as were said for each value, none of them twice."""
+    pictures = images(600)
+    config = tiny_scan(words__held_out=0.1)
+    stages.name_attributes(config, pictures)
+    shown = stages.admitted(config, pictures)
+    values = stages.vocabulary_of(config).size
+    for count in (1, 5):
+        config = tiny_scan(words__held_out=0.1, words__per_concept=count)
+        stages.name_attributes(config, pictures)
+        told = stages.pairs(config, shown)
+        assert len(told) == len(set(told)) == count * values
+        khot = stages.vocabulary_of(config).khot(shown.labels[told])
+        assert khot.sum(axis=0).min() >= count
+        config.seed = 1
+        assert set(stages.pairs(config, shown)) != set(told)
+    for count in (-1, 5000):
+        config = tiny_scan(words__per_concept=count)
+        stages.name_attributes(config, pictures)
+        with pytest.raises(UserError, match=f"words.per_concept is {count}; expected 1 to [0-9]+, the pictures of .*="):
+            stages.pairs(config, shown)
+
+
 def test_attributes_must_be_there_and_be_those_of_the_config():
     with pytest.raises(UserError, match="has no attributes with values"):
         stages.name_attributes(tiny_scan(), from_arrays("bare", np.zeros([4, 8, 8, 3], np.uint8), None))

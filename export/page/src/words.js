@@ -6,10 +6,11 @@ import { drawn, normals } from "./random.js";
 import { makeVocabulary } from "./vocabulary.js";
 
 export function makeWords(panel, { image, page, pad, shared }) {
-  const vocabulary = makeVocabulary(panel.attributes, panel.operators);
+  const vocabulary = makeVocabulary(panel.attributes, panel.operators, panel.fillers);
   const code = page.panels.find(({ kind }) => kind === "code");
   const { attributes, starts } = vocabulary;
-  let symbols = [{}, {}];
+  // What stands on either side of the last operator: symbols, or compositions.
+  let sides = [{ symbol: {} }, { symbol: {} }];
   let operator = "";
   let seed = 1;
 
@@ -20,11 +21,16 @@ export function makeWords(panel, { image, page, pad, shared }) {
   const concept = (symbol) =>
     Object.keys(symbol).length ? run(panel.concept, { symbols: vocabulary.encode(symbol) }) : anything();
 
-  async function composed(first, second) {
+  async function meaning(expression) {
+    if (expression.symbol) return concept(expression.symbol);
+    return composed(await meaning(expression.first), expression.operator, await meaning(expression.second));
+  }
+
+  async function composed(first, between, second) {
     return run(panel.compose, {
       first: first.mean,
       first_log_variance: first.log_variance,
-      operator: panel.operators.map((name) => (name === operator ? 1 : 0)),
+      operator: panel.operators.map((name) => (name === between ? 1 : 0)),
       second: second.mean,
       second_log_variance: second.log_variance,
     });
@@ -89,17 +95,18 @@ export function makeWords(panel, { image, page, pad, shared }) {
   }
 
   const draw = onceAFrame(async () => {
-    const found = [await concept(symbols[0]), await concept(symbols[1])];
-    const phrases = symbols.map(vocabulary.phrase);
+    const found = [await meaning(sides[0]), await meaning(sides[1])];
+    const phrases = sides.map(vocabulary.textOf);
+    const whole = vocabulary.textOf({ first: sides[0], operator, second: sides[1] });
     await rows[0].show(phrases[0], found[0]);
     rows[1].element.hidden = rows[2].element.hidden = !operator;
     if (operator) {
       await rows[1].show(phrases[1], found[1]);
-      const both = await composed(...found);
+      const both = await composed(found[0], operator, found[1]);
       const named = (await inWords(both.mean)).filter(({ share }) => share > 0.5);
       const words = named.map(({ phrase, share }) => `${phrase} ${percent(share)}`).join(", ") || "nothing is named";
-      await rows[2].show(`${phrases[0]} ${operator} ${phrases[1]}`, both, `In the model's own words: ${words}.`);
-      say(`${phrases[0]} ${operator} ${phrases[1]}: ${words}`);
+      await rows[2].show(whole, both, `In the model's own words: ${words}.`);
+      say(`${whole}: ${words}`);
     } else say(`Imagined: ${phrases[0]}`);
   });
   shared.settled.push(draw.settled);
@@ -118,9 +125,9 @@ export function makeWords(panel, { image, page, pad, shared }) {
 
   function typed() {
     try {
-      const [first, between, second] = vocabulary.parseExpression(text.value);
-      symbols = [first, second ?? {}];
-      operator = between ?? "";
+      const found = vocabulary.parseExpression(text.value);
+      sides = found.symbol ? [found, { symbol: {} }] : [found.first, found.second];
+      operator = found.operator ?? "";
       wrong.textContent = "";
     } catch (error) {
       wrong.textContent = `${error.message}; say for example "${panel.example}".`;
@@ -131,23 +138,22 @@ export function makeWords(panel, { image, page, pad, shared }) {
   }
 
   function clicked(place, name, value) {
-    const symbol = { ...symbols[place] };
+    const symbol = { ...sides[place].symbol };
     if (symbol[name] === value) delete symbol[name];
     else symbol[name] = value;
-    symbols[place] = symbol;
+    sides[place] = { symbol };
     asked();
   }
 
   function asked() {
-    const [first, second] = symbols.map(vocabulary.phrase);
-    text.value = operator ? `${first} ${operator} ${second}` : first;
+    text.value = vocabulary.textOf(operator ? { first: sides[0], operator, second: sides[1] } : sides[0]);
     wrong.textContent = "";
     update();
     return Promise.all([draw(), walk()]);
   }
 
   const chips = [];
-  const sides = ["First", "Second"].map((title, place) =>
+  const columns = ["First", "Second"].map((title, place) =>
     h(
       "fieldset",
       { class: "words" },
@@ -175,16 +181,16 @@ export function makeWords(panel, { image, page, pad, shared }) {
   }));
 
   function update() {
-    for (const { chip, place, name, value } of chips) chip.setAttribute("aria-pressed", String(symbols[place][name] === value));
+    for (const { chip, place, name, value } of chips) chip.setAttribute("aria-pressed", String(sides[place].symbol?.[name] === value));
     for (const { chip, name } of between) chip.setAttribute("aria-pressed", String(name === operator));
-    sides[1].hidden = !operator;
+    columns[1].hidden = !operator;
   }
 
   // ---- the walk
 
   const path = h("div", { class: "walk" });
   const walk = onceAFrame(async () => {
-    const [symbol] = symbols;
+    const symbol = sides[0].symbol ?? {}; // A composition has no words to leave out.
     const without = Object.keys(symbol).map((name) => {
       const { [name]: gone, ...rest } = symbol;
       return { symbol: rest, change: `without ${vocabulary.phrase({ [name]: gone })}` };
@@ -205,7 +211,7 @@ export function makeWords(panel, { image, page, pad, shared }) {
               type: "button",
               class: "swap wide",
               onclick: () => {
-                symbols[0] = step.symbol;
+                sides[0] = { symbol: step.symbol };
                 return asked();
               },
             },
@@ -275,7 +281,7 @@ export function makeWords(panel, { image, page, pad, shared }) {
     panel.operators.length
       ? h("div", { class: "tools", role: "group", "aria-label": "Operator" }, ...between.map(({ chip }) => chip))
       : null,
-    h("details", { open: true }, h("summary", {}, "All words"), h("div", { class: "sides" }, ...sides)),
+    h("details", { open: true }, h("summary", {}, "All words"), h("div", { class: "sides" }, ...columns)),
   );
   const walked = section("Walk the concepts", "From what is named first, a step at a time: each picture is the middle of its concept.", path);
   const seen = section("What is shown, in words", "How probable it is that each value would be named.", told);

@@ -1,0 +1,133 @@
+"""Phrases as people say them: fillers, case, order, and what is asked about instead of guessed."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reverie.errors import UserError
+from reverie.pipelines.phrases import FILLERS
+from reverie.pipelines.scenes.factors import ATTRIBUTES
+from reverie.pipelines.symbols import Attribute, Vocabulary
+
+from .test_symbols import any_symbol, people, scenes
+
+RED_HAT_WHITE_WALL = {"object_colour": "red", "object": "hat", "wall_colour": "white"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Red hat on a white wall",
+        "a white wall with a red hat",
+        "THE WALL IS WHITE and the hat is red",
+        "hat red, wall white",
+        "red hat before the white wall.",
+        "There is a red colored hat, the wall is white!",
+    ],
+)
+def test_words_are_read_in_any_order_and_case_and_fillers_are_passed_over(text):
+    assert scenes().parse(text) == RED_HAT_WHITE_WALL
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("a woman with dark hair", {"hair": "dark", "sex": "woman"}),
+        ("a man without glasses", {"sex": "man", "glasses": "no"}),
+        ("the fair woman has the glasses", {"hair": "fair", "sex": "woman", "glasses": "yes"}),
+    ],
+)
+def test_faces_are_described_as_people_do(text, symbol):
+    assert people().parse(text) == symbol
+
+
+def test_names_with_underscores_are_said_with_blanks():
+    faces = Vocabulary((Attribute("Black_Hair", ("no", "yes")), Attribute("Wearing_Hat", ("no", "yes"))))
+    assert faces.parse("black hair, wearing hat") == {"Black_Hair": "yes", "Wearing_Hat": "yes"}
+    assert faces.parse("black hair and not wearing a hat") == {"Black_Hair": "yes", "Wearing_Hat": "no"}
+
+
+def test_a_filler_that_is_a_word_of_the_data_counts():
+    lamps = Vocabulary((Attribute("lamp", ("on", "off")), Attribute("place", ("in the house", "in the garden"))))
+    assert lamps.parse("the lamp is on, in the house") == {"lamp": "on", "place": "in the house"}
+    assert lamps.parse("on and in the garden") == {"lamp": "on", "place": "in the garden"}
+
+
+def test_a_word_that_fits_one_noun_alone_needs_no_noun():
+    wall, thing = Attribute("wall_color", ("pink", "red"), "wall"), Attribute("hat_color", ("red", "blue"), "hat")
+    words = Vocabulary((wall, thing))
+    assert words.parse("pink") == {"wall_color": "pink"}
+    assert words.parse("pink, blue hat") == {"wall_color": "pink", "hat_color": "blue"}
+    with pytest.raises(UserError):  # It is not said of the wall only because no hat can be pink.
+        words.parse("pink hat")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("red", "'red' may be said of wall, floor or object; say 'red wall', 'red floor' or 'red object'"),
+        ("white wall, Red", "'Red' may be said of wall, floor or object; say 'red wall', 'red floor' or 'red object'"),
+        ("hat on a white wall and red", "'red' in 'hat on a white wall and red' may be said of wall, floor or object"),
+        ("red hat on a whit wall", "'whit' in 'red hat on a whit wall' is not known; nearest: white"),
+        ("with the", "'with the' names nothing; say for example 'red wall, red floor'"),
+        ("white wall and a red wall", "contradiction: wall_colour is both white and red"),
+    ],
+)
+def test_what_leaves_open_what_is_meant_is_asked_about_in_a_line(text, message):
+    with pytest.raises(UserError, match=re.escape(message)) as error:
+        scenes().parse(text)
+    assert "\n" not in str(error.value)
+
+
+def spoken(vocabulary: Vocabulary, symbol: dict):
+    """A symbol said in any order, in any case, with or without commas, with fillers between."""
+    parts = vocabulary.phrase(symbol).split(", ")
+    fillers = st.lists(st.sampled_from(sorted(FILLERS)), max_size=2).map(" ".join)
+
+    @st.composite
+    def strategy(draw) -> str:
+        text = ""
+        for place, part in enumerate(draw(st.permutations(parts))):
+            cased = draw(st.sampled_from([str, str.upper, str.title]))(part)
+            text += f"{draw(st.sampled_from([' ', ', '])) if place else ''}{draw(fillers)} {cased}"
+        return text
+
+    return strategy()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_symbol_said_in_any_way_is_that_symbol(data):
+    vocabulary = scenes()
+    symbol = data.draw(any_symbol().filter(bool))
+    assert vocabulary.parse(data.draw(spoken(vocabulary, symbol))) == symbol
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_symbol(), st.floats(0, 1))
+def test_a_sentence_is_read_back_once_its_numbers_are_left_out(symbol, probability):
+    vocabulary = scenes()
+    text = vocabulary.sentence(symbol, dict.fromkeys(symbol, probability))
+    words = re.sub(r" \(\d\.\d\d\)", "", text)
+    assert words == "anything" if not symbol else vocabulary.parse(words) == symbol
+    for shown in re.findall(r"\((.*?)\)", text):  # A word says one value, or a color and a thing.
+        assert any(abs(float(shown) - probability**power) <= 0.005 + 1e-9 for power in (1, 2))
+
+
+def test_a_sentence_says_how_sure_each_word_is():
+    symbol = {"wall_colour": "orange", "floor_colour": "blue", "object_colour": "red", "object": "hat"}
+    sure = {"wall_colour": 0.99, "floor_colour": 0.9, "object_colour": 0.98, "object": 0.5}
+    assert scenes().sentence(symbol, sure) == "red hat (0.49) on an orange wall (0.99) and a blue floor (0.90)"
+    assert scenes().sentence({"wall_colour": "red"}, {"wall_colour": 1.0}) == "a red wall (1.00)"
+    assert people().sentence({"hair": "dark", "glasses": "no"}, {"hair": 0.7, "glasses": 0.6}) == (
+        "dark (0.70), no glasses (0.60)"
+    )
+
+
+def test_every_word_of_every_phrase_is_known():
+    vocabulary = scenes()
+    assert all(vocabulary.parse(phrase) for phrase in vocabulary.phrases())
+    assert {value for values in ATTRIBUTES.values() for value in values} <= {
+        word for phrase in vocabulary.phrases() for word in phrase.split()
+    }
