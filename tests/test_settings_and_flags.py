@@ -374,9 +374,9 @@ def test_of_plugins_given_twice_the_last_ones_count_however_they_are_written(tmp
         ),
         ("replay_split_mnist:foo", "no recipe 'foo'; a recipe is one of none,"),
         ("replay_split_mnist:gr,foo", "scenario is 'foo'; expected one of task, domain, class"),
-        ("some", "config some is a folder; expected a Python file with a function get_config, or one of features_"),
+        ("some", "config some is a folder; expected a Python file with a function get_config, or one of disentangle_"),
         ("./some", "config ./some is a folder; expected a Python file with a function get_config"),
-        ("nothing", "no config 'nothing'; expected one of features_cifar10, "),
+        ("nothing", "no config 'nothing'; expected one of disentangle_shapes3d, "),
     ],
 )
 def test_a_config_that_is_none_is_answered_with_what_there_is(tmp_path, monkeypatch, capsys, name, message):
