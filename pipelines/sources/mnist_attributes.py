@@ -114,9 +114,8 @@ class Sample(NamedTuple):
 
 def _variants(name: str, digits: "_Digits", seed: int, rows: slice, variants: range) -> Images:
     """Some variants of some digits, to be drawn while streaming."""
-    row, variant = (
-        axis.reshape(-1) for axis in np.mgrid[: len(digits.classes), variants.start : variants.stop][:, rows]
-    )
+    numbers = np.arange(len(digits.classes))[rows]
+    row, variant = np.repeat(numbers, len(variants)), np.tile(variants, len(numbers))
     labels, poses = sample(seed, digits.classes[row], row, variant)
     return Images(
         name=name,
