@@ -85,8 +85,8 @@ def evaluate(
 
     Args:
       model: of the family scan, jmvae or telbo.
-      data: its training images fit the classifier that judges (held-out combinations too, so that it can see them); its
-        facts are `held_out`, pairs of values, and `stages`, what was trained or taken over.
+      data: its training images, or their `complete`, fit the classifier that judges (held-out combinations too, so that
+        it can see them); its facts are `held_out`, pairs of values, and `stages`, what was trained or taken over.
       reference: that classifier, where there is one already.
       cases: pictures imagined for each number.
       disentangled: whether to score that, which takes a minute.
@@ -108,7 +108,7 @@ def evaluate(
         result |= {f"disentanglement_{name}": value for name, value in scores.items()}
     if "symbols" not in run.stages:
         return result
-    reference = reference or attribute_classifier(train, vocabulary)
+    reference = reference or attribute_classifier(train.complete or train, vocabulary)
     for name, outcome in (
         ("judge_accuracy", imagination.recognize(reference.all_classes, test)),
         ("images_to_symbols", named := _named(model, test)),
@@ -146,7 +146,7 @@ def by_number_named(model, reference, vocabulary, train, test, table, count: int
       model: with words, see `models.contract.Words`.
       reference: the classifier that says what pictures show.
       vocabulary: of the data.
-      train, test: `pipelines.Images`. Both together say how what is not named is distributed.
+      train, test: `pipelines.Images`. Both together, or `train.complete`, say how what is not named is distributed.
       table: bool [values, values], see `symbols.held_out`.
       count: symbols for each number; of each, ten pictures are imagined.
       seed: of symbols and pictures.
@@ -157,7 +157,7 @@ def by_number_named(model, reference, vocabulary, train, test, table, count: int
       "correctness_held_out" are their means.
     """
     trained, tested = (images.labels.reshape(len(images), -1) for images in (train, test))
-    real = np.concatenate([trained, tested])
+    real = np.concatenate([trained, tested]) if train.complete is None else train.complete.labels
     found: dict = {}
     for named in range(1, min(_NAMED, len(vocabulary.attributes)) + 1):
         queries = imagination.sample_queries(vocabulary, tested, trained, table, named, count, seed)

@@ -100,6 +100,21 @@ class Run(Endpoints):
         with naming_damage(self.config.data.source):
             return evaluate(self, **options)
 
+    def learn(self, workdir: str | pathlib.Path, data: Any = None, **options: Any) -> "Run":
+        """Trains further tasks on top of this run over a stream, in a folder of their own; see `learn.learn`.
+
+        Args:
+          workdir: the folder of the run that goes on.
+          data: images of new classes; None where the run's own source has come to hold more.
+          **options: `overrides`, `strategy`, `replicas`, `deterministic`.
+
+        Raises:
+          UserError: no run over a stream, one that is not finished, or no new classes.
+        """
+        from .learn import learn
+
+        return learn(self, workdir, data, **options)
+
     def report(self) -> pathlib.Path:
         """Writes the report page and returns its path."""
         return report.write(self.folder)

@@ -52,12 +52,18 @@ class StreamOfTasks(Plain):
         accuracies = measures.Accuracies(made.model, streams[settings.evaluate_on], settings.evaluate_images)
         history = read_history(workdir)
         if not checkpoints.latest(workdir / "checkpoints"):
-            history = measures.History(initial=None if config.stream.scenario == "class" else accuracies.row(0))
+            initial = None if config.stream.scenario == "class" or made.first else accuracies.row(0)
+            history = measures.History(_before(settings.learned, len(streams["train"])), initial)
             _write_history(workdir, history)
         family, stream = models.family(config.model.family), streams["train"]
 
+        def met_after(number: int) -> int:
+            """Tasks met after task `number`, which are all where one phase trains on all of them."""
+            return len(stream) if len(made.phases) == 1 and not made.first else number + 1
+
         def finished(number: int) -> dict[str, float]:
-            met = len(stream) if len(made.phases) == 1 else number + 1
+            number += made.first
+            met = met_after(number)
             row = accuracies.row(met, future=len(stream) <= _LONG)
             # A run that resumes from an earlier checkpoint learns its last tasks again.
             unknown: list = [[None] * len(row)] * (number - len(history.accuracy))
@@ -68,8 +74,7 @@ class StreamOfTasks(Plain):
             return {"average_accuracy": float(np.mean(known)), "peak_memory_gib": run_folder.peak_memory_gib()}
 
         def judged(step: int) -> pipelines.Images:
-            ended = [len(stream) if len(made.phases) == 1 else planned.number + 1
-                     for planned in plan(made.phases) if planned.own.end == step]  # fmt: skip
+            ended = [met_after(planned.number + made.first) for planned in plan(made.phases) if planned.own.end == step]
             return _learned(streams[settings.evaluate_on], ended[0] if ended else 0)
 
         watch = Watch(finished=finished, health=health_of(config, made.model, judged))
@@ -107,6 +112,12 @@ class StreamOfTasks(Plain):
             return Sample(stream.tasks[0], meanings)
         images = stream.upto(len(stream) - 1)
         return Sample(images, names)
+
+
+def _before(folder: str, tasks: int) -> list:
+    """What an earlier run measured after each of its tasks, as rows of this one's matrix."""
+    rows = read_history(pathlib.Path(folder)).accuracy if folder else []
+    return [[*row, *[None] * (tasks - len(row))] for row in rows]
 
 
 def _learned(stream: pipelines.Stream, met: int) -> pipelines.Images:

@@ -77,6 +77,8 @@ class Images:
       nuisances: float32 [n, k] or None, what varies in the pictures and is no label.
       nuisance_names: of its columns; those without a name only tell `drawn` what to draw.
       cut: `windows.Cut` where the pictures are windows of others, whose labels, keys and sizes they have; or None.
+      complete: other pictures of the same kind, or None. Where a set leaves combinations of labels out on purpose,
+        these show them too: what a separate classifier learns from, which has to know all of them.
       permutations: int32 [tables, height * width] or None. With them the set is the pictures once for each
         table, in order, each with its pixels taken from the places that the table says; `labels` has
         tables * pictures rows then.
@@ -109,6 +111,7 @@ class Images:
     nuisances: np.ndarray | None = None
     nuisance_names: tuple[str, ...] = ()
     cut: "Cut | None" = None
+    complete: "Images | None" = None
     permutations: np.ndarray | None = None
 
     def __len__(self) -> int:

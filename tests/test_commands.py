@@ -42,6 +42,7 @@ ELSEWHERE = {
     "reverie train --config=scan_scenes": "tests/test_scan_cli.py",
     "reverie train --config=scan_mnist_a": "tests/test_scan_cli.py",
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
+    "reverie describe": "tests/test_scan_cli.py",
     "reverie imagine": "tests/test_scan_cli.py",
     "reverie train --config=replay_split_mnist": "tests/test_streams_cli.py",
     "reverie evaluate --workdir=runs/bir": "tests/test_streams_cli.py",

@@ -16,6 +16,7 @@ digit's frame, turned and scaled, would leave the picture. All of it is a pure f
 digit's number and the variant's.
 """
 
+import dataclasses
 import functools
 import itertools
 import zlib
@@ -54,7 +55,8 @@ class MnistAttributes(Source):
     Without a place it draws the digits that ship with the package. With `combinations` "iid" training digits are drawn
     for the splits "train" and "validation", test digits for "test". With "held_out" all digits are drawn, and the
     splits share no combination of the four attributes: of all 240, 204 are for training, 12 for validation and 24 for
-    test, those first whose names have the least hash.
+    test, those first whose names have the least hash. Training images have other ones of all 240 beside them
+    (`Images.complete`), for a classifier that judges.
     """
 
     kind = "mnist_attributes"
@@ -79,26 +81,20 @@ class MnistAttributes(Source):
         for name, count in zip(("variants", "test_variants"), counts, strict=True):
             if not 1 <= count <= _MOST_VARIANTS:
                 raise UserError(f"data.{name} is {count}; expected 1 to {_MOST_VARIANTS}")
-        variants = counts[split != "train"]
         if not 0 <= seed < 2**32:
             raise UserError(f"data.variants_seed is {seed}; expected 0 to {2**32 - 1}")
         digits = _digits(place, request)
-        row, variant = (axis.reshape(-1) for axis in np.mgrid[digits.rows(how, split), :variants])
-        labels, poses = sample(seed, digits.classes[row], row, variant)
-        if how == "held_out":
-            kept = np.flatnonzero(np.isin(_combination(labels), held_out(seed)[split]))
-            row, variant, labels, poses = row[kept], variant[kept], labels[kept], poses[kept]
-        return Images(
-            name=f"mnist_attributes:{place or 'mnist_sample'}:{split}",
-            shape=(_SIDE, _SIDE, 1),
-            labels=labels,
-            keys=np.char.add(np.char.add(row.astype(str), "."), variant.astype(str)),
-            head_names=tuple(ATTRIBUTES),
-            class_names=dict(ATTRIBUTES),
-            nuisances=np.column_stack([poses, row, variant]).astype(np.float32),
-            nuisance_names=NUISANCES,
-            drawn=_Drawn(digits.pictures, seed),
-        )
+        train, tested = counts
+        name = f"mnist_attributes:{place or 'mnist_sample'}:{split}"
+        found = _variants(name, digits, seed, digits.rows(how, split), range(train if split == "train" else tested))
+        if how == "iid":
+            return found
+        kept = found.take(np.flatnonzero(np.isin(_combination(found.labels), held_out(seed)[split])))
+        if split != "train":
+            return kept
+        # Variants of all combinations that are in no split.
+        others = range(max(train, tested), max(train, tested) + train)
+        return dataclasses.replace(kept, complete=_variants(f"{name}:complete", digits, seed, slice(None), others))
 
 
 SOURCES = (MnistAttributes(),)
@@ -114,6 +110,24 @@ class Sample(NamedTuple):
 
     labels: np.ndarray
     poses: np.ndarray
+
+
+def _variants(name: str, digits: "_Digits", seed: int, rows: slice, variants: range) -> Images:
+    """Some variants of some digits, to be drawn while streaming."""
+    numbers = np.arange(len(digits.classes))[rows]
+    row, variant = np.repeat(numbers, len(variants)), np.tile(variants, len(numbers))
+    labels, poses = sample(seed, digits.classes[row], row, variant)
+    return Images(
+        name=name,
+        shape=(_SIDE, _SIDE, 1),
+        labels=labels,
+        keys=np.char.add(np.char.add(row.astype(str), "."), variant.astype(str)),
+        head_names=tuple(ATTRIBUTES),
+        class_names=dict(ATTRIBUTES),
+        nuisances=np.column_stack([poses, row, variant]).astype(np.float32),
+        nuisance_names=NUISANCES,
+        drawn=_Drawn(digits.pictures, seed),
+    )
 
 
 def sample(seed: int, classes: np.ndarray, row: np.ndarray, variant: np.ndarray) -> Sample:

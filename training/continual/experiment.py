@@ -12,6 +12,7 @@ from ... import models, pipelines
 from ...errors import UserError
 from ..loop import Hooks, Phase
 from ..transfer import take
+from .learned import first_tasks, grow, learned_in
 from .method import Method, MethodContext
 from .model import ContinualModel
 from .objective import Objective
@@ -28,11 +29,13 @@ class Experiment:
       model: the network that learns.
       phases: one per task, or one over all of them.
       state: everything else that checkpoints hold: copies, memories, importances, the task counter.
+      first: number of the first task that is learned, beyond 0 where an earlier run has learned those before.
     """
 
     model: ContinualModel
     phases: list[Phase]
     state: tf.Module
+    first: int = 0
 
 
 def make_experiment(
@@ -89,10 +92,15 @@ def make_experiment(
     # The names and the order of what is kept are those of every checkpoint.
     holder.objective, holder.methods = objective, [method for method in chosen if method.stateful]
     one_phase = any(method.one_phase for method in chosen)
+    first = 0
+    if settings.learned:
+        if one_phase:
+            raise UserError(f"{chosen[0].name} learns all tasks at once; continual.learned is not for it")
+        first = _take_learned(settings.learned, config, stream, strategy, model, holder)
     observe, count = _observe(chosen), 1 if one_phase else len(stream)
     whole_batch = models.family(config.model.family).whole_batch(model.config)
     if gathering:
-        return Experiment(model, _passes(config, tasks, chosen, objective, count), holder)
+        return Experiment(model, _passes(config, tasks, chosen, objective, range(first, count)), holder, first)
     separate = next((method for method in chosen if method.separate), None)
     phases = [
         Phase(
@@ -104,7 +112,7 @@ def make_experiment(
             stream=tasks.batches(number, batch_size, replicas, config.data.service),
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
-            continues=number > 0 and not separate,
+            continues=number > first and not separate,
             hooks=Hooks(
                 # One phase over everything is in its last task from the start.
                 begin=_begin(tasks, chosen, objective, len(stream) - 1 if one_phase else number),
@@ -113,20 +121,38 @@ def make_experiment(
             ),
             whole_batch=whole_batch,
         )
-        for number in range(count)
+        for number in range(first, count)
     ]
-    return Experiment(model, phases, holder)
+    return Experiment(model, phases, holder, first)
+
+
+def _take_learned(
+    folder: str,
+    config: ml_collections.ConfigDict,
+    stream: pipelines.Stream,
+    strategy: tf.distribute.Strategy,
+    model: ContinualModel,
+    state: tf.Module,
+) -> int:
+    """Puts what an earlier run has learned into the model and the methods, and returns how many tasks that were."""
+    learned = learned_in(folder, config, stream)
+    earlier = learned.config.copy_and_resolve_references()
+    earlier.continual.learned = ""  # What that run began with is in its own checkpoint.
+    earlier.train = config.train.copy_and_resolve_references()
+    before = make_experiment(earlier, first_tasks(stream, learned.tasks), strategy)
+    grow(learned, before, Experiment(model, [], state))
+    return learned.tasks
 
 
 def _passes(
-    config: ml_collections.ConfigDict, tasks: TaskImages, chosen: list[Method], objective: Objective, count: int
+    config: ml_collections.ConfigDict, tasks: TaskImages, chosen: list[Method], objective: Objective, numbers: range
 ) -> list[Phase]:
     """The phases of a method that learns without a gradient: one pass over each task, however long train.steps is."""
     (method,) = chosen
     size = int(config.train.batch_size)
     return [
         Phase(
-            name=f"task {number + 1} of {count}",
+            name=f"task {number + 1} of {numbers.stop}",
             steps=-(-len(tasks.images(number)) // size),
             batch_size=size,
             losses=objective.first,
@@ -134,7 +160,7 @@ def _passes(
             stream=tasks.one_pass(number, size),
             optimizer=config.optimizer.to_dict(),
             schedule=config.schedule.to_dict(),
-            continues=number > 0,
+            continues=number > numbers.start,
             hooks=Hooks(
                 begin=_begin(tasks, chosen, objective, number),
                 calibrate=method.settle,
@@ -143,7 +169,7 @@ def _passes(
             whole_batch=f"{method.name} takes rows in without a gradient",
             take_in=method.take_in,
         )
-        for number in range(count)
+        for number in numbers
     ]
 
 

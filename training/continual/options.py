@@ -56,6 +56,7 @@ class ContinualSettings(Options):
       replay_batch: rehearsed rows per step over all replicas; 0 is as many as current ones.
       augment: pixels of padding for random crops of current images, with random flips; 0 is none.
       pretrained: run folder whose convolutional stack is taken over, or "".
+      learned: run folder of the first tasks of the stream: this run begins with what that one knows, or "".
       evaluate_on: "test" or "validation": what the accuracies after each task are measured on.
       evaluate_images: most images of a task for them; 0 is all.
     """
@@ -66,6 +67,7 @@ class ContinualSettings(Options):
     replay_batch: int = option(0, least=0)
     augment: int = option(0, least=0)
     pretrained: str = ""
+    learned: str = ""
     evaluate_on: str = "test"
     evaluate_images: int = option(0, least=0)
 

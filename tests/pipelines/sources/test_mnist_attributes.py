@@ -95,6 +95,10 @@ def test_splits_share_no_digit_or_no_combination():
     assert {split: len(found) for split, found in combinations.items()} == {"train": 204, "validation": 12, "test": 24}
     assert not combinations["train"] & combinations["test"] and not combinations["validation"] & combinations["test"]
     assert not np.array_equal(held_out(0)["test"], held_out(1)["test"])
+    # What a classifier learns from that has to know all combinations is in no split.
+    complete = apart["train"].complete
+    assert len({tuple(row) for row in complete.labels}) == 240 and iid["train"].complete is None
+    assert not any(set(complete.keys) & set(images.keys) for images in apart.values())
 
 
 def test_a_picture_is_the_same_in_any_batch_and_however_many_variants_there_are():

@@ -1,0 +1,66 @@
+"""A finished run learns more classes, from arrays or from a source that has come to hold more."""
+
+import numpy as np
+import pytest
+import reverie
+from reverie.errors import UserError
+
+from ..conftest import tiny_arrays, tiny_stream_config
+
+
+def _given(classes, count=40, seed=0):
+    """Images of some of six classes, by split."""
+    data = {}
+    for split, number in (("train", 6 * count), ("test", 60)):
+        images, labels = tiny_arrays(number, 12, 6, seed)
+        chosen = np.isin(labels, classes)
+        data |= {f"x_{split}": images[chosen], f"y_{split}": labels[chosen]}
+    return data
+
+
+@pytest.fixture(scope="module")
+def two_tasks(tmp_path_factory):
+    config = tiny_stream_config("given", "bir", steps=12)
+    config.stream.tasks = 2
+    return reverie.train(config, tmp_path_factory.mktemp("learn") / "two", data=_given((0, 1, 2, 3)))
+
+
+def test_new_classes_are_a_task_of_a_run_that_knows_the_old_ones(two_tasks, tmp_path):
+    more = two_tasks.learn(tmp_path / "three", _given((4, 5)))
+    assert more.config.stream.tasks == 3 and tuple(more.config.stream.order)[4:] == (4, 5)
+    assert more.config.continual.learned == str(two_tasks.folder) and more.step == 12
+    numbers = more.evaluate()
+    assert numbers["tasks"] == 3 and 0.0 <= numbers["average_accuracy"] <= 1.0
+    assert more.classify(_given((0,))["x_test"][:2])["probabilities"].shape == (2, 6)
+    # What the second task's network knew is what the third began with.
+    assert len(numbers) and two_tasks.model.config.classes == 4 and more.model.config.classes == 6
+
+
+def test_names_go_on_where_classes_have_names(tmp_path):
+    names = np.array(["ant", "bee", "cat", "dog", "eel", "fox"])
+    named = {
+        place: {key: names[value] if key[0] == "y" else value for key, value in _given(classes).items()}
+        for place, classes in (("first", (0, 1, 2, 3)), ("more", (4, 5)))
+    }
+    config = tiny_stream_config("given", "rff")
+    config.stream.tasks = 2
+    run = reverie.train(config, tmp_path / "two", data=named["first"])
+    more = run.learn(tmp_path / "three", named["more"])
+    assert sorted(more.class_names["label"]) == sorted(names)
+    with pytest.raises(UserError, match="class bee was learned before; expected new classes only"):
+        run.learn(tmp_path / "again", {**named["more"], "y_train": np.where(named["more"]["y_train"] == "eel", "bee",
+                  "fox"), "y_test": np.where(named["more"]["y_test"] == "eel", "bee", "fox")})  # fmt: skip
+
+
+def test_what_brings_no_task_is_refused(two_tasks, tmp_path):
+    with pytest.raises(UserError, match="class 3 was learned before"):
+        two_tasks.learn(tmp_path / "a", _given((3, 4)))
+    with pytest.raises(UserError, match="has 1 classes that the run has not met; expected 2 for every new task"):
+        two_tasks.learn(tmp_path / "b", _given((4,)))
+    with pytest.raises(UserError, match="has 0 classes that the run has not met"):
+        two_tasks.learn(tmp_path / "c")
+
+
+def test_a_run_over_no_stream_does_not_learn_on(trained_run, tmp_path):
+    with pytest.raises(UserError, match="is no run over a stream of tasks"):
+        reverie.load(trained_run).learn(tmp_path / "a")
