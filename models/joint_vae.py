@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ..layers import GaussianPosterior, diagonal_gaussian
+from ..layers import GaussianPosterior, Noise, diagonal_gaussian
 from . import scan
 from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Stage
@@ -73,6 +73,10 @@ class JointVAE(Network):
                 gives=("vision", "symbols"),
             )
         ]
+
+    def losses(self, batch: dict, noise: Noise, training: bool = True) -> dict:
+        """The terms of the objective, one value a row, "total" among them: what a family adds."""
+        raise NotImplementedError
 
     def posteriors(self, images, symbols) -> tuple[tfd.Distribution, tfd.Distribution]:
         """(q(z | x), q(z | x, y)) of pictures float32 [n, h, w, c] and symbols float32 [n, values]."""

@@ -62,19 +62,23 @@ class Experts(SymbolVAE):
     """
 
     def make_encoder(self) -> None:
-        self.inner, self.heads = [], []
         for number, size in enumerate(self.sizes):
             inner = keras.layers.Dense(self.config.hidden, "relu", name=f"encoder_{number}")
             heads = GaussianPosterior(self.latents, *LOG_VARIANCES, name=f"latent_{number}", dtype="float32")
             inner.build((None, size))
             heads.build((None, self.config.hidden))
-            self.inner.append(inner)
-            self.heads.append(heads)
+            # Attributes, which a checkpoint reaches.
+            setattr(self, f"inner_{number}", inner)
+            setattr(self, f"heads_{number}", heads)
+
+    def experts(self) -> list[tuple[keras.layers.Dense, GaussianPosterior]]:
+        """(hidden layer, heads) of each attribute's expert."""
+        return [(getattr(self, f"inner_{n}"), getattr(self, f"heads_{n}")) for n in range(len(self.sizes))]
 
     def code(self, symbols) -> tuple:
         """(mean, log_variance) of the product of experts of those attributes that k-hot symbols [n, values] name."""
         means, precisions = [], []
-        for part, inner, heads in zip(tf.split(symbols, self.sizes, axis=-1), self.inner, self.heads, strict=True):
+        for part, (inner, heads) in zip(tf.split(symbols, self.sizes, axis=-1), self.experts(), strict=True):
             mean, log_variance = heads(inner(part))
             means.append(mean)
             # An expert that is not asked knows nothing: precision 0.

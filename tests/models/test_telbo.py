@@ -38,7 +38,7 @@ def telbo(**changes) -> TELBO:
 def experts_of(model, symbols) -> tuple:
     """(means, log-variances), float64 [experts, n, latents], each of its own attribute."""
     parts, found = np.split(symbols, np.cumsum(SIZES)[:-1], axis=1), []
-    for part, inner, heads in zip(parts, model.symbols.inner, model.symbols.heads, strict=True):
+    for part, (inner, heads) in zip(parts, model.symbols.experts(), strict=True):
         hidden = np.maximum(part @ inner.kernel.numpy().astype(np.float64) + inner.bias.numpy(), 0.0)
         found.append([hidden @ head.kernel.numpy() + head.bias.numpy() for head in (heads.mean, heads.log_variance)])
     return tuple(np.stack(kind) for kind in zip(*found, strict=True))
@@ -127,7 +127,7 @@ def test_terms_of_one_side_train_their_encoder_and_no_decoder():
     model, data, noise = telbo(), batch(), Noise(1, 5)
     encoders = {
         "image_elbo": [v.value for v in model.vision.heads.trainable_variables],
-        "symbol_elbo": [v.value for heads in model.symbols.heads for v in heads.trainable_variables],
+        "symbol_elbo": [v.value for _, heads in model.symbols.experts() for v in heads.trainable_variables],
     }
     with tf.GradientTape(persistent=True) as tape:
         losses = model.losses(data, noise)
@@ -177,7 +177,7 @@ def test_a_product_of_experts_is_prior_times_experts_but_for_a_constant():
 def test_a_product_of_two_experts_by_hand():
     """N(1, 1) and N(-1, 1/2) with the prior: precision 1 + 1 + 2, mean (1 - 2) / 4. Alone the second: -2 / 3."""
     model = Experts(SymbolVAEConfig(hidden=2), sizes=(1, 1), latents=1)
-    for heads, mean, variance in zip(model.heads, (1.0, -1.0), (1.0, 0.5), strict=True):
+    for (_, heads), mean, variance in zip(model.experts(), (1.0, -1.0), (1.0, 0.5), strict=True):
         for head, value in ((heads.mean, mean), (heads.log_variance, np.log(variance))):
             head.kernel.assign(np.zeros([2, 1]))
             head.bias.assign([value])
