@@ -2,8 +2,8 @@
 
 Drawn pictures with the six factors of Shapes3D (pipelines/scenes/shapes3d_like.py): 450,000 of the 480,000 combinations
 train, 15,000 are for choosing settings and 15,000 are read once, for the numbers. Sized for a few minutes on one CPU
-core: 64,000 pictures are seen. As in scan_scenes, beta is held high while causes come into use, their latents are
-turned apart five times (models/unmixing.py), then beta falls so that latents are filled.
+core: 96,000 pictures are seen. As in scan_scenes, beta is held high while causes come into use, their latents are
+turned apart three times (models/unmixing.py), then beta falls so that latents are filled.
 
     reverie train --config=disentangle_shapes3d --workdir=runs/beta_vae
     reverie evaluate --workdir=runs/beta_vae
@@ -17,22 +17,21 @@ import ml_collections
 from reverie.configs import defaults
 
 _VISION = {
-    "channels": (8, 16, 32, 32),
-    "hidden": 128,
+    "channels": (16, 32, 64, 64),
     "activation": "elu",
     "latents": 16,
     "precision": 200.0,  # Of a number of a pixel: a deviation of 0.07.
     "objective": "annealed",
-    "beta_start": 30.0,
+    "beta_start": 100.0,
     "beta": 10.0,  # Log-likelihood summed over pixels, divergence over latents.
-    "hold_steps": 2700,
-    "ramp_steps": 700,
+    "hold_steps": 4000,
+    "ramp_steps": 1300,
     "color_space": "chroma",
 }
-_STAGE = {"steps": 4000, "batch_size": 16, "rate": 1e-3, "unmix_at": (500, 1000, 1500, 2000, 2500)}
+_STAGE = {"steps": 6000, "batch_size": 16, "unmix_at": (1000, 2000, 3000)}
 # What is different of a rival. It lets the divergence weigh 1, so the pixels weigh less: by as much as in the beta-VAE
 # with beta 20. Total correlation needs more rows a step; of pictures there are as many.
-_RIVAL_STAGE = {"steps": 2000, "batch_size": 32, "unmix_at": (250, 500, 750, 1000, 1250)}
+_RIVAL_STAGE = {"steps": 3000, "batch_size": 32, "unmix_at": (500, 1000, 1500)}
 _FIXED = {"precision": 10.0, "objective": "fixed"}
 _RIVALS = {
     "beta_vae": ({}, {}),
