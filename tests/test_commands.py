@@ -44,6 +44,8 @@ ELSEWHERE = {
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
     "reverie describe": "tests/test_scan_cli.py",
     "reverie imagine": "tests/test_scan_cli.py",
+    "reverie train --config=disentangle_shapes3d": "tests/experiments/test_vision.py",
+    "reverie evaluate --workdir=runs/beta_vae": "tests/experiments/test_vision.py",
     "reverie train --config=replay_split_mnist": "tests/test_streams_cli.py",
     "reverie evaluate --workdir=runs/bir": "tests/test_streams_cli.py",
     "reverie compare": "tests/test_streams_cli.py",

@@ -30,8 +30,8 @@ def all_scores(codes, factors, seed: int = 0, counts: Counts = _FEW) -> dict:
       codes: float [n, latents], means of posteriors.
       factors: int [n, k].
       seed: of splits and draws.
-      counts: how many pictures and groups each score takes; `FIELD` are those of published tables, with which DCI by
-        boosted trees, "dci_boosted_*", comes beside that by forests, after a few minutes.
+      counts: how many pictures and groups each score takes; `FIELD` are those of published tables. With
+        `counts.boosted` there is "dci_boosted_*", too.
 
     Example:
       >>> factors = np.random.default_rng(0).integers(0, 4, [500, 2])

@@ -89,7 +89,7 @@ def indices_of(labels) -> np.ndarray:
       >>> indices_of([[9, 9, 9, 7, 3, 14]]).tolist()
       [479999]
     """
-    return np.ravel_multi_index(tuple(np.asarray(labels).T), SIZES).astype(np.int64)
+    return np.asarray(np.ravel_multi_index(tuple(np.asarray(labels).T), SIZES), np.int64)
 
 
 def palette() -> np.ndarray:

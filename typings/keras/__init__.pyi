@@ -64,6 +64,9 @@ class Layer:
         name: str | None = None,
         **kwargs: Any,
     ) -> None: ...
+    def stateless_call(
+        self, trainable_variables: Any, non_trainable_variables: Any, *args: Any, **kwargs: Any
+    ) -> tuple[Any, Any]: ...
     @property
     def variables(self) -> list[Variable]: ...
     @property
