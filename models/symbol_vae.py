@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ..layers import GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
+from ..layers import GaussianExperts, GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
 from .beta_vae import LOG_VARIANCES
 from .network import Network
 
@@ -26,18 +26,22 @@ class SymbolVAEConfig:
     """Sizes and weights.
 
     Attributes:
-      hidden: units of the hidden layer on either side.
+      hidden: units of the hidden layer of the decoder, and of the encoder "dense".
       beta: beta_y.
       alignment: lambda.
       divergence: "forward" (the paper) or "reverse" (its baseline).
+      encoder: "dense", a hidden layer (the paper), or "experts", see `layers.GaussianExperts`.
     """
 
     hidden: int = 100
     beta: float = 1.0
     alignment: float = 10.0
     divergence: str = "forward"
+    encoder: str = "dense"
 
     def __post_init__(self):
+        if self.encoder not in ("dense", "experts"):
+            raise ValueError(f"encoder is '{self.encoder}'; expected 'dense' or 'experts'")
         if self.divergence not in ("forward", "reverse"):
             raise ValueError(f"divergence is '{self.divergence}'; expected 'forward' or 'reverse'")
 
@@ -63,12 +67,16 @@ class SymbolVAE(Network):
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):
         super().__init__(**kwargs)
         self.config, self.sizes = config, tuple(sizes)
-        self.inner = keras.layers.Dense(config.hidden, "relu", name="encoder")
-        self.heads = GaussianPosterior(latents, *LOG_VARIANCES, name="latent", dtype="float32")
+        if config.encoder == "experts":
+            self.experts = GaussianExperts(latents, *LOG_VARIANCES, name="experts", dtype="float32")
+            self.experts.build((None, sum(sizes)))
+        else:
+            self.inner = keras.layers.Dense(config.hidden, "relu", name="encoder")
+            self.heads = GaussianPosterior(latents, *LOG_VARIANCES, name="latent", dtype="float32")
+            self.inner.build((None, sum(sizes)))
+            self.heads.build((None, config.hidden))
         self.middle = keras.layers.Dense(config.hidden, "relu", name="decoder")
         self.values = keras.layers.Dense(sum(sizes), name="values", dtype="float32")
-        self.inner.build((None, sum(sizes)))
-        self.heads.build((None, config.hidden))
         self.middle.build((None, latents))
         self.values.build((None, config.hidden))
         self.prior = standard_gaussian(latents)
@@ -80,7 +88,7 @@ class SymbolVAE(Network):
 
     def code(self, symbols) -> tuple:
         """(mean, log_variance) of q(z_y | y), float32 [n, latents], of k-hot symbols float32 [n, values]."""
-        return self.heads(self.inner(symbols))
+        return self.experts(symbols) if self.config.encoder == "experts" else self.heads(self.inner(symbols))
 
     def posterior(self, symbols) -> tfd.Distribution:
         """q(z_y | y): batch shape [n], event shape [latents]."""
