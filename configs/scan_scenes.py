@@ -13,8 +13,9 @@ latents are filled. All of that was chosen on other scenes than the test scenes.
 
 Baselines and variants follow a colon: `scan_scenes:reverse` (the divergence the other way around),
 `scan_scenes:entangled` (beta = 1, never unmixed), `scan_scenes:mixed` (the same beta, never unmixed),
-`scan_scenes:experts` (symbols as products of experts, operators that are told distances), `scan_scenes:features` (the paper's likelihood over denoising features), `scan_scenes:jmvae` (one joint VAE instead of
-stages). Measured numbers and times: docs/results/scan_scenes.md.
+`scan_scenes:experts` (symbols as products of experts, operators that are told distances), `scan_scenes:features` (the
+paper's likelihood over denoising features), `scan_scenes:jmvae` (one joint VAE instead of stages). Measured numbers and
+times: docs/results/scan_scenes.md.
 """
 
 import ml_collections
