@@ -60,6 +60,15 @@ class GaussianExperts(keras.layers.Layer):
         mean = (base * self.base_mean + ops.matmul(symbols, precision * self.mean)) / total
         return GaussianParameters(mean, ops.clip(-ops.log(total), self.min_log_variance, self.max_log_variance))
 
+    def said(self):
+        """How many latents each value speaks of, float [values]: the sum of p / (1 + p) over its precisions p.
+
+        An expert that says much counts as one and a silent one as none. Added to an objective, a little of it silences
+        what few examples make experts say of latents that their values have nothing to do with.
+        """
+        precision = ops.exp(ops.clip(self.log_precision, _LEAST, _MOST))
+        return ops.sum(precision / (1.0 + precision), axis=-1)
+
     def compute_output_shape(self, symbols_shape) -> GaussianParameters:
         shape = (*symbols_shape[:-1], self.units)
         return GaussianParameters(shape, shape)

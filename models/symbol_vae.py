@@ -31,6 +31,7 @@ class SymbolVAEConfig:
       alignment: lambda.
       divergence: "forward" (the paper) or "reverse" (its baseline).
       encoder: "dense", a hidden layer (the paper), or "experts", see `layers.GaussianExperts`.
+      sparsity: of the encoder "experts", what it costs in nats that a value speaks of a latent.
     """
 
     hidden: int = 100
@@ -38,6 +39,7 @@ class SymbolVAEConfig:
     alignment: float = 10.0
     divergence: str = "forward"
     encoder: str = "dense"
+    sparsity: float = 0.03
 
     def __post_init__(self):
         if self.encoder not in ("dense", "experts"):
@@ -111,7 +113,8 @@ class SymbolVAE(Network):
           noise: keys which part of it is named, and the draw from the posterior.
 
         Returns:
-          float32 [b] each: "total"; "reconstruction", "kl", "alignment", in nats.
+          float32 [b] each: "total"; "reconstruction", "kl", "alignment", in nats; of experts also "said", how many
+          latents all values speak of.
         """
         symbols = khot(batch["label"], self.sizes, some(batch["label"], noise))
         posterior = self.posterior(symbols)
@@ -123,7 +126,11 @@ class SymbolVAE(Network):
         pair = (seen, posterior) if self.config.divergence == "forward" else (posterior, seen)
         distance = tfd.kl_divergence(*pair)
         total = surprise + self.config.beta * divergence + self.config.alignment * distance
-        return {"total": total, "reconstruction": surprise, "kl": divergence, "alignment": distance}
+        terms = {"total": total, "reconstruction": surprise, "kl": divergence, "alignment": distance}
+        if self.config.encoder == "experts":
+            terms["said"] = tf.fill(tf.shape(total), tf.reduce_sum(self.experts.said()))
+            terms["total"] += self.config.sparsity * terms["said"]
+        return terms
 
 
 def khot(labels, sizes: tuple, named=None):

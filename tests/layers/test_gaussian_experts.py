@@ -57,3 +57,9 @@ def test_log_variances_stay_within_their_bounds_and_it_comes_back_from_its_confi
     made.log_precision.assign(tf.fill([VALUES, 2], 9.0))
     assert made(tf.ones([1, VALUES])).log_variance.numpy().tolist() == [[-1.0, -1.0]]
     assert GaussianExperts.from_config(made.get_config()).get_config() == made.get_config()
+
+
+def test_what_is_said_counts_the_latents_of_loud_experts():
+    made = layer()
+    made.log_precision.assign(np.where(np.arange(VALUES * LATENTS).reshape(VALUES, LATENTS) < 4, 6.0, -9.0))
+    np.testing.assert_allclose(made.said(), [3, 1, 0, 0, 0], atol=0.01)
