@@ -13,9 +13,9 @@ latents are filled. All of that was chosen on other scenes than the test scenes.
 
 Baselines and variants follow a colon: `scan_scenes:reverse` (the divergence the other way around),
 `scan_scenes:entangled` (beta = 1, never unmixed), `scan_scenes:mixed` (the same beta, never unmixed),
-`scan_scenes:experts` (symbols as products of experts, operators that are told distances), `scan_scenes:features` (the
-paper's likelihood over denoising features), `scan_scenes:jmvae` (one joint VAE instead of stages). Measured numbers and
-times: docs/results/scan_scenes.md.
+`scan_scenes:compares` (operators that are told how far two means are apart), `scan_scenes:features` (the paper's
+likelihood over denoising features), `scan_scenes:jmvae` (one joint VAE instead of stages). Measured numbers and times:
+docs/results/scan_scenes.md.
 """
 
 import ml_collections
@@ -37,11 +37,7 @@ _CHANGES = {
     "reverse": {"model.symbols.divergence": "reverse"},
     "entangled": {"model.vision.objective": "fixed", "model.vision.beta": 1.0, "stages.vision.unmix_at": ()},
     "mixed": {"stages.vision.unmix_at": ()},
-    "experts": {
-        "model.symbols.encoder": "experts",
-        "model.recombination.compares": True,
-        "stages.symbols.rate": 1e-2,
-    },
+    "compares": {"model.recombination.compares": True, "model.recombination.conflicts": 0.1},
     # Precision of a feature; there are a hundred of them, not 12,288.
     "features": {
         "model.vision.likelihood": "features",

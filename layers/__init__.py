@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .fitted_gaussian import FittedGaussian
     from .fourier_features import FourierFeatures
     from .gaussian import diagonal_gaussian, divergence_by_latent, standard_gaussian
-    from .gaussian_experts import GaussianExperts
     from .gaussian_posterior import GaussianParameters, GaussianPosterior
     from .l2_pooling import L2Pooling2D
     from .latent_operator import LatentOperator
@@ -42,7 +41,6 @@ __all__ = [
     "CrossCovariance",
     "FittedGaussian",
     "FourierFeatures",
-    "GaussianExperts",
     "GaussianParameters",
     "GaussianPosterior",
     "L2Pooling2D",
@@ -78,7 +76,6 @@ _ON_EVERY_BACKEND = {
     "convolutional_features": ("ConvolutionalFeatures", "TransposedFeatures"),
     "covariance_penalty": ("CrossCovariance", "cross_covariance"),
     "fourier_features": ("FourierFeatures",),
-    "gaussian_experts": ("GaussianExperts",),
     "gaussian_posterior": ("GaussianParameters", "GaussianPosterior"),
     "l2_pooling": ("L2Pooling2D",),
     "latent_operator": ("LatentOperator",),

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ..layers import GaussianExperts, GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
+from ..layers import GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
 from .beta_vae import LOG_VARIANCES
 from .network import Network
 
@@ -26,24 +26,18 @@ class SymbolVAEConfig:
     """Sizes and weights.
 
     Attributes:
-      hidden: units of the hidden layer of the decoder, and of the encoder "dense".
+      hidden: units of the hidden layer on either side.
       beta: beta_y.
       alignment: lambda.
       divergence: "forward" (the paper) or "reverse" (its baseline).
-      encoder: "dense", a hidden layer (the paper), or "experts", see `layers.GaussianExperts`.
-      sparsity: of the encoder "experts", what it costs in nats that a value speaks of a latent.
     """
 
     hidden: int = 100
     beta: float = 1.0
     alignment: float = 10.0
     divergence: str = "forward"
-    encoder: str = "dense"
-    sparsity: float = 0.03
 
     def __post_init__(self):
-        if self.encoder not in ("dense", "experts"):
-            raise ValueError(f"encoder is '{self.encoder}'; expected 'dense' or 'experts'")
         if self.divergence not in ("forward", "reverse"):
             raise ValueError(f"divergence is '{self.divergence}'; expected 'forward' or 'reverse'")
 
@@ -69,16 +63,12 @@ class SymbolVAE(Network):
     def __init__(self, config: SymbolVAEConfig, sizes: tuple, latents: int, **kwargs):
         super().__init__(**kwargs)
         self.config, self.sizes = config, tuple(sizes)
-        if config.encoder == "experts":
-            self.experts = GaussianExperts(latents, *LOG_VARIANCES, name="experts", dtype="float32")
-            self.experts.build((None, sum(sizes)))
-        else:
-            self.inner = keras.layers.Dense(config.hidden, "relu", name="encoder")
-            self.heads = GaussianPosterior(latents, *LOG_VARIANCES, name="latent", dtype="float32")
-            self.inner.build((None, sum(sizes)))
-            self.heads.build((None, config.hidden))
+        self.inner = keras.layers.Dense(config.hidden, "relu", name="encoder")
+        self.heads = GaussianPosterior(latents, *LOG_VARIANCES, name="latent", dtype="float32")
         self.middle = keras.layers.Dense(config.hidden, "relu", name="decoder")
         self.values = keras.layers.Dense(sum(sizes), name="values", dtype="float32")
+        self.inner.build((None, sum(sizes)))
+        self.heads.build((None, config.hidden))
         self.middle.build((None, latents))
         self.values.build((None, config.hidden))
         self.prior = standard_gaussian(latents)
@@ -90,7 +80,7 @@ class SymbolVAE(Network):
 
     def code(self, symbols) -> tuple:
         """(mean, log_variance) of q(z_y | y), float32 [n, latents], of k-hot symbols float32 [n, values]."""
-        return self.experts(symbols) if self.config.encoder == "experts" else self.heads(self.inner(symbols))
+        return self.heads(self.inner(symbols))
 
     def posterior(self, symbols) -> tfd.Distribution:
         """q(z_y | y): batch shape [n], event shape [latents]."""
@@ -113,8 +103,7 @@ class SymbolVAE(Network):
           noise: keys which part of it is named, and the draw from the posterior.
 
         Returns:
-          float32 [b] each: "total"; "reconstruction", "kl", "alignment", in nats; of experts also "said", how many
-          latents all values speak of.
+          float32 [b] each: "total"; "reconstruction", "kl", "alignment", in nats.
         """
         symbols = khot(batch["label"], self.sizes, some(batch["label"], noise))
         posterior = self.posterior(symbols)
@@ -126,11 +115,7 @@ class SymbolVAE(Network):
         pair = (seen, posterior) if self.config.divergence == "forward" else (posterior, seen)
         distance = tfd.kl_divergence(*pair)
         total = surprise + self.config.beta * divergence + self.config.alignment * distance
-        terms = {"total": total, "reconstruction": surprise, "kl": divergence, "alignment": distance}
-        if self.config.encoder == "experts":
-            terms["said"] = tf.fill(tf.shape(total), tf.reduce_sum(self.experts.said()))
-            terms["total"] += self.config.sparsity * terms["said"]
-        return terms
+        return {"total": total, "reconstruction": surprise, "kl": divergence, "alignment": distance}
 
 
 def khot(labels, sizes: tuple, named=None):

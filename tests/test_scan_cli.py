@@ -265,5 +265,5 @@ def test_every_variant_builds_its_model(variant):
 
 def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
-    expected = "reverse, entangled, mixed, experts, features, jmvae"
+    expected = "reverse, entangled, mixed, compares, features, jmvae"
     assert f"variant is 'sideways'; expected one of {expected}" in capsys.readouterr().err
