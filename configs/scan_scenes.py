@@ -13,8 +13,9 @@ latents are filled. All of that was chosen on other scenes than the test scenes.
 
 Baselines and variants follow a colon: `scan_scenes:reverse` (the divergence the other way around),
 `scan_scenes:entangled` (beta = 1, never unmixed), `scan_scenes:mixed` (the same beta, never unmixed),
-`scan_scenes:features` (the paper's likelihood, through a denoising autoencoder, which is then the first stage),
-`scan_scenes:jmvae` and `scan_scenes:telbo` (one joint VAE instead of stages). Measured numbers and times:
+`scan_scenes:compares` (operators that are told how far two means are apart), `scan_scenes:features` (the paper's
+likelihood, through a denoising autoencoder, which is then the first stage), `scan_scenes:jmvae` and
+`scan_scenes:telbo` (one joint VAE instead of stages). Measured numbers and times:
 docs/results/scan_scenes.md.
 """
 
@@ -37,6 +38,7 @@ _CHANGES = {
     "reverse": {"model.symbols.divergence": "reverse"},
     "entangled": {"model.vision.objective": "fixed", "model.vision.beta": 1.0, "stages.vision.unmix_at": ()},
     "mixed": {"stages.vision.unmix_at": ()},
+    "compares": {"model.recombination.compares": True, "model.recombination.conflicts": 0.1},
     # Betas are in units of the squared distance itself, not halved. What J does not see is painted as it comes, so
     # pictures are shown through J.
     "features": {

@@ -6,9 +6,12 @@ from keras import ops
 from .gaussian_posterior import GaussianParameters
 from .registry import CallInput, register_layer
 
+# Below these, squared distances count as none: a hundredth of the prior's deviation, a thirtieth of the Gaussians' own.
+_NEAR, _ALIKE = 1e-4, 1e-3
+
 
 @register_layer(
-    arguments={"operators": 3, "hidden": 8},
+    arguments={"operators": 3, "hidden": 8, "compares": True},
     inputs=[(CallInput((4,)), CallInput((4,))), (CallInput((4,)), CallInput((4,))), CallInput((), "int32", below=3)],
     backends=True,
 )
@@ -17,11 +20,14 @@ class LatentOperator(keras.layers.Layer):
 
     The same function sees (mean, log-variance) of both symbols at one latent, and says (mean, log-variance) there. It
     cannot know which latent it looks at, so it has to learn what AND, IN COMMON and IGNORE mean: where to take the
-    narrow one of two, and where the wide one.
+    narrow one of two, and where the wide one. Whether the two say the same is a question of how near their means lie,
+    from a hundredth of a latent's range on; a hidden layer of numbers of the size of the range sees that poorly, so it
+    may be told (`compares`): the logarithms of the squared distance, and of that over both variances.
 
     Args:
       operators: how many.
       hidden: units of the hidden layer.
+      compares: whether the function also sees how far the means are from each other.
       min_log_variance, max_log_variance: bounds of the log-variance.
 
     Call arguments:
@@ -31,7 +37,7 @@ class LatentOperator(keras.layers.Layer):
     Returns:
       `GaussianParameters`: (mean, log_variance), float [batch, latents].
 
-    Reference: Higgins et al. 2018, section 4.2; sizes as in the public reimplementation.
+    Reference: Higgins et al. 2018, section 4.2; sizes as in the public reimplementation, `compares` as nowhere.
 
     Example:
       >>> from reverie.layers import LatentOperator
@@ -46,21 +52,23 @@ class LatentOperator(keras.layers.Layer):
         hidden: int = 1024,
         min_log_variance: float = -20.0,
         max_log_variance: float = 20.0,
+        compares: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.operators, self.hidden = operators, hidden
+        self.operators, self.hidden, self.compares = operators, hidden, compares
         self.min_log_variance, self.max_log_variance = min_log_variance, max_log_variance
         self.inner = keras.layers.Dense(hidden, "relu", name="inner", dtype=self.dtype_policy)
         self.outer = keras.layers.Dense(2 * operators, name="outer", dtype=self.dtype_policy)
 
     def build(self, *_):  # Whatever the number of latents.
-        self.inner.build((None, None, 4))
+        self.inner.build((None, None, 6 if self.compares else 4))
         self.outer.build((None, None, self.hidden))
         self.built = True
 
     def call(self, first, second, operator) -> GaussianParameters:
-        answers = self.outer(self.inner(ops.stack([*first, *second], axis=-1)))
+        channels = [*first, *second, *(_comparison(first, second) if self.compares else ())]
+        answers = self.outer(self.inner(ops.stack(channels, axis=-1)))
         chosen = ops.one_hot(operator, self.operators, dtype=answers.dtype)[:, None, :]
         means, log_variances = ops.split(answers, 2, axis=-1)
         log_variance = ops.sum(chosen * log_variances, axis=-1)
@@ -71,6 +79,13 @@ class LatentOperator(keras.layers.Layer):
         return GaussianParameters(*(tuple(shape) for shape in first_shape))
 
     def get_config(self) -> dict:
-        sizes = {"operators": self.operators, "hidden": self.hidden}
+        sizes = {"operators": self.operators, "hidden": self.hidden, "compares": self.compares}
         limits = {"min_log_variance": self.min_log_variance, "max_log_variance": self.max_log_variance}
         return {**super().get_config(), **sizes, **limits}
+
+
+def _comparison(first, second) -> tuple:
+    """How far the means of two Gaussians are from each other, twice, in logarithms."""
+    (mean, log_variance), (other, other_log_variance) = first, second
+    square = ops.square(mean - other)
+    return ops.log(square + _NEAR), ops.log(square / (ops.exp(log_variance) + ops.exp(other_log_variance)) + _ALIKE)

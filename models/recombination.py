@@ -32,6 +32,7 @@ class RecombinationConfig:
 
     Attributes:
       hidden: units of the function that is applied to every latent.
+      compares: whether it is told how far the two means are from each other, see `LatentOperator`; not in the paper.
       conflicts: of two values of one attribute that are about to be given to the two sides of IN COMMON, the share
         that both are given. Colors that share a coordinate look alike on the latent of that coordinate, and forward
         divergences make the operator hedge: the more often that happens, the less it trusts values that *are* in
@@ -40,6 +41,7 @@ class RecombinationConfig:
 
     hidden: int = 1024
     conflicts: float = 0.25
+    compares: bool = False
 
     def __post_init__(self):
         if self.hidden < 1 or not 0.0 <= self.conflicts <= 1.0:
@@ -58,7 +60,9 @@ class Recombination(Network):
     def __init__(self, config: RecombinationConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.operator = LatentOperator(OPERATORS, config.hidden, *LOG_VARIANCES, name="operator", dtype="float32")
+        self.operator = LatentOperator(
+            OPERATORS, config.hidden, *LOG_VARIANCES, config.compares, name="operator", dtype="float32"
+        )
         self.operator.build()
         self.built = True
 

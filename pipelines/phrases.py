@@ -9,7 +9,6 @@ import difflib
 import functools
 import itertools
 import re
-from collections.abc import Mapping
 
 from ..errors import UserError
 from .nearest import nearest
@@ -310,8 +309,8 @@ def is_number(value: str) -> bool:
     return value.replace(".", "", 1).replace("-", "", 1).isdigit()
 
 
-def _distinct(found: list[tuple[int, Mapping[str, str]]]) -> list:
-    kept: list = []
+def _distinct(found: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
+    kept: list[tuple[int, dict[str, str]]] = []
     for count, one in sorted(found, key=lambda entry: entry[0]):
         if all(one != other for _, other in kept):
             kept.append((count, one))
