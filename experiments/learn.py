@@ -72,6 +72,9 @@ def _add_classes(config: ml_collections.ConfigDict, met: list[int]) -> None:
             f"{config.data.source}: has {len(new)} classes that the run has not met; expected {each} for every new task"
         )
     config.stream.tasks += len(new) // each
+    # The order is a word or a list of labels.
+    del config.stream["order"]
+    config.stream.order = ml_collections.config_dict.placeholder(object)
     config.stream.order = (*met, *new)
 
 
