@@ -145,4 +145,5 @@ def test_its_recipe_is_brain_inspired_replay_with_both_additions():
     assert tuple(config.continual.methods) == ("guided",) and config.continual.distillation
     assert config.model.feedback and config.model.conditional and config.model.gating == 0.1
     assert (config.model.discriminant, config.model.modes) == (5000, 10)
+    assert (config.model.discriminant_weight, config.model.generative_weight) == (3.0, 20.0)
     assert reverie.config("replay_split_mnist:guided-gating").model.gating == 0.0

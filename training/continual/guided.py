@@ -130,7 +130,9 @@ class Guided(Generative):
         if not chosen:
             return
         config.model.discriminant = int(5000 if value is None else value)
-        config.model.modes = 10
+        config.model.discriminant_weight, config.model.modes = 3.0, 10
+        # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
+        config.model.generative_weight = 20.0
         config.model.gating = 0.1 if config.model.gating else 0.0
         scale = 1.0 if config.model.mean else config.model.fourier_deviation
         config.model.fourier_deviation = 0.0 if config.model.internal else scale
