@@ -88,7 +88,7 @@ def _together(config: ml_collections.ConfigDict, data: Any) -> dict[str, pipelin
 
 
 def _joined(earlier: pipelines.Images, added: pipelines.Images) -> pipelines.Images:
-    known, new = (tuple(next(iter(images.class_names.values()), ())) for images in (earlier, added))
+    known, new = _names(earlier), _names(added)
     if bool(known) != bool(new):
         named = "names" if known else "numbers"
         raise UserError(f"{added.name}: its classes are {'numbers' if known else 'names'}; expected {named}, as before")
@@ -110,3 +110,8 @@ def _joined(earlier: pipelines.Images, added: pipelines.Images) -> pipelines.Ima
         head_names=earlier.head_names,
         class_names=names,
     )
+
+
+def _names(images: pipelines.Images) -> tuple[str, ...]:
+    """Names of the classes in label order; none where they are numbers."""
+    return next((tuple(names) for names in images.class_names.values()), ())

@@ -1,5 +1,7 @@
 """A mixture of equally likely Gaussians, fitted to points."""
 
+from typing import Any
+
 import numpy as np
 
 # Least variance of a Gaussian along a coordinate, in the unit of a standard normal prior.
@@ -34,7 +36,8 @@ def fit_equal_mixture(points: np.ndarray, modes: int, seed: int) -> tuple[np.nda
     if found == 1:
         spread = np.maximum(points.var(axis=0), LEAST_VARIANCE)
         return points.mean(axis=0)[None][places], np.log(spread)[None][places]
-    clusters = KMeans(found, n_init=1, random_state=seed).fit(points)
+    once: dict[str, Any] = {"n_init": 1, "random_state": seed}
+    clusters = KMeans(found, **once).fit(points)
     shares = np.eye(found)[clusters.labels_]
     for _ in range(_ROUNDS):
         weights = shares.sum(axis=0)[:, None] + 1e-9
