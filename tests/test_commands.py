@@ -120,7 +120,7 @@ def test_the_tests_that_run_commands_are_there_and_call_their_verbs():
     for beginning, test in ELSEWHERE.items():
         text = (ROOT / test).read_text(encoding="utf-8")
         words = beginning.split()
-        called = {re.sub(r"\W", "", word) for word in re.split(r"[\s\"',]+", text)}
+        called = {re.sub(r"\W", "", word) for word in re.split(r"[\s\"',.()]+", text)}
         if words[0] == "reverie":
             assert re.sub(r"\W", "", words[1]) in called, (beginning, test)
 
