@@ -63,6 +63,15 @@ def test_after_all_tasks_the_discriminant_is_that_of_all_images_at_once(learned)
     )
 
 
+def test_a_task_is_gathered_once_also_where_a_run_goes_on_inside_it(learned):
+    config, _, state = learned
+    method = next(method for method in state.methods if method.name == "guided")
+    counted = np.bincount(_all(config)[1])
+    np.testing.assert_array_equal(method.moments.counts, counted)
+    method.before_task(2)  # As when a run that was stopped inside the task goes on.
+    np.testing.assert_array_equal(method.moments.counts, counted)
+
+
 def test_the_network_answers_with_the_sum_of_both_logits(learned):
     _, model, _ = learned
     rows = np.random.default_rng(0).random((9, 144)).astype(np.float32)

@@ -12,7 +12,7 @@ from .class_moments import ClassMoments
 from .equal_mixture import fit_equal_mixture
 from .gathering import set_classifier
 from .generative import Generative
-from .method import MethodContext
+from .method import MethodContext, state
 from .model import ImaginingModel
 from .rff import spread_of
 from .slda import DiscriminantOptions, discriminant
@@ -23,15 +23,16 @@ _BATCH = 1000
 
 
 class Guided(Generative):
-    """Brain-inspired replay with two additions, both made after a task; no image is kept.
+    """Brain-inspired replay with two additions; no image is kept.
 
     1. Beside the trunk stands a discriminant on random Fourier features (`model.discriminant`, see `RFF`). It is
-       worked out from the means of the classes and one covariance, gathered in one pass over the task's images, and
-       so never changes its mind about an old class. The network answers with the sum of both logits, and that is also
-       what the copy labels imagined rows by: what has drifted in the copy does not become the next network's truth.
-    2. The prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's own images,
-       and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a class nearly
-       alike, and what is imagined too uniform.
+       worked out from the means of the classes and one covariance, gathered in one pass over a task's images before
+       it is learned, and so never changes its mind about an old class. The network answers with the sum of both
+       logits, and that is also what the copy labels imagined rows by: what has drifted in the copy does not become
+       the next network's truth.
+    2. After a task the prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's
+       own images, and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a
+       class nearly alike, and what is imagined too uniform.
 
     Memory grows with the number of features, not of images or tasks.
 
@@ -47,6 +48,7 @@ class Guided(Generative):
     def __init__(self, context: MethodContext):
         super().__init__(context.model, context.copy(), context.stream, context.settings)
         kernel = context.model.discriminant.kernel
+        self.gathered = state(0)
         self.moments = ClassMoments(int(kernel.shape[1]), int(kernel.shape[0]))
         self._tasks, self._shrinkage, self._seed = context.tasks, context.options.shrinkage, context.seed
         once = {"autograph": False, "reduce_retracing": True}
@@ -61,13 +63,19 @@ class Guided(Generative):
         return cls(context)
 
     def before_task(self, task: int) -> None:
-        """Measures the spread of the first task's rows, unless it is given."""
+        """Gathers the task and sets the discriminant, of which the spread of the first task's rows is part.
+
+        A discriminant that did not know the task's classes yet would outvote the network while it learns them.
+        """
+        if int(self.gathered.numpy()) > task:
+            return  # The run was stopped inside this task.
         if not task and not self._model.config.fourier_deviation:
             self._model.discriminant_features.spread.assign(spread_of(self._tasks.represented(task)))
+        self._gather(task)
+        self.gathered.assign(task + 1)
 
     def after_task(self, task: int) -> None:
-        """Gathers the task, sets the discriminant, fits the prior, and then takes the copy."""
-        self._gather(task)
+        """Fits the prior, and then takes the copy."""
         self._fit_prior(task)
         super().after_task(task)
 
