@@ -228,7 +228,8 @@ def test_paper_sizes_have_the_papers_weights(config, parameters):
     [
         (
             {"family": "vae"},
-            "model.family is 'vae'; expected one of beta_tcvae, beta_vae, factor_vae, jmvae, replay, scan, sparse, sparse_classifier, telbo, xcov",
+            "model.family is 'vae'; expected one of beta_tcvae, beta_vae, factor_vae, jmvae, replay, scan, sparse, "
+            "sparse_classifier, telbo, xcov",
         ),
         ({"covariance_on": "pixels"}, "covariance_on is 'pixels'"),
         ({"latents": 0}, "latents=0"),
