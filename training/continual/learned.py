@@ -47,7 +47,8 @@ def learned_in(folder: str, config: ml_collections.ConfigDict, stream: pipelines
     if not (place / "config.json").is_file():
         raise UserError(f"continual.learned is {folder}; expected a run folder, with a config.json")
     before = run_folder.load_config(place)
-    if "stream" not in before or before.model.family != config.model.family:
+    known = read_object(place / "data.json").get("class_order")
+    if known is None or before.model.family != config.model.family:
         raise UserError(
             f"continual.learned is {folder}, a run of {before.model.family}; expected one of {config.model.family} "
             "over a stream of tasks"
@@ -59,7 +60,6 @@ def learned_in(folder: str, config: ml_collections.ConfigDict, stream: pipelines
         ours, theirs = (_plain(one[section][name]) for one in (config, before))
         if ours != theirs:
             raise UserError(f"{section}.{name} is {ours}, but {theirs} in {folder}, which continual.learned names")
-    known = read_object(place / "data.json").get("class_order", [])
     count, met = int(before.stream.tasks), len(read_object(place / "tasks.json").get("accuracy", []))
     if met < count:
         raise UserError(f"{folder}: has learned {met} of its {count} tasks; let it finish before it learns more")
