@@ -30,6 +30,7 @@ from .signature import Signature
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
 from .unmixing import unmix
 from .vision import VisionStageSettings
+from .vision import signatures as vision_signatures
 
 VIEWS = ("decoded", "denoised")
 
@@ -280,11 +281,10 @@ def _normal(count, latents: int, seed):
 
 def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
     """Endpoints of a model that turns symbols into images and back, and composes them where it can."""
-    shape, latents, values = model.config.image_shape, model.config.vision.latents, sum(model.sizes)
+    shape, values = model.config.image_shape, sum(model.sizes)
     enlarged = ENLARGED[model.config.vision.color_space]
     images = {"images": tf.TensorSpec([None, *shape], tf.float32, name="images")}
     pixels = {"images": PIXELS}
-    code = {"mean": tf.TensorSpec([None, latents], tf.float32, name="mean")}
     request = {"count": tf.TensorSpec([], tf.int32, name="count"), "seed": tf.TensorSpec([2], tf.int32, name="seed")}
 
     def symbols_as(name):
@@ -294,9 +294,6 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
 
     def as_images(x):
         return {"images": x}
-
-    def as_code(x):
-        return {"mean": model.encode(tf.constant(x))["mean"].numpy()}
 
     def as_request(x):
         return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32)}
@@ -311,32 +308,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
         return {**as_symbols(x, "symbols_a"), **operators, **as_symbols(x, "symbols_b", 1), **as_request(x)}
 
     ends = {
-        "encode": Signature(
-            model.encode,
-            images,
-            as_images,
-            pixels,
-            lite=True,
-            meaning="images to mean and log variance of their latents",
-        ),
-        "decode": Signature(
-            model.decode, code, as_code, {"mean": CODES}, enlarged, lite=True, meaning="latents to images"
-        ),
-        "reconstruct": Signature(
-            model.reconstruct,
-            images,
-            as_images,
-            pixels,
-            enlarged,
-            meaning="images to the images decoded from their latents",
-        ),
-        "generate": Signature(
-            model.generate,
-            request,
-            as_request,
-            amplification=enlarged,
-            meaning="imagines anything; the same seed gives the same images",
-        ),
+        **vision_signatures(model),
         "symbols_to_images": Signature(
             model.symbols_to_images,
             {**symbols_as("symbols"), **request},

@@ -113,54 +113,59 @@ class Vision(Network):
 
     def signatures(self) -> dict[str, Signature]:
         """Endpoints for export; see `Signature`."""
-        images = {"images": tf.TensorSpec([None, *self.config.image_shape], tf.float32, name="images")}
-        code = {"mean": tf.TensorSpec([None, self.config.vision.latents], tf.float32, name="mean")}
-        request = {
-            "count": tf.TensorSpec([], tf.int32, name="count"),
-            "seed": tf.TensorSpec([2], tf.int32, name="seed"),
-        }
-        enlarged = ENLARGED[self.config.vision.color_space]
-
-        def as_images(x):
-            return {"images": x}
-
-        def as_code(x):
-            return {"mean": self.encode(tf.constant(x))["mean"].numpy()}
-
-        def as_request(x):
-            return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32)}
-
-        return {
-            "encode": Signature(
-                self.encode,
-                images,
-                as_images,
-                {"images": PIXELS},
-                lite=True,
-                meaning="images to mean and log variance of their latents",
-            ),
-            "decode": Signature(
-                self.decode, code, as_code, {"mean": CODES}, enlarged, lite=True, meaning="latents to images"
-            ),
-            "reconstruct": Signature(
-                self.reconstruct,
-                images,
-                as_images,
-                {"images": PIXELS},
-                enlarged,
-                meaning="images to the images decoded from their latents",
-            ),
-            "generate": Signature(
-                self.generate,
-                request,
-                as_request,
-                amplification=enlarged,
-                meaning="imagines anything; the same seed gives the same images",
-            ),
-        }
+        return signatures(self)
 
     def call(self, images):
         return self.reconstruct(images)["images"]
+
+
+def signatures(model) -> dict[str, Signature]:
+    """Endpoints of a model that turns images into latents and back; see `Signature`."""
+    images = {"images": tf.TensorSpec([None, *model.config.image_shape], tf.float32, name="images")}
+    code = {"mean": tf.TensorSpec([None, model.config.vision.latents], tf.float32, name="mean")}
+    request = {
+        "count": tf.TensorSpec([], tf.int32, name="count"),
+        "seed": tf.TensorSpec([2], tf.int32, name="seed"),
+    }
+    enlarged = ENLARGED[model.config.vision.color_space]
+
+    def as_images(x):
+        return {"images": x}
+
+    def as_code(x):
+        return {"mean": model.encode(tf.constant(x))["mean"].numpy()}
+
+    def as_request(x):
+        return {"count": np.int32(len(x)), "seed": np.array([1, 2], np.int32)}
+
+    return {
+        "encode": Signature(
+            model.encode,
+            images,
+            as_images,
+            {"images": PIXELS},
+            lite=True,
+            meaning="images to mean and log variance of their latents",
+        ),
+        "decode": Signature(
+            model.decode, code, as_code, {"mean": CODES}, enlarged, lite=True, meaning="latents to images"
+        ),
+        "reconstruct": Signature(
+            model.reconstruct,
+            images,
+            as_images,
+            {"images": PIXELS},
+            enlarged,
+            meaning="images to the images decoded from their latents",
+        ),
+        "generate": Signature(
+            model.generate,
+            request,
+            as_request,
+            amplification=enlarged,
+            meaning="imagines anything; the same seed gives the same images",
+        ),
+    }
 
 
 def family_of(name: str, build: type[Vision], summary: str, paper: str) -> Family:
