@@ -39,6 +39,10 @@ def test_settings_and_defaults_are_those_that_saved_configs_hold():
         "memory_gib": 4.0,
         "cache": "",
         "service": "",
+        "combinations": "iid",
+        "variants": 10,
+        "test_variants": 10,
+        "variants_seed": 0,
     }
     found = {name: option.default for name, option in pipelines.data_settings().items()}
     assert found == expected and {k: type(v) for k, v in found.items()} == {k: type(v) for k, v in expected.items()}
