@@ -1,5 +1,6 @@
 """Shared fixtures: two logical CPUs for the replica tests, tiny data, a tiny config, one tiny trained run."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,6 +21,12 @@ from reverie.stored import read_object
 from reverie.training import loop, run_folder, strategies
 
 from . import experiment
+
+# TensorFlow is a million objects that every full collection would walk through, and the making of graphs brings on many
+# collections: a fifth of the processor time of these tests.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
 
 
 def tiny_arrays(count: int = 60, side: int = 8, classes: int = 3, seed: int = 0) -> tuple:
