@@ -92,7 +92,13 @@ def export(
     with publish.new_version(base) as draft:
         saved_model.write(model, draft.folder, signatures, max_batch)
         judged = {key: signature for key, signature in signatures.items() if key not in BESIDE}
-        agreements, left_out = parity.check_saved_model(judged, draft.folder, probes), []
+        examples.write(draft.folder, probes)
+        # Loaded once: what takes time is each signature's first call. Closed before other files need the memory.
+        with parity.loaded(draft.folder) as graph:
+            agreements, left_out = parity.check_saved_model(judged, graph, probes), []
+            if with_warmup:
+                warmup.write(draft.folder, name, probes)
+                warmup.replay(draft.folder, graph)
         if lite_variants:
             calibration = {key: value.examples(images[:half]) for key, value in signatures.items() if value.lite}
             files, failed = lite.write(model, draft.folder / "lite", calibration, tuple(lite_variants))
@@ -106,10 +112,6 @@ def export(
             left_out += made.left_out
             for entry in made.left_out:
                 logging.warning("left out: %s; a page takes more exact weights", entry)
-        examples.write(draft.folder, probes)
-        if with_warmup:
-            warmup.write(draft.folder, name, probes)
-            warmup.replay(draft.folder)
         content = card.metadata(model, draft.folder, signatures, provenance, agreements, left_out, max_batch)
         (draft.folder / "metadata.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         (draft.folder / "MODEL_CARD.md").write_text(card.model_card(name, content), encoding="utf-8")

@@ -79,6 +79,12 @@ class GraphModel:
         """Frees the session and its weights."""
         self._session.close()
 
+    def __enter__(self) -> "GraphModel":
+        return self
+
+    def __exit__(self, *reason) -> None:
+        self.close()
+
 
 def definitions(folder) -> dict[str, meta_graph_pb2.SignatureDef]:
     """Signature -> names, types and shapes of what goes in and comes out, read without loading the graph.

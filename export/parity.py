@@ -99,31 +99,41 @@ class _Miss(Exception):
     """An artifact that does not answer as the model: why."""
 
 
-def check_saved_model(signatures: Mapping[str, Signature], folder, examples: dict[str, dict]) -> list[Agreement]:
+def check_saved_model(
+    signatures: Mapping[str, Signature], graph: GraphModel, examples: dict[str, dict]
+) -> list[Agreement]:
     """Compares signatures of a Keras model with the exported graph, at two batch sizes.
 
     Args:
       signatures: by name on the server.
-      folder: the SavedModel.
+      graph: the SavedModel, see `loaded`.
       examples: signature -> inputs by name.
 
     Returns:
       One `Agreement` per output, of the batch size at which it is worse.
 
     Raises:
-      ParityError: the graph does not load, or an output differs by more than the bound.
+      ParityError: an output differs by more than the bound.
+    """
+    found = []
+    for name, signature in progress.shown(signatures.items(), "comparing the SavedModel", unit="endpoint"):
+        found += _check_served(graph, name, signature, examples[name])
+    return _worst(found)
+
+
+def loaded(folder) -> GraphModel:
+    """A SavedModel as a server loads it.
+
+    Args:
+      folder: the SavedModel.
+
+    Raises:
+      ParityError: the graph loader cannot load it.
     """
     try:
-        graph = GraphModel(folder)
+        return GraphModel(folder)
     except Exception as error:
         raise ParityError(f"{folder}: the graph loader cannot load it ({first_line(error)[:200]})") from error
-    found = []
-    try:
-        for name, signature in progress.shown(signatures.items(), "comparing the SavedModel", unit="endpoint"):
-            found += _check_served(graph, name, signature, examples[name])
-    finally:
-        graph.close()
-    return _worst(found)
 
 
 def _check_served(graph: GraphModel, name: str, signature: Signature, inputs: dict) -> list[Agreement]:

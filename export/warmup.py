@@ -59,29 +59,26 @@ def write(folder, name: str, examples: dict[str, dict]) -> int:
     return count
 
 
-def replay(folder) -> int:
+def replay(folder, graph: GraphModel) -> int:
     """Runs the warm-up file through the graph loader, as the server will, and returns how many requests ran.
 
     Args:
       folder: the SavedModel.
+      graph: the same, loaded.
 
     Raises:
       ParityError: a request does not run.
     """
     _, prediction_log_pb2 = protocol()
-    graph = GraphModel(folder)
     count = 0
-    try:
-        for record in tf.data.TFRecordDataset(str(pathlib.Path(folder) / FILE)).as_numpy_iterator():
-            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
-            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            signature = request.model_spec.signature_name
-            try:
-                graph.call(signature, **inputs)
-            except tf.errors.OpError as error:
-                message = f"warm-up, {signature}: does not run ({reason(error)}); nothing was published"
-                raise ParityError(message) from error
-            count += 1
-    finally:
-        graph.close()
+    for record in tf.data.TFRecordDataset(str(pathlib.Path(folder) / FILE)).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        signature = request.model_spec.signature_name
+        try:
+            graph.call(signature, **inputs)
+        except tf.errors.OpError as error:
+            message = f"warm-up, {signature}: does not run ({reason(error)}); nothing was published"
+            raise ParityError(message) from error
+        count += 1
     return count

@@ -87,7 +87,7 @@ def test_train_evaluate_export_encode_generate_report(tmp_path, capsys):
     assert PIL.Image.open(picture).size == (4 * 58 + 2, 3 * 58 + 2)
     assert reverie("report", f"--workdir={run}") == 0
     page = (run / "report.html").read_text()
-    assert "digits/1" in page and "test accuracy" in page and "class_by_style_z1" in page
+    assert "digits/1" in page and "test accuracy" in page and "class by style z1" in page
     numbers = json.loads((run / "evaluation.json").read_text())
     assert 0.3 < numbers["accuracy"] <= 1.0 and numbers["step"] == 60
     record = json.loads((run / "run.json").read_text())

@@ -42,7 +42,8 @@ def test_a_stream_goes_all_the_way(tmp_path, capsys):
         captions
     )
     page = (run / "report.html").read_text()
-    assert "average test accuracy after the last task" in page and all(f'alt="{name}"' in page for name in captions)
+    assert "average test accuracy after the last task" in page
+    assert all(f'alt="{name.replace("_", " ")}"' in page for name in captions)
     assert cli.main(["reverie", "export", f"--workdir={run}", "--lite=float32,int8"]) == 0
     version = run / "export" / "replay" / "1"
     assert {p.name for p in (version / "lite").iterdir()} == {f"{n}_{v}.tflite" for n in ("encode", "classify") for v in ("float32", "int8")}  # fmt: skip  # noqa: E501

@@ -57,3 +57,16 @@ def versions(trained_runs):
         return made[case]
 
     return version
+
+
+@pytest.fixture(scope="session")
+def graphs(versions):
+    """case -> its published version as a server loads it, once: what takes time is each signature's first call."""
+    made: dict = {}
+
+    def graph(case: str):
+        if case not in made:
+            made[case] = reverie.export.GraphModel(versions(case))
+        return made[case]
+
+    return graph

@@ -15,7 +15,7 @@ from reverie import models
 from reverie.errors import UserError
 from reverie.evaluation import collapse, headlines, of_family
 from reverie.experiments import kinds
-from reverie.export import GraphModel, examples, serve_check
+from reverie.export import examples, graph_loader, serve_check, warmup
 from reverie.export.endpoints import BESIDE, endpoints
 from reverie.export.graph_loader import reason
 from reverie.layers import Noise
@@ -283,7 +283,7 @@ def test_every_endpoint_takes_numpy_and_gives_numpy(case, trained_runs):
 @pytest.mark.contract("families", "parity of every artifact")
 def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, versions):
     version, signatures = versions(case), trained_runs[case].model.signatures()
-    served = {*GraphModel(version).signatures} - set(BESIDE)
+    served = {*graph_loader.definitions(version)} - set(BESIDE)
     agreed = {(one.artifact, one.signature) for one in version.agreements}
     lite = {path.name: path.stem.rsplit("_", 1)[0] for path in (version.folder / "lite").glob("*.tflite")}
     assert agreed == {("saved_model", name) for name in served} | set(lite.items()) and set(signatures) <= served
@@ -293,13 +293,11 @@ def test_every_artifact_agrees_with_the_model_and_is_listed(case, trained_runs, 
 
 @exported
 @pytest.mark.contract("families", "warm-up of every signature")
-def test_warm_up_covers_every_signature_that_is_served(case, versions):
-    from reverie.export import warmup
-
+def test_warm_up_covers_every_signature_that_is_served(case, versions, graphs):
     folder = versions(case).folder
-    served = set(GraphModel(folder).signatures)
+    served = set(graphs(case).signatures)
     assert {"serving_default", "encode_bytes"} < served and set(examples.read(folder)) == served
-    assert warmup.replay(folder) == len(warmup.BATCH_SIZES) * len(served)
+    assert warmup.replay(folder, graphs(case)) == len(warmup.BATCH_SIZES) * len(served)
 
 
 @cases
@@ -335,8 +333,8 @@ def test_a_request_with_one_fault_is_refused_by_the_graph_in_a_sentence(case, tr
 
 @exported
 @pytest.mark.contract("families", "joined requests = each alone")
-def test_requests_that_a_server_joins_are_answered_as_each_alone(case, trained_runs, versions):
-    graph, model = GraphModel(versions(case)), trained_runs[case].model
+def test_requests_that_a_server_joins_are_answered_as_each_alone(case, trained_runs, versions, graphs):
+    graph, model = graphs(case), trained_runs[case].model
     known = json.loads((versions(case).folder / "metadata.json").read_text())["signatures"]
     for name, inputs in examples.read(versions(case)).items():
         without_rows = {"count", "seed", "task"} & set(inputs)
@@ -358,13 +356,12 @@ def test_requests_that_a_server_joins_are_answered_as_each_alone(case, trained_r
             rows = {key: value[row : row + 1] for key, value in inputs.items()}
             for key, value in signature.function(count=np.int32(1), seed=seed, **rows).items():
                 np.testing.assert_allclose(answer[key][row : row + 1], value, atol=1e-5, err_msg=f"{name}: {key}")
-    graph.close()
 
 
 @exported
 @pytest.mark.contract("families", "codes at the limits answered")
-def test_codes_at_their_limits_are_answered_with_finite_numbers(case, trained_runs, versions):
-    graph = GraphModel(versions(case))
+def test_codes_at_their_limits_are_answered_with_finite_numbers(case, trained_runs, versions, graphs):
+    graph = graphs(case)
     for name, signature in trained_runs[case].model.signatures().items():
         for key in [key for key, limit in signature.ranges.items() if limit == limits.CODES]:
             request = examples.read(versions(case))[name]
@@ -373,7 +370,6 @@ def test_codes_at_their_limits_are_answered_with_finite_numbers(case, trained_ru
                 for code in (np.full_like(request[key], sign * 1e6), ends.astype(np.float32)):
                     answer = graph.call(name, **{**request, key: code})
                     assert all(np.isfinite(value).all() for value in answer.values()), name
-    graph.close()
 
 
 @served

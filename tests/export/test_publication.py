@@ -127,7 +127,8 @@ def test_no_name_from_outside_is_markup_in_the_card_as_a_page_shows_it(published
 
 
 def test_warm_up_requests_replay(published):
-    assert warmup.replay(published) == 8 * len(warmup.BATCH_SIZES)
+    with GraphModel(published) as graph:
+        assert warmup.replay(published, graph) == 8 * len(warmup.BATCH_SIZES)
 
 
 def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, real_images, tmp_path):
@@ -264,8 +265,8 @@ def test_the_export_that_python_cannot_tell_from_a_good_one_is_caught(trained_mo
     loaded = tf.saved_model.load(str(tmp_path / "w")).signatures["encode"](images=tf.constant(real_images))
     np.testing.assert_allclose(loaded["features"], trained_model.encode(real_images)["features"], atol=1e-5)
     examples = {"encode": {"images": real_images}}
-    with pytest.raises(ParityError, match="does not run|cannot load"):
-        parity.check_saved_model({"encode": trained_model.signatures()["encode"]}, tmp_path / "w", examples)
+    with pytest.raises(ParityError, match="does not run|cannot load"), parity.loaded(tmp_path / "w") as graph:
+        parity.check_saved_model({"encode": trained_model.signatures()["encode"]}, graph, examples)
 
 
 @pytest.mark.parametrize("damage", [np.nan, 1e3])
