@@ -30,7 +30,9 @@ export function makeTimes(panel, { image, page, shared }) {
   const rows = (imagining ? labels : []).map((label) => {
     const canvas = h("canvas", { width: image.width * panel.count, height: image.height, role: "img" });
     const unknown = h("span", { class: "unknown" }, "not met yet");
-    const element = h("div", { class: "then" }, h("span", { class: "name" }, label < 0 ? "" : panel.names[label]), canvas, unknown);
+    unknown.style.aspectRatio = `${image.width * panel.count} / ${image.height}`; // Rows stay where they are.
+    const name = h("span", { class: "name" }, label < 0 ? "" : panel.names[label]);
+    const element = h("div", { class: "then" }, name, canvas, unknown);
     return { label, canvas, unknown, element };
   });
   const other = button("Imagine again", () => {
@@ -38,7 +40,7 @@ export function makeTimes(panel, { image, page, shared }) {
     say("Imagined again");
     return draw();
   });
-  const live = h("div", { class: "live" }, ...rows.map(({ element }) => element), h("div", { class: "tools" }, other));
+  const rowsOfThen = h("div", { class: "live" }, ...rows.map((row) => row.element), h("div", { class: "tools" }, other));
   const state = { pictures: [], place: -1 };
   shared.times = state;
 
@@ -90,8 +92,9 @@ export function makeTimes(panel, { image, page, shared }) {
       picture.src = `data:image/png;base64,${png}`;
       picture.alt = said;
     }
-    live.hidden = !then;
-    caption.textContent = then ? `Imagined now by the model as it was ${name}, from the same random numbers at every moment.` : said;
+    rowsOfThen.hidden = !then;
+    const live = `Imagined now by the model as it was ${name}, from the same random numbers at every moment.`;
+    caption.textContent = then ? live : said;
     if (why) caption.append(` This picture was drawn then: ${why}.`);
     for (const { task, bar, share, element } of meters) {
       const value = accuracy[task];
@@ -119,7 +122,7 @@ export function makeTimes(panel, { image, page, shared }) {
       ? "What the model imagines as it was when a task was learned, and how many pictures of each task it knew by then."
       : "What the model imagined when a task was learned, and how many pictures of each task it knew by then.",
     h("div", { class: "slider moments" }, h("label", { for: "moment" }, "Time"), input, output),
-    h("div", { class: "two" }, h("div", {}, picture, live, caption), h("div", { class: "classes" }, ...meters.map((m) => m.element))),
+    h("div", { class: "two" }, h("div", {}, picture, rowsOfThen, caption), h("div", { class: "classes" }, ...meters.map((m) => m.element))),
   );
   return { elements: [element], begin: () => show(last) };
 }
