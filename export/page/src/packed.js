@@ -1,10 +1,6 @@
-// What the page carries packed: xz or gzip as text (export/seven_bits.py), in script elements of a type that no browser
-// runs.
+// What the page carries packed: xz or gzip as text, in script elements of a type that no browser runs.
 import { XzReadableStream } from "xz-decompress";
-
-// Values whose characters HTML would change, or end a script by, in the order of the characters that stand for them.
-const CHANGED = [0, 10, 13, 60];
-const INSTEAD = 0xa1;
+import { asBytes } from "./seven_bits.js";
 
 export function json(id) {
   return JSON.parse(document.getElementById(id).textContent);
@@ -20,22 +16,4 @@ export async function unpacked(id) {
       ? packed.pipeThrough(new DecompressionStream("gzip"))
       : new XzReadableStream(packed);
   return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-// Seven bits a character, from the highest bit of the first byte.
-export function asBytes(text) {
-  const bytes = new Uint8Array(Math.floor((text.length * 7) / 8));
-  let held = 0;
-  let bits = 0;
-  let place = 0;
-  for (let k = 0; k < text.length; k++) {
-    const code = text.charCodeAt(k);
-    held = ((held << 7) | (code < INSTEAD ? code : CHANGED[code - INSTEAD])) & 0x7fff;
-    bits += 7;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes[place++] = held >> bits;
-    }
-  }
-  return bytes;
 }
