@@ -32,7 +32,7 @@ ROWS = 3
 _OWN = 4  # Which of the page's pictures is given to it as a file.
 
 
-def _needed() -> tuple[str, str]:
+def needed() -> tuple[str, str]:
     """(node, Chromium)."""
     node = shutil.which("node")
     browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -50,7 +50,7 @@ def _needed() -> tuple[str, str]:
 @pytest.fixture(scope="module", params=FAMILIES)
 def visit(request, tmp_path_factory):
     """(run, page as data, what the browser saw)."""
-    node, browser = _needed()
+    node, browser = needed()
     folder = tmp_path_factory.mktemp(request.param)
     run: Run = train(CASES[request.param].config(folder), folder / "run")
     path = run.explore(weights="float32")
