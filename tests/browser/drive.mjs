@@ -161,7 +161,7 @@ if (plan.moments) {
       const { place, pictures } = window.reverie.state().times;
       return {
         place,
-        unknown: [...document.querySelectorAll(".live .unknown")].filter(({ hidden }) => !hidden).length,
+        unknown: [...document.querySelectorAll(".live .unknown")].filter((said) => said.checkVisibility()).length,
         pictures: pictures.map(({ label, latents, picture }) => ({ label, latents: [...latents], picture: [...picture] })),
       };
     });
