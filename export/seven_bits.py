@@ -1,4 +1,4 @@
-"""Bytes as text that HTML keeps as it is, seven bits a character: a seventh longer than the bytes, base64 a third.
+"""Bytes as text that HTML keeps as it is, seven bits a character: a sixth longer than the bytes, base64 a third.
 
 A character is one byte of UTF-8, whatever the page is served as. The four that HTML would change, or end a script by,
 stand as characters of two bytes.
