@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..errors import UserError, first_line
+from ..errors import StorageError, UserError, first_line
 from ..models.contract import Moment
 from ..stored import whole_file
 
@@ -37,7 +37,10 @@ def keep(path: pathlib.Path, moment: Moment | None) -> bool:
     values = values_of(moment)
     if sum(value.size for value in values.values()) > MOST:
         return False
-    path.parent.mkdir(exist_ok=True)
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path.parent} could not be made: {error.strerror or error}") from None
     with whole_file(path) as place, place.open("wb") as stream:
         np.savez(stream, **values)  # pyright: ignore[reportArgumentType]
     return True

@@ -66,9 +66,9 @@ export function makeTimes(panel, { image, page, shared }) {
   const draw = onceAFrame(async () => {
     const place = input.valueAsNumber;
     const moment = moments[place];
-    if (!moment.function) return;
     const pictures = [];
     for (const [row, { label, canvas, unknown }] of rows.entries()) {
+      if (!moment.function) break;
       const made = await imagine(moment, label, row);
       canvas.hidden = !made.length;
       unknown.hidden = made.length > 0;
