@@ -103,7 +103,7 @@ def _fitting(run: Run, built: bundle.Bundle, shown: Page, tried: tuple[str, ...]
       UserError: no weights answer as the model does.
     """
     text, past, reasons = "", None, []
-    pages = []  # (files, weights) that there are, the most exact first.
+    pages: list[tuple[single.SingleFiles, str]] = []  # Files and weights that there are, the most exact first.
     for variant in tried:
         made = _files(run, work, variant, shown.pictures)
         if not made.whole(variant):
