@@ -240,8 +240,7 @@ def _times(model, data: EvaluationData) -> tuple[list[dict], dict[str, pathlib.P
             "accuracy": {f"task {k + 1}": value for k, value in enumerate(row) if value is not None},
         }
         now = model.moment()
-        # Pixels of permuted tasks would have to be put back in order.
-        if now and number + 1 in data.moments and data.test.settings.kind == "split":
+        if now and number + 1 in data.moments:
             path = data.moments[number + 1]
             values, present = moments.read(path, now), moments.values_of(now)
             time["function"] = now.function

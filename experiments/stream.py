@@ -176,6 +176,9 @@ def _keep(
     """What imagines after a task, for pages; the history names it once it is on the disk."""
     if Capability.MOMENTS not in family.capabilities or _passed_over(stream, met):
         return
+    # What is imagined of permuted pixels looks like noise.
+    if stream.settings.kind == "permuted":
+        return
     # A run that resumes from an earlier checkpoint learns its last tasks again.
     history.moments = [earlier for earlier in history.moments if earlier < met]
     if keep(file_of(workdir, met), model.moment()):

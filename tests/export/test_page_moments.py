@@ -212,6 +212,13 @@ def test_what_no_page_has_room_for_is_not_kept(run, tmp_path, monkeypatch):
     assert not (tmp_path / "moments").exists()
 
 
+def test_of_permuted_pixels_which_look_like_noise_nothing_is_kept(stream_npz, tmp_path):
+    config = tiny_stream_config(stream_npz, "bir", "domain", "permuted", steps=6)
+    run = reverie.train(config, tmp_path / "run")
+    assert not (run.folder / "moments").exists()
+    assert json.loads((run.folder / "tasks.json").read_text())["moments"] == []
+
+
 @pytest.mark.parametrize("changed", [{"generator": False}, {"internal": True, "convolutions": (4, 6)}])
 def test_a_network_that_imagines_nothing_to_look_at_keeps_nothing(run, tmp_path, changed):
     settings = {
