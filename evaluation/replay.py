@@ -229,7 +229,8 @@ def _times(model, data: EvaluationData) -> tuple[list[dict], dict[str, pathlib.P
     """What was drawn, measured and kept after each task, and by name the functions that earlier models imagine with."""
     matrix = (data.facts or continual.History()).accuracy
     times, earlier = [], {}
-    for number in range(max(len(matrix), 1) if matrix or data.drawn else 0):
+    # What was measured on validation images is not shown, but what was kept is.
+    for number in range(len(matrix) or max(data.moments, default=1 if data.drawn else 0)):
         name = f"imagined_after_task_{number + 1:03d}"
         png = base64.b64encode(data.drawn[name].read_bytes()).decode() if name in data.drawn else ""
         row = matrix[number] if number < len(matrix) else []

@@ -1,5 +1,6 @@
 """A page of a stream imagines with the models of earlier tasks: which they are, where they are kept, what fits."""
 
+import dataclasses
 import gzip
 import json
 import re
@@ -11,7 +12,7 @@ import reverie
 import tensorflow as tf
 from reverie import models
 from reverie.errors import StorageError, UserError
-from reverie.evaluation import moments
+from reverie.evaluation import moments, of_family
 from reverie.export import LiteModel, seven_bits, web_page
 from reverie.models import Capability
 
@@ -134,6 +135,15 @@ def test_a_run_of_an_earlier_version_shows_the_pictures_that_were_drawn_then(cop
     assert [(bool(moment["png"]), "function" in moment) for moment in page.moments] == 3 * [(True, False)]
     assert {moment["why"] for moment in page.moments} == {"its model was not kept"}
     assert set(page.content["functions"]) == {"perceive", "imagine"}
+
+
+def test_a_run_measured_on_validation_images_shows_its_moments_without_numbers(run):
+    data = run.kind.evaluation_data(run.config, run.folder, run.model, run.step)
+    data = dataclasses.replace(data, facts=dataclasses.replace(data.facts, accuracy=[]))
+    shown = of_family(run.family).explore(run.model, data)
+    (panel,) = (panel for panel in shown.panels if panel.kind == "times")
+    assert [moment["accuracy"] for moment in panel.moments] == [{}, {}, {}]
+    assert [moment["met"].tolist() for moment in panel.moments] == [[0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4, 5]]
 
 
 def test_a_file_that_the_history_does_not_name_is_no_moment(copy, code):
