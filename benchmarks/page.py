@@ -5,7 +5,6 @@
 Writes explore.html into each run folder; needs what `make test-page` needs.
 """
 
-import base64
 import gzip
 import json
 import pathlib
@@ -19,7 +18,7 @@ import numpy as np
 import PIL.Image
 from reverie import Run
 from reverie.evaluation import EvaluationData, of_family
-from reverie.export import LiteModel
+from reverie.export import LiteModel, seven_bits
 
 DRIVER = pathlib.Path(__file__).resolve().parents[1] / "tests" / "browser" / "drive.mjs"
 ROWS = 8
@@ -49,7 +48,7 @@ def measure(workdir: str) -> dict:
         same, keras = 0.0, 0.0
         for name, inputs in requests.items():
             file = pathlib.Path(work) / "model.tflite"
-            file.write_bytes(gzip.decompress(base64.b64decode(_block(text, f"model-{name}"))))
+            file.write_bytes(gzip.decompress(seven_bits.as_bytes(_block(text, f"model-{name}"))))
             python, exact = LiteModel(file).call(**inputs), functions[name].function(**inputs)
             for row, answer in enumerate(seen["functions"][name]):
                 for key, value in answer.items():

@@ -36,11 +36,13 @@ class History:
       accuracy: R, see above, a row a task learned.
       initial: b, or None where it means nothing.
       captions: name of a picture drawn after a task -> its caption.
+      moments: numbers of tasks after which what imagines was kept.
     """
 
     accuracy: list[list[float | None]] = dataclasses.field(default_factory=list)
     initial: list[float | None] | None = None
     captions: dict[str, str] = dataclasses.field(default_factory=dict)
+    moments: list[int] = dataclasses.field(default_factory=list)
 
 
 def summary(matrix: list, initial: list | None = None) -> dict:

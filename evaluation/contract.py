@@ -88,6 +88,7 @@ class EvaluationData:
       options: what was asked of the evaluation, by the names in its OPTIONS.
       captions: of pictures that were drawn while training, by name.
       drawn: files of these pictures, by name.
+      moments: number of tasks -> file of what imagined once they were learned, see `moments`.
 
     Example:
       >>> EvaluationData(train=None, test=None, options={"every": 2}).options["every"]
@@ -100,6 +101,7 @@ class EvaluationData:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     captions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     drawn: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
+    moments: Mapping[int, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
 class Evaluation(Protocol):

@@ -6,7 +6,8 @@ names the functions (`models.contract.Explores`) that each of them runs.
 
 import base64
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import pathlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,14 +91,33 @@ class ImaginePanel:
 
 @dataclasses.dataclass(frozen=True)
 class TimesPanel:
-    """What was drawn and measured after each task, with a slider over time.
+    """What was drawn and measured after each task, with a slider over time; what the model of then imagines now.
 
     Attributes:
-      moments: {"name", "png" (base64, "" where nothing was drawn), "caption", "accuracy": {task: share}} each.
+      moments: {"name", "png" (base64, "" where nothing was drawn), "caption", "accuracy": {task: share}} each; where
+        the model of that moment can imagine also "function", of the model or of `Page.moments`, "met": classes met by
+        then, and the "priors" of then, as of the page's `CodePanel`.
+      names: of all classes; priors with a "label" are of one of them.
+      count: pictures of a class at a time.
     """
 
     moments: Sequence[Mapping[str, Any]]
+    names: Sequence[str] = ()
+    count: int = 8
     kind: str = "times"
+
+    def held(self, functions: Collection[str], left_out: Mapping[str, str]) -> "TimesPanel":
+        """The panel of a page that has these functions: where one is missing the picture stands, and says "why"."""
+        moments = []
+        for moment in self.moments:
+            function = moment.get("function", "")
+            if function in functions:
+                moments.append({**moment, "png": "", "caption": ""})
+                continue
+            drawn = {key: value for key, value in moment.items() if key not in ("function", "priors", "met")}
+            why = left_out.get(function, "its model was not kept") if moment["png"] else ""
+            moments.append({**drawn, "why": why})
+        return dataclasses.replace(self, moments=moments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,22 +174,33 @@ class Page:
       pictures: test images to choose from, float [n, height, width, channels].
       labels: what each is called.
       ink: how drawn pictures lie in their frame (`ink`), or None where drawing by hand makes no sense.
+      moments: function -> file of the model's weights at an earlier moment (`moments`) that the function runs on, the
+        earliest first.
     """
 
     panels: Sequence[Any]
     pictures: np.ndarray
     labels: Sequence[str]
     ink: Mapping[str, Any] | None = None
+    moments: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As the page reads it: plain values, pictures as PNG."""
+    def to_dict(self, functions: Collection[str] = (), left_out: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """As the page reads it: plain values, pictures as PNG.
+
+        Args:
+          functions: that the page has.
+          left_out: functions of `moments` that it has not -> why.
+        """
         images, labels = _that_fit(self.pictures, self.labels)
+        panels = [
+            panel.held(functions, left_out or {}) if isinstance(panel, TimesPanel) else panel for panel in self.panels
+        ]
         return {
             "image": dict(zip(("height", "width", "channels"), self.pictures.shape[1:], strict=True)),
             "pictures": strip(images),
             "labels": list(labels),
             "ink": self.ink,
-            "panels": [plain(dataclasses.asdict(panel)) for panel in self.panels],
+            "panels": [plain(dataclasses.asdict(panel)) for panel in panels],
         }
 
 

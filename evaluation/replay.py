@@ -1,12 +1,14 @@
 """What is measured and drawn of a replay model: accuracies over a stream, and how well it imagines."""
 
 import base64
+import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from .. import pipelines
-from . import continual, generator, page, pictures
+from . import continual, generator, moments, page, pictures
 from .codes import over
 from .contract import EvaluationData, Headline, Picture
 from .reference_classifier import ReferenceClassifier
@@ -196,12 +198,13 @@ def explore(model, data: EvaluationData) -> page.Page:
             heads=heads,
             units=page.units(decode, seen["mean"]),
             rest=seen["mean"].mean(axis=0),
-            priors=_priors(model, met),
+            priors=_priors(config.latents, moments.values_of(model.moment()), met),
         )
         panels = [code, page.ImaginePanel(named=config.conditional and heads is not None)]
-    if moments := _moments(data):
-        panels.append(page.TimesPanel(moments))
-    return page.Page(panels, images, labels, page.ink(sample.numpy()))
+    times, earlier = _times(model, data)
+    if times:
+        panels.append(page.TimesPanel(times, names))
+    return page.Page(panels, images, labels, page.ink(sample.numpy()), earlier)
 
 
 def _class_names(stream: pipelines.Stream, classes: int) -> list[str]:
@@ -210,11 +213,11 @@ def _class_names(stream: pipelines.Stream, classes: int) -> list[str]:
     return [names[label] if label < len(names) else str(label) for label in range(classes)]
 
 
-def _priors(model, met: np.ndarray) -> list[dict]:
-    """Gaussians that latents are drawn from: modes of the classes met, or the standard one."""
-    if not model.config.conditional:
-        return [{"mean": np.zeros(model.config.latents), "deviation": np.ones(model.config.latents)}]
-    means, deviations = model.prior.means.numpy(), np.exp(0.5 * model.prior.log_variances.numpy())
+def _priors(latents: int, values: Mapping[str, np.ndarray], met: np.ndarray) -> list[dict]:
+    """Gaussians that latents are drawn from: modes of the classes met, or the standard one; `values` of a moment."""
+    if "means" not in values:
+        return [{"mean": np.zeros(latents), "deviation": np.ones(latents)}]
+    means, deviations = values["means"], np.exp(0.5 * values["log_variances"])
     return [
         {"mean": means[label, mode], "deviation": deviations[label, mode], "label": int(label)}
         for label in met
@@ -222,23 +225,38 @@ def _priors(model, met: np.ndarray) -> list[dict]:
     ]
 
 
-def _moments(data: EvaluationData) -> list[dict]:
-    """What was drawn and measured after each task."""
+def _times(model, data: EvaluationData) -> tuple[list[dict], dict[str, pathlib.Path]]:
+    """What was drawn, measured and kept after each task, and by name the functions that earlier models imagine with."""
     matrix = (data.facts or continual.History()).accuracy
-    moments = []
-    for number in range(max(len(matrix), 1) if matrix or data.drawn else 0):
+    times, earlier = [], {}
+    # What was measured on validation images is not shown, but what was kept is.
+    for number in range(len(matrix) or max(data.moments, default=1 if data.drawn else 0)):
         name = f"imagined_after_task_{number + 1:03d}"
         png = base64.b64encode(data.drawn[name].read_bytes()).decode() if name in data.drawn else ""
         row = matrix[number] if number < len(matrix) else []
-        moments.append(
-            {
-                "name": f"after task {number + 1}",
-                "png": png,
-                "caption": data.captions.get(name, ""),
-                "accuracy": {f"task {k + 1}": value for k, value in enumerate(row) if value is not None},
-            }
-        )
-    return moments
+        time = {
+            "name": f"after task {number + 1}",
+            "png": png,
+            "caption": data.captions.get(name, ""),
+            "accuracy": {f"task {k + 1}": value for k, value in enumerate(row) if value is not None},
+        }
+        now = model.moment()
+        if now and number + 1 in data.moments:
+            path = data.moments[number + 1]
+            values, present = moments.read(path, now), moments.values_of(now)
+            time["function"] = now.function
+            if any(not np.array_equal(value, present[key]) for key, value in values.items()):
+                time["function"] = f"{now.function}_after_task_{number + 1:03d}"
+                earlier[time["function"]] = path
+            time["met"] = met = np.flatnonzero(values["seen"] > 0.0)
+            time["priors"] = _short(_priors(model.config.latents, values, met))
+        times.append(time)
+    return times, earlier
+
+
+def _short(priors: list[dict]) -> list[dict]:
+    """With as many digits as a picture can tell: a page carries those of every moment."""
+    return [{key: np.round(value, 4) if np.ndim(value) else value for key, value in one.items()} for one in priors]
 
 
 def imagined(model, stream: pipelines.Stream, columns: int = 10) -> dict[str, Picture]:

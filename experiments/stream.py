@@ -16,6 +16,8 @@ from ..errors import UserError
 from ..evaluation import EvaluationData, of_family, pictures, report
 from ..evaluation import continual as measures
 from ..evaluation.contract import StreamEvaluation
+from ..evaluation.moments import file_of, keep
+from ..models import Capability
 from ..stored import read_object
 from ..training import checkpoints, continual, run_folder
 from ..training.loop import Watch, plan
@@ -24,7 +26,7 @@ from .plain import Plain, health_of
 from .reading import read_streams
 
 # Of longer streams, tasks not learned yet are not measured (a matrix of 100 x 100 is mostly those), and what the
-# network imagines is drawn after every tenth task only.
+# network imagines is drawn, and kept, after every tenth task only.
 _LONG = 20
 
 
@@ -69,6 +71,7 @@ class StreamOfTasks(Plain):
             unknown: list = [[None] * len(row)] * (number - len(history.accuracy))
             history.accuracy[number:] = [*unknown, row]
             _draw(family, made.model, stream, workdir, met, history)
+            _keep(family, made.model, stream, workdir, met, history)
             _write_history(workdir, history)
             known = [value for value in row[:met] if value is not None]
             return {"average_accuracy": float(np.mean(known)), "peak_memory_gib": run_folder.peak_memory_gib()}
@@ -91,7 +94,10 @@ class StreamOfTasks(Plain):
         facts = dataclasses.replace(history, accuracy=measured)
         drawn = report.drawn_pictures(workdir)
         kept = {name: drawn[name] for name in history.captions if name in drawn}
-        return EvaluationData(streams["train"], streams["test"], facts, captions=history.captions, drawn=kept)
+        moments = {met: path for met in history.moments if (path := file_of(workdir, met)).is_file()}
+        return EvaluationData(
+            streams["train"], streams["test"], facts, captions=history.captions, drawn=kept, moments=moments
+        )
 
     def judged(
         self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int, data: EvaluationData
@@ -154,7 +160,7 @@ def _draw(
     family: models.Family, model: Any, stream: pipelines.Stream, workdir: pathlib.Path, met: int, history
 ) -> None:
     """What the model imagines after a task; of long streams every tenth."""
-    if len(stream) > _LONG and met % 10:
+    if _passed_over(stream, met):
         return
     evaluation = cast(StreamEvaluation, of_family(family))
     for name, picture in evaluation.after_task(model, stream).items():
@@ -162,3 +168,23 @@ def _draw(
         name = f"{name}_after_task_{met:03d}"
         pictures.save_png(workdir / "pictures" / f"{name}.png", picture.pixels)
         history.captions[name] = f"After task {met}. {picture.caption}"
+
+
+def _keep(
+    family: models.Family, model: Any, stream: pipelines.Stream, workdir: pathlib.Path, met: int, history
+) -> None:
+    """What imagines after a task, for pages; the history names it once it is on the disk."""
+    if Capability.MOMENTS not in family.capabilities or _passed_over(stream, met):
+        return
+    # What is imagined of permuted pixels looks like noise.
+    if stream.settings.kind == "permuted":
+        return
+    # A run that resumes from an earlier checkpoint learns its last tasks again.
+    history.moments = [earlier for earlier in history.moments if earlier < met]
+    if keep(file_of(workdir, met), model.moment()):
+        history.moments.append(met)
+
+
+def _passed_over(stream: pipelines.Stream, met: int) -> bool:
+    """Whether nothing is drawn or kept after so many tasks of a long stream."""
+    return len(stream) > _LONG and met % 10 > 0

@@ -95,8 +95,9 @@ class RoundedEndpoint:
 
         if variant == "int8":
             rounded = self._ends_rounded(rounded, ranges)
-        compiled = tf.function(rounded, autograph=False)
         values = [tf.constant(inputs[name]) for name in self._names]
+        # Traced by hand: TensorFlow takes one graph for each of many files as a mistake, and warns of it.
+        compiled = tf.function(rounded, autograph=False).get_concrete_function(tf.TensorSpec([]), *values)
         steps = _STEPS[:1] if variant == "float16" else _STEPS
         return [{name: value.numpy() for name, value in compiled(tf.constant(step), *values).items()} for step in steps]
 

@@ -2,9 +2,11 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
+from ..models.signature import Signature
 from . import lite, parity
 
 # Files of a page, the most exact first.
@@ -36,7 +38,13 @@ class SingleFiles:
         return bool(names) and all((name, variant) in self.files for name in names)
 
 
-def make(model, folder, images: np.ndarray, variants: tuple[str, ...] = VARIANTS) -> SingleFiles:
+def make(
+    model,
+    folder,
+    images: np.ndarray,
+    variants: tuple[str, ...] = VARIANTS,
+    functions: Mapping[str, Signature] | None = None,
+) -> SingleFiles:
     """Writes the functions of a page (`models.contract.Explores`) as `<function>_<variant>_single.tflite`.
 
     Args:
@@ -44,6 +52,7 @@ def make(model, folder, images: np.ndarray, variants: tuple[str, ...] = VARIANTS
       folder: receives the files.
       images: float32 [n, height, width, channels] real ones, to compare by.
       variants: of `VARIANTS`.
+      functions: to write instead of all of the model's, under names of their own.
 
     Returns:
       The files that answer as the model does, by the bounds of `parity`.
@@ -51,7 +60,7 @@ def make(model, folder, images: np.ndarray, variants: tuple[str, ...] = VARIANTS
     Raises:
       ParityError: a file in float32 does not reproduce the Keras model.
     """
-    functions = model.page_functions()
+    functions = dict(functions or model.page_functions())
     probes = {name: signature.examples(images[:_PROBES]) for name, signature in functions.items()}
     files, failed = lite.write_single(model, functions, folder, probes, variants)
     agreements, missed = parity.check_lite(functions, files, probes, probes)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .bundle import Bundle
+from .seven_bits import as_text
 
 LIMIT = 6_000_000
 
@@ -40,7 +41,7 @@ def write(
     blocks = [("litert", "x-xz", bundle.wasm)]
     blocks += [(f"model-{name}", "gzip", gzip.compress(content, mtime=0)) for name, content in files.items()]
     held = "\n".join(
-        f'<script type="application/{kind}" id="{html.escape(name)}">{base64.b64encode(content).decode()}</script>'
+        f'<script type="application/{kind}" id="{html.escape(name)}">{as_text(content)}</script>'
         for name, kind, content in blocks
     )
     said = "".join(f"<p class=note>{html.escape(note)}</p>" for note in notes if note)

@@ -40,6 +40,7 @@ class Capability(enum.StrEnum):
     HEAD = "head"
     GREEDY = "greedy"
     EXPLORE = "explore"
+    MOMENTS = "moments"
 
 
 @runtime_checkable
@@ -145,6 +146,33 @@ class Explores(Protocol):
 
     def page_functions(self) -> dict[str, Signature]:
         """Deterministic functions of float inputs with rows each, by name; LiteRT files are made of them."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """What a model imagines with, at one moment of its training.
+
+    Attributes:
+      function: of `Explores.page_functions`, that imagines.
+      variables: name -> variable: all that this function and its priors stand on and that training changes.
+
+    Example:
+      >>> from reverie import models
+      >>> model = models.build({"family": "replay", "hidden": (8, 8), "latents": 3})
+      >>> model.moment().function
+      'imagine'
+    """
+
+    function: str
+    variables: Mapping[str, Any]
+
+
+class Remembers(Protocol):
+    """MOMENTS: what imagines can be kept after each task of a stream, and imagine again later as it did then."""
+
+    def moment(self) -> Moment | None:
+        """What imagines now; None where nothing does, or nothing that could be looked at."""
         ...
 
 

@@ -45,7 +45,7 @@ from ..layers import (
     diagonal_gaussian,
     standard_gaussian,
 )
-from .contract import Capability, Family
+from .contract import Capability, Family, Moment
 from .limits import CODES, PIXELS
 from .network import Network, in_float32, takes_images
 from .settings import derived
@@ -561,6 +561,18 @@ class Replay(Network):
         """What a page runs: what it makes of pictures and, where it imagines pictures, pictures of codes."""
         return page_functions(self)
 
+    def moment(self) -> Moment | None:
+        """What imagines now: prior and decoder, and what has been met. Gates never change, and are left out."""
+        if not self.config.generator or self.config.internal:
+            return None
+        layers = [layer for layer in (*self.decoder, self.output_layer, self.transposed) if layer is not None]
+        # By place: Keras numbers the names of layers in layers from process to process.
+        weights = {f"{layer.name}/{k}": variable for layer in layers for k, variable in enumerate(layer.variables)}
+        prior = (
+            {"means": self.prior.means, "log_variances": self.prior.log_variances} if self.config.conditional else {}
+        )
+        return Moment("imagine", {**weights, **prior, "seen": self.seen, "tasks_seen": self.tasks_seen})
+
     def call(self, images):
         return self.encode(images)["features"]
 
@@ -723,6 +735,6 @@ FAMILY = Family(
     paper="van de Ven, Siegelmann and Tolias 2020, doi 10.1038/s41467-020-17866-2",
     evaluation="reverie.evaluation.replay",
     kinds=("stream",),
-    capabilities=frozenset({Capability.EXPLORE}),
+    capabilities=frozenset({Capability.EXPLORE, Capability.MOMENTS}),
     whole_batch=_whole_batch,
 )

@@ -60,6 +60,7 @@ ELSEWHERE = {
     "reverie train --plugins=toy_method.py": "tests/contracts/test_extending.py",
     "reverie serve-check": "tests/export/test_serve_check.py",
     "reverie explore": "tests/export/test_single.py",
+    "cp examples/page/index.html": "tests/export/test_page_example.py",
     "reverie report --workdir=": "tests/test_cli.py",
     "reverie report --workdirs=": "tests/evaluation/test_runs_compared.py",
     "device/bin/python examples/device/encode.py": "tests/export/test_clients.py",

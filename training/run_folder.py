@@ -6,6 +6,7 @@ run.json         machine, versions, strategy   events/         TensorBoard
 data.json        what was read and skipped     checkpoints/    weights, optimizer, step
 evaluation.json  numbers of `evaluate`         pictures/, report.html, export/<name>/<version>/
 tasks.json       accuracies after each task of a stream
+moments/         what imagined after each of them
 """
 
 import contextlib

@@ -154,9 +154,30 @@ if (plan.draws) {
 if (plan.classes) await changes("class", () => tab.locator("button.class").nth(1).click());
 if (plan.imagines) await changes("imagine", () => tab.getByRole("button", { name: "Others" }).first().click());
 if (plan.moments) {
+  const time = tab.locator(".moments input");
+  const then = () =>
+    tab.evaluate(async () => {
+      await window.reverie.settled();
+      const { place, pictures } = window.reverie.state().times;
+      return {
+        place,
+        unknown: [...document.querySelectorAll(".live .unknown")].filter((said) => said.checkVisibility()).length,
+        pictures: pictures.map(({ label, latents, picture }) => ({ label, latents: [...latents], picture: [...picture] })),
+      };
+    });
   const before = await tab.locator(".moments output").textContent();
-  await tab.locator(".moments input").press("Home");
+  await time.press("Home");
   seen.changed.time = (await tab.locator(".moments output").textContent()) !== before;
+  seen.moments = [await then()];
+  for (let place = 1; place < plan.moments; place++) {
+    if (plan.live) await changes(`time ${place}`, () => time.press("ArrowRight"));
+    else await time.press("ArrowRight");
+    seen.moments.push(await then());
+  }
+  if (plan.live) {
+    await changes("imagine again", () => tab.getByRole("button", { name: "Imagine again" }).click());
+    seen.again = await then();
+  }
 }
 if (plan.words) {
   seen.spoken = [];

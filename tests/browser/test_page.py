@@ -17,6 +17,7 @@ import PIL.Image
 import pytest
 from reverie import Run, models
 from reverie.errors import UserError
+from reverie.evaluation import moments
 from reverie.experiments import train
 from reverie.experiments.explore import code_folder
 from reverie.export import bundle
@@ -31,7 +32,7 @@ ROWS = 3
 _OWN = 4  # Which of the page's pictures is given to it as a file.
 
 
-def _needed() -> tuple[str, str]:
+def needed() -> tuple[str, str]:
     """(node, Chromium)."""
     node = shutil.which("node")
     browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -49,7 +50,7 @@ def _needed() -> tuple[str, str]:
 @pytest.fixture(scope="module", params=FAMILIES)
 def visit(request, tmp_path_factory):
     """(run, page as data, what the browser saw)."""
-    node, browser = _needed()
+    node, browser = needed()
     folder = tmp_path_factory.mktemp(request.param)
     run: Run = train(CASES[request.param].config(folder), folder / "run")
     path = run.explore(weights="float32")
@@ -58,13 +59,15 @@ def visit(request, tmp_path_factory):
     picture = _pictures(page)[_OWN]
     PIL.Image.fromarray(picture.squeeze()).save(folder / "own.png")
     names = [attribute["phrases"] for panel in page["panels"] for attribute in panel.get("attributes", ())]
+    times = next((panel["moments"] for panel in page["panels"] if panel["kind"] == "times"), [])
     plan = {
         "functions": {name: _rows(inputs) for name, inputs in _requests(run, page).items()},
         "picture": str(folder / "own.png"),
         "draws": page["ink"] is not None,
         "classes": any((panel.get("heads") or {}).get("input") for panel in page["panels"]),
         "imagines": "imagine" in kinds,
-        "moments": "times" in kinds,
+        "moments": len(times),
+        "live": any("function" in moment for moment in times),
         "words": [names[0][1], f"{names[0][0]} AND {names[1][0]}", f"{names[0][0]}, {names[1][1]} IGNORE {names[0][0]}"]
         if names
         else None,
@@ -162,6 +165,34 @@ def test_everything_that_is_touched_changes_what_is_seen(visit):
     _, _, seen = visit
     assert seen["changed"]
     assert [name for name, changed in seen["changed"].items() if not changed] == []
+
+
+def test_the_slider_over_time_imagines_with_the_model_of_then_and_from_the_same_numbers(visit):
+    run, page, seen = visit
+    times = next((panel["moments"] for panel in page["panels"] if panel["kind"] == "times"), [])
+    assert bool(times) == ("moments" in seen)
+    assert models.Capability.MOMENTS not in run.family.capabilities or all("function" in moment for moment in times)
+    numbers = {}
+    for place, moment in enumerate(times):
+        shown = seen["moments"][place]
+        assert shown["place"] == place and {entry["label"] for entry in shown["pictures"]} == set(moment["met"])
+        assert shown["unknown"] == run.model.config.classes - len(moment["met"])
+        latents = np.float32([entry["latents"] for entry in shown["pictures"]])
+        labels = [entry["label"] for entry in shown["pictures"]]
+        priors = {prior["label"]: prior for prior in moment["priors"]}
+        for k, label in enumerate(labels):
+            noise = (latents[k] - priors[label]["mean"]) / priors[label]["deviation"]
+            np.testing.assert_allclose(noise, numbers.setdefault((label, labels[:k].count(label)), noise), atol=1e-3)
+        model = models.build(run.kind.model_section(run.config), run.config.seed)
+        moments.put(moments.read(moments.file_of(run.folder, place + 1), model.moment()), model.moment())
+        function, classes = model.page_functions()["imagine"], np.eye(model.config.classes, dtype=np.float32)[labels]
+        given = {"mean": latents, "probabilities": classes}
+        expected = function.function(**{name: given[name] for name in function.inputs})["images"].numpy()
+        actual = np.float32([entry["picture"] for entry in shown["pictures"]]).reshape(expected.shape)
+        assert float(np.sqrt(np.mean(np.square(actual - expected)))) < 0.02  # Weights have 8 bits.
+    if times:
+        first, again = (np.float32([entry["latents"] for entry in one["pictures"]]) for one in (shown, seen["again"]))
+        assert first.shape == again.shape and not np.isclose(first, again).all(axis=1).any()
 
 
 def test_words_are_understood_and_nonsense_is_answered_in_a_line(visit):

@@ -41,6 +41,7 @@ METHODS = {
     Capability.HEAD: ("head_variables", "all_variables", "network"),
     Capability.GREEDY: ("greedy_layers", "spread"),
     Capability.EXPLORE: ("page_functions",),
+    Capability.MOMENTS: ("moment",),
 }
 families = pytest.mark.parametrize("name", models.families())
 
@@ -131,7 +132,7 @@ def test_a_page_names_functions_that_the_model_has_and_holds_nothing_but_plain_v
     functions = run.model.page_functions()
     data = run.kind.evaluation_data(run.config, run.folder, run.model, run.step)
     shown = of_family(run.family).explore(run.model, data)
-    content = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
+    content = json.loads(json.dumps(shown.to_dict([*functions, *shown.moments]), allow_nan=False))
     assert content["panels"] and content["pictures"]["count"] == len(content["labels"])
     assert all(signature.lite for signature in functions.values())
     for panel in content["panels"]:
@@ -144,6 +145,8 @@ def test_a_page_names_functions_that_the_model_has_and_holds_nothing_but_plain_v
                 assert key == "decode" or not heads or heads["output"] or heads["input"]
                 wanted = [*inputs, heads.get("input") if key == "decode" else ""]
                 assert {name for name in wanted if name} == set(functions[panel[key]].inputs)
+        then = {moment["function"] for moment in panel.get("moments", ()) if "function" in moment}
+        assert then <= {*functions, *shown.moments} and (Capability.MOMENTS in run.family.capabilities or not then)
         assert all(unit["low"] < unit["high"] and 0 < unit["says"] <= 1 for unit in panel.get("units", ()))
 
 

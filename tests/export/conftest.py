@@ -3,6 +3,7 @@ import pathlib
 import numpy as np
 import pytest
 from reverie import export
+from reverie.export import bundle
 from reverie.pipelines import served_files
 
 from ..conftest import tiny_arrays
@@ -29,3 +30,14 @@ def publish(model, base, images, **options) -> pathlib.Path:
 def published(trained_model, real_images, tmp_path_factory):
     """One published version of the tiny model, with everything."""
     return publish(trained_model, tmp_path_factory.mktemp("export") / "xcov", real_images)
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory):
+    """A folder as `reverie explore --build` leaves it, with a script that does nothing."""
+    folder = tmp_path_factory.mktemp("code")
+    (folder / "page.js").write_text('console.log("<\\/script>");\n')
+    (folder / "page.css").write_text("body { margin: 0 }\n")
+    (folder / "litert.wasm.xz").write_bytes(bundle.packed(b"\0asm" * 100))
+    (folder / "built.json").write_text('{"litert": "2.5.3"}')
+    return folder

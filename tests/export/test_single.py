@@ -12,21 +12,10 @@ import pytest
 import reverie
 from reverie import cli
 from reverie.errors import ParityError, UserError
-from reverie.export import LiteModel, bundle, single, web_page
+from reverie.export import LiteModel, bundle, seven_bits, single, web_page
 
 from ..conftest import tiny_config, write_tiny_npz
 from .conftest import publish
-
-
-@pytest.fixture(scope="module")
-def code(tmp_path_factory):
-    """A folder as `reverie explore --build` leaves it, with a script that does nothing."""
-    folder = tmp_path_factory.mktemp("code")
-    (folder / "page.js").write_text('console.log("<\\/script>");\n')
-    (folder / "page.css").write_text("body { margin: 0 }\n")
-    (folder / "litert.wasm.xz").write_bytes(bundle.packed(b"\0asm" * 100))
-    (folder / "built.json").write_text('{"litert": "2.5.3"}')
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +76,8 @@ def test_a_page_holds_the_models_and_the_interpreter(run, page, code, tmp_path):
     assert len(page.encode()) < web_page.LIMIT
     content = json.loads(_block(page, "page"))
     assert content["weights"] == "float32" and set(content["functions"]) == {"encode", "decode"}
-    assert lzma.decompress(base64.b64decode(_block(page, "litert"))) == b"\0asm" * 100
-    (tmp_path / "encode.tflite").write_bytes(gzip.decompress(base64.b64decode(_block(page, "model-encode"))))
+    assert lzma.decompress(seven_bits.as_bytes(_block(page, "litert"))) == b"\0asm" * 100
+    (tmp_path / "encode.tflite").write_bytes(gzip.decompress(seven_bits.as_bytes(_block(page, "model-encode"))))
     images = np.random.default_rng(0).random([2, 8, 8, 1], np.float32)
     answer = LiteModel(tmp_path / "encode.tflite").call(images=images)["features"]
     np.testing.assert_allclose(answer, run.model.encode(images)["features"], atol=1e-4)
@@ -124,7 +113,7 @@ def test_the_files_of_a_published_version_are_those_of_the_page(run, code, tmp_p
     version = run.export(lite=(), warmup=False, page=True)
     page = run.explore(tmp_path / "again.html", code=code, weights="float16").read_text(encoding="utf-8")
     published = (version.folder / "lite" / "decode_float16_single.tflite").read_bytes()
-    assert gzip.decompress(base64.b64decode(_block(page, "model-decode"))) == published
+    assert gzip.decompress(seven_bits.as_bytes(_block(page, "model-decode"))) == published
 
 
 def test_code_that_is_not_built_is_said_in_one_line_that_names_the_remedy(run, tmp_path, capsys):

@@ -18,7 +18,7 @@ async function start() {
   const main = document.querySelector("main");
   const { image } = page;
   // What panels share: who looks at a new picture, who is still at work, how long steps took.
-  const shared = { perceive: [], settled: [], timings: [], code: null, words: null, maps: null, see: null };
+  const shared = { perceive: [], settled: [], timings: [], code: null, words: null, maps: null, times: null, see: null };
   shared.see = (picture) => Promise.all(shared.perceive.map((look) => look(picture)));
   const pad = makePad({ image, ink: page.ink, changed: shared.see });
   const context = { image, page, pad, shared, run };

@@ -1,7 +1,8 @@
 // Pictures: floats to canvases, files and strokes to floats. Floats are in [0, 1], row by row, channels last.
 
-export function paint(canvas, floats, { height, width, channels }) {
-  if (canvas.width !== width || canvas.height !== height) {
+// `place` is of the picture in a canvas that holds several side by side.
+export function paint(canvas, floats, { height, width, channels }, place = null) {
+  if (place === null && (canvas.width !== width || canvas.height !== height)) {
     canvas.width = width;
     canvas.height = height;
   }
@@ -10,7 +11,7 @@ export function paint(canvas, floats, { height, width, channels }) {
     for (let c = 0; c < 3; c++) pixels.data[4 * k + c] = 255 * floats[channels === 1 ? k : 3 * k + c] + 0.5;
     pixels.data[4 * k + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  canvas.getContext("2d").putImageData(pixels, width * (place ?? 0), 0);
 }
 
 // Signed values around gray, each picture over its own range.
