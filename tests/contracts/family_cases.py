@@ -146,7 +146,7 @@ CASES = {
         in_parts={"stages.operators.steps": 0},
     ),
     "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
-    "beta_vae": Case("beta_vae", _vision("beta_vae")),
+    "beta_vae": Case("beta_vae", _vision("beta_vae"), slow=True),
     "beta_tcvae": Case(
         "beta_tcvae",
         _vision("beta_tcvae"),

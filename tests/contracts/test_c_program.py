@@ -40,7 +40,7 @@ def program(tmp_path_factory) -> pathlib.Path:
     return made
 
 
-@by_case("scan", "replay-bir", "sparse", "xcov")
+@by_case("scan", "replay-bir", "sparse", "sparse-greedy")
 @pytest.mark.contract("families", "a C program agrees")
 def test_a_c_program_gives_the_numbers_of_keras_for_every_signature(case, program, trained_runs, versions, tmp_path):
     folder, model = versions(case).folder, trained_runs[case].model

@@ -50,9 +50,9 @@ cases = by_case()
 # What other fast tests show of these, in the same or in other words: tests/training/test_stages.py that stages resume,
 # tests/test_scan_cli.py, test_streams_cli.py and models/test_sparse_run.py what their exports answer.
 all_but_stages = by_case("scan")
-exported = by_case("scan", "replay-bir", "sparse")
+exported = by_case("scan", "replay-bir", "sparse", "sparse-greedy")
 # And tests/export/test_serve_check.py, which is of xcov.
-served = by_case("scan", "replay-bir", "sparse", "xcov")
+served = by_case(*CASES)
 
 
 def test_every_registered_family_has_a_case_here():
@@ -185,7 +185,7 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
 
 
-@by_case("scan", "sparse", "xcov")
+@by_case("scan", "sparse", "sparse-greedy", "xcov")
 @pytest.mark.contract("families", "compiled by XLA = as a graph")
 def test_compiled_steps_are_those_of_the_graph(case, tmp_path, monkeypatch):
     if CASES[case].drawn:
@@ -220,7 +220,7 @@ def test_products_in_sixteen_bits_teach_nearly_the_same(case, tmp_path):
         assert np.isfinite(other).all() and one.shape == other.shape
 
 
-@by_case("scan", "sparse")
+@by_case("scan", "sparse", "sparse-greedy")
 @pytest.mark.contract("families", "accumulated = whole batch")
 def test_steps_in_two_parts_are_those_of_the_whole_batch_or_refused_with_the_reason(case, tmp_path):
     def config(accumulate: int, changes: dict):
