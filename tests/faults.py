@@ -3,7 +3,6 @@
 A test marked `fault(what, kept, said, code)` is a row: what goes wrong, what is kept, what is printed, the exit code.
 """
 
-import json
 import pathlib
 
 START, END = "<!-- made by the test run: start -->", "<!-- made by the test run: end -->"
@@ -17,15 +16,19 @@ def write(path: str, rows: dict) -> None:
       path: of the page.
       rows: (fault, kept, said, code) -> outcomes of its tests.
     """
-    kept = pathlib.Path("runs") / "faults.json"
-    kept.parent.mkdir(exist_ok=True)
-    before = json.loads(kept.read_text()) if kept.is_file() else []
-    rows = {**{tuple(key): value for key, value in before}, **rows}
-    kept.write_text(json.dumps([[list(key), value] for key, value in rows.items()]))
+    page = pathlib.Path(path)
+    head, _, rest = page.read_text(encoding="utf-8").partition(START)
+    table, _, tail = rest.partition(END)
+    rows = {**_rows(table), **rows}
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|---" * len(_COLUMNS) + "|"]
     for row, outcomes in sorted(rows.items()):
         tested = "yes" if set(outcomes) == {"passed"} else "NO" if "failed" in outcomes else "not run"
         lines.append("| " + " | ".join([*row, tested]) + " |")
-    page = pathlib.Path(path)
-    head, _, rest = page.read_text(encoding="utf-8").partition(START)
-    page.write_text("\n".join([head + START, *lines, END]) + rest.partition(END)[2], encoding="utf-8")
+    page.write_text("\n".join([head + START, *lines, END]) + tail, encoding="utf-8")
+
+
+def _rows(table: str) -> dict:
+    """(fault, kept, said, code) -> outcomes, of a table that an earlier run has written."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[3:] if line]
+    outcome = {"yes": "passed", "NO": "failed", "not run": "skipped"}
+    return {tuple(row): [outcome[tested]] for *row, tested in cells}

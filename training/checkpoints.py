@@ -84,9 +84,14 @@ class Checkpoints:
 
         Raises:
           NonFiniteError: a value is not finite; nothing was written.
-          StorageError: it could not be written; the previous one is intact and still the latest.
+          StorageError: it could not be written; the previous one is intact and still the latest. Or the run folder is
+            gone: it is not made again behind the back of whoever removed it.
         """
         self.check_finite(step)
+        if not self.folder.parent.is_dir():
+            raise StorageError(
+                f"{self.folder.parent} is gone, removed while this run wrote to it; nothing of step {step} was saved"
+            )
         try:
             return self._write(step)
         except _STORAGE_ERRORS:
@@ -124,7 +129,7 @@ class Checkpoints:
         Not by TensorFlow's own manager: to it the path is a pattern, so a folder with brackets in its name would never
         find its own checkpoints again.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         self._checkpoint.save_counter.assign_add(1)
         name = f"ckpt-{step}"
         path = self._checkpoint.write(without_patterns(str(self.folder / name)))
@@ -150,7 +155,7 @@ class Checkpoints:
 
     def _remove(self, name: str) -> None:
         """Removes a checkpoint's files, or what a failed write left of it."""
-        for path in list(self.folder.iterdir()):
+        for path in list(self.folder.iterdir()) if self.folder.is_dir() else []:
             if not path.name.startswith(f"{name}.") and path.name != f"{name}_temp":
                 continue
             if path.is_dir():

@@ -299,7 +299,7 @@ def _looks(settings: LoopSettings) -> list[int]:
 
 
 def _save(session: _Session, runner: Runner, final: bool) -> None:
-    """Calibrates and saves; a failed write in mid-run is reported and survived.
+    """Calibrates and saves; a failed write in mid-run is reported and survived, but not that the run folder is gone.
 
     Every process calibrates, for that changes the model; one of them saves.
     """
@@ -312,7 +312,7 @@ def _save(session: _Session, runner: Runner, final: bool) -> None:
     try:
         session.checkpoints.save(int(runner.step.numpy()))
     except StorageError as error:
-        if final:
+        if final or not session.checkpoints.folder.parent.is_dir():
             raise
         logging.error("%s; training continues", error)
 

@@ -377,6 +377,24 @@ def test_an_evaluation_beside_training_reads_a_checkpoint_that_is_whole(copied, 
 
 
 @pytest.mark.fault(
+    "the run folder removed while its run is trained",
+    "nothing was left to keep; the folder is not made again",
+    "one line",
+    5,
+)
+def test_a_run_whose_folder_was_removed_ends_and_does_not_make_it_again(tiny_npz, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+
+    def gone(session, step):
+        shutil.rmtree(run, ignore_errors=True)
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "check_finite", gone)
+    with pytest.raises(StorageError, match="run is gone, removed while this run wrote to it; nothing of step 10 was"):
+        reverie.train(tiny_config(tiny_npz, checkpoint_every=10), run)
+    assert not run.exists()
+
+
+@pytest.mark.fault(
     "killed while the first checkpoint is written",
     "nothing had been finished: training starts again; the torn files go to checkpoints/damaged",
     "a warning",
