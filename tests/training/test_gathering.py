@@ -7,7 +7,8 @@ import tensorflow as tf
 from reverie.errors import UserError
 from reverie.pipelines import in_order
 from reverie.training.continual.class_moments import ClassMoments
-from reverie.training.continual.slda import discriminant
+from reverie.training.continual.slda import discriminant, discriminant_of, oracle_shrinkage
+from sklearn.covariance import OAS
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import NearestCentroid
 
@@ -66,7 +67,31 @@ def test_the_discriminant_is_the_one_of_scikit_learn(rows, shrinkage):
     np.testing.assert_allclose(ours - ours[:, :1], known - known[:, :1], rtol=1e-6, atol=1e-6)
 
 
+def test_a_share_worked_out_from_the_rows_is_that_of_scikit_learn(rows):
+    rows, label = rows
+    moments = _moments(rows, label, (60, 60))
+    centered = rows.astype(np.float64) - moments.means.numpy()[label]
+    theirs = OAS(assume_centered=True).fit(centered).shrinkage_
+    assert 0.0 < theirs < 1.0 and oracle_shrinkage(moments.covariance().numpy(), 120) == pytest.approx(theirs, rel=1e-9)
+    for one, other in zip(discriminant_of(moments, 0.0), discriminant_of(moments, theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8)
+
+
+def test_with_as_many_rows_as_units_a_share_worked_out_beats_a_small_one_on_other_rows():
+    random = np.random.default_rng(0)
+    label = (np.arange(1200) % 4).astype(np.int32)
+    scales = 1.0 / np.arange(1, 201)
+    rows = (scales * (0.3 * random.normal(size=(4, 200))[label] + random.normal(size=(1200, 200)))).astype(np.float32)
+    moments = _moments(rows[:200], label[:200], (200,))
+    right = []
+    for shrinkage in (1e-5, 0.0):
+        kernel, bias = discriminant_of(moments, shrinkage)
+        right.append(np.mean(np.argmax(rows[200:] @ kernel + bias, axis=1) == label[200:]))
+    assert right[1] > right[0] + 0.1, right
+
+
 def test_classes_that_are_all_alike_have_a_discriminant_too():
+    assert oracle_shrinkage(np.zeros((3, 3)), 4) == 1.0
     kernel, bias = discriminant(np.zeros((2, 3)), np.zeros((3, 3)), 0.1)
     assert np.all(np.isfinite(kernel)) and np.all(np.isfinite(bias))
 
@@ -175,7 +200,7 @@ class TestBadInputIsOneClearLine:
             ({"train.accumulate": 2}, "train.accumulate is 2, but rff learns"),
             ({"train.precision": "mixed_bfloat16"}, "train.precision is mixed_bfloat16, but rff learns"),
             ({"continual.augment": 2}, "continual.augment is 2, but rff learns"),
-            ({"continual.shrinkage": 0.0}, "continual.shrinkage is 0; expected above 0"),
+            ({"continual.shrinkage": -0.1}, "continual.shrinkage is -0.1; expected at least 0"),
             ({"continual.shrinkage": 1.5}, "continual.shrinkage is 1.5; expected at most 1"),
             ({"continual.methods": ("rff", "si")}, "trains no network and cannot be combined with other methods"),
         ],

@@ -15,7 +15,7 @@ from .generative import Generative
 from .method import MethodContext, state
 from .model import ImaginingModel
 from .rff import spread_of
-from .slda import DiscriminantOptions, discriminant
+from .slda import DiscriminantOptions, discriminant_of
 
 # Codes of a class that its part of the prior is fitted to, and rows that are imagined at a time.
 _CODES = 1000
@@ -83,8 +83,7 @@ class Guided(Generative):
         for rows, label in self._tasks.represented(task):
             self._compiled["add"](tf.constant(rows), tf.constant(label))
         met = self.moments.counts.numpy() > 0.0
-        means, covariance = self.moments.means.numpy()[met], self.moments.covariance().numpy()
-        set_classifier(self._model.discriminant, met, *discriminant(means, covariance, self._shrinkage))
+        set_classifier(self._model.discriminant, met, *discriminant_of(self.moments, self._shrinkage))
 
     def _fit_prior(self, task: int) -> None:
         noise = Noise(self._seed, task)
