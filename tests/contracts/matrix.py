@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from .family_cases import CASES
+
 SIGNS = {"passed": "yes", "failed": "NO"}
 
 
@@ -39,7 +41,7 @@ def _table(cells: dict, notes: list[str]) -> str:
     columns = list(dict.fromkeys(column for _, column in cells))
     named = sorted({row for row, _ in cells})
     # What holds of a family holds of each of its runs: xcov has one, replay several, as replay-bir.
-    rows = [row for row in named if not any(other.startswith(f"{row}-") for other in named)]
+    rows = [row for row in named if row in CASES or not any(other.startswith(f"{row}-") for other in named)]
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for row in rows:
         shown = []

@@ -33,6 +33,15 @@ def _worker(case: str, workdir, **settings) -> list[str]:
     return python("tests.contracts.worker", case, workdir, json.dumps({**LIMIT, **settings}))
 
 
+def _divisible(case: str, folder, count: int) -> dict[str, int]:
+    """Batch sizes of a case, each raised to what so many workers can share."""
+    folder.mkdir()
+    config = CASES[case].config(folder)
+    sections = {"train": config.train, **{f"stages.{name}": stage for name, stage in config.get("stages", {}).items()}}
+    sizes = {f"{name}.batch_size": section.get("batch_size", 0) for name, section in sections.items()}
+    return {name: -(-size // count) * count for name, size in sizes.items() if size % count}
+
+
 def _losses(workdir) -> dict[int, dict[str, float]]:
     return {line["step"]: line for line in read_metrics(workdir) if "total" in line}
 
@@ -55,9 +64,9 @@ def test_two_workers_take_the_steps_of_two_replicas(case, tmp_path, record_prope
     assert apart < 1e-4
 
 
-def _whole(case: str, workdir, count: int) -> str:
+def _whole(case: str, workdir, count: int, settings: dict) -> str:
     """Digest of the weights of a run that nothing happened to."""
-    with Workers(_worker(case, workdir), count) as workers:
+    with Workers(_worker(case, workdir, **settings), count) as workers:
         ended = workers.ends()
     assert {code for code, _ in ended.values()} == {0}, ended
     return checkpoints.weights_digest(experiment.load(workdir)[1])
@@ -71,10 +80,11 @@ def _whole(case: str, workdir, count: int) -> str:
 )
 @pytest.mark.parametrize(("case", "count"), KILLED)
 def test_a_lost_worker_ends_the_run_in_time_and_the_same_command_goes_on(case, count, tmp_path):
-    unbroken = _whole(case, tmp_path / "whole", count)
+    settings = _divisible(case, tmp_path / "data", count)
+    unbroken = _whole(case, tmp_path / "whole", count, settings)
     chance = random.Random(f"{case}{count}")
     victim = chance.randrange(count)
-    with Workers(_worker(case, tmp_path / "run"), count) as workers:
+    with Workers(_worker(case, tmp_path / "run", **settings), count) as workers:
         wait_for(tmp_path / "run" / "checkpoints" / "checkpoint")
         workers.kill(victim)
         ended = workers.ends(120.0)
@@ -83,7 +93,7 @@ def test_a_lost_worker_ends_the_run_in_time_and_the_same_command_goes_on(case, c
         # The others may have been at the end already.
         assert code in (0, 6), said
         assert code == 0 or "a worker was lost; start the same command again on all of them" in said
-    with Workers(_worker(case, tmp_path / "run"), count) as workers:
+    with Workers(_worker(case, tmp_path / "run", **settings), count) as workers:
         ended = workers.ends()
         assert {code for code, _ in ended.values()} == {0}, ended
     assert checkpoints.weights_digest(experiment.load(tmp_path / "run")[1]) == unbroken
