@@ -4,6 +4,7 @@ import json
 import random
 import signal
 
+import ml_collections
 import numpy as np
 import pytest
 import reverie
@@ -37,8 +38,10 @@ def _divisible(case: str, folder, count: int) -> dict[str, int]:
     """Batch sizes of a case, each raised to what so many workers can share."""
     folder.mkdir()
     config = CASES[case].config(folder)
-    sections = {"train": config.train, **{f"stages.{name}": stage for name, stage in config.get("stages", {}).items()}}
-    sizes = {f"{name}.batch_size": section.get("batch_size", 0) for name, section in sections.items()}
+    sizes = {"train.batch_size": config.train.batch_size}
+    for name, stage in config.get("stages", {}).items():
+        if isinstance(stage, ml_collections.ConfigDict):  # Beside the stages stand settings of all of them.
+            sizes[f"stages.{name}.batch_size"] = stage.batch_size
     return {name: -(-size // count) * count for name, size in sizes.items() if size % count}
 
 
