@@ -224,7 +224,7 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
     Args:
       path: a run folder, a published version's folder, or an encoder's .tflite file.
       data: what the run was trained on, where that was handed over in Python and is wanted again (to evaluate or to
-        export).
+        export). Of a run that went on from another (`Run.learn`) the images that it learned are enough.
 
     Returns:
       `Run` of a run folder; `Exported` or `ExportedEncoder` of exported files.
@@ -245,6 +245,10 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
     run = Run(place)
     if data is not None:
         source = data if isinstance(data, str) else pipelines.give(data)
+        if source != run.config.data.source and run.config.get("continual", {}).get("learned"):
+            from .learn import source_of
+
+            source = source_of(run, data)
         if source != run.config.data.source:
             raise UserError(
                 f"{place}: was trained on {run.config.data.source}, but the data given is {source}; give the same data"

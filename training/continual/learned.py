@@ -96,7 +96,10 @@ def grow(learned: Learned, before: Any, now: Any) -> None:
       UserError: a damaged checkpoint, or a network of other sizes.
     """
     path = latest(f"{learned.folder}/checkpoints")
-    expected = f"continual.learned is {learned.folder}; its weights are not those of the network as configured here"
+    expected = (
+        f"continual.learned is {learned.folder}; its weights are not those of the network as configured here; set the "
+        "section model as in its config.json"
+    )
     if path is None:
         raise UserError(f"continual.learned is {learned.folder}, which holds no checkpoint; train it first")
     try:
