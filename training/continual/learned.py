@@ -48,6 +48,8 @@ def learned_in(folder: str, config: ml_collections.ConfigDict, stream: pipelines
         raise UserError(f"continual.learned is {folder}; expected a run folder, with a config.json")
     before = run_folder.load_config(place)
     known = read_object(place / "data.json").get("class_order")
+    if known is None and before.model.family == config.model.family:
+        raise UserError(f"continual.learned is {folder}, which has learned nothing yet; expected a finished run")
     if known is None or before.model.family != config.model.family:
         raise UserError(
             f"continual.learned is {folder}, a run of {before.model.family}; expected one of {config.model.family} "
