@@ -195,7 +195,8 @@ class Run(Endpoints):
         present = self._trained_words()
         if isinstance(expression, Composed) and "operators" not in present:
             raise UserError(
-                f"{self.folder}: the stage operators is not trained; imagine one symbol without {expression.operator}"
+                f"{self.folder}: the stage operators is not trained (a jmvae or telbo has none); imagine one symbol "
+                f"without {expression.operator}"
             )
         made = imagined(self.model, vocabulary, expression, count, seed)
         return made.images, vocabulary.phrase(made.symbol)
