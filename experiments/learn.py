@@ -72,12 +72,17 @@ def source_of(run: Run, data: Any) -> str:
     """The source of a run that went on with these new images, as `learn` made it of them and the first run's.
 
     Args:
-      run: whose config has `continual.learned`.
+      run: over a stream of tasks.
       data: as it was given to `learn`.
+
+    Returns:
+      The source, or "" of a run that went on from none.
 
     Raises:
       UserError: the first run, or its data, is not to be had.
     """
+    if not run.config.continual.learned:
+        return ""
     first = Run(run.config.continual.learned)
     try:
         return pipelines.give(_together(run.config, first.config.data.source, data))

@@ -246,10 +246,10 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
     run = Run(place)
     if data is not None:
         source = data if isinstance(data, str) else pipelines.give(data)
-        if source != run.config.data.source and run.config.get("continual", {}).get("learned"):
+        if source != run.config.data.source and run.kind.section == "stream":
             from .learn import source_of
 
-            source = source_of(run, data)
+            source = source_of(run, data) or source
         if source != run.config.data.source:
             raise UserError(
                 f"{place}: was trained on {run.config.data.source}, but the data given is {source}; give the same data"
