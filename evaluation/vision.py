@@ -50,15 +50,14 @@ def evaluate(model, data: EvaluationData) -> dict[str, float]:
 
     Returns:
       name -> number: "reconstruction" (mean squared error a pixel), "kl" (nats), "active_latents"; where the pictures
-      have labels, "disentanglement_*", see `disentanglement.all_scores`, and "disentanglement_images", how many of them
-      had all of their labels.
+      have several labels, "disentanglement_*", see `disentanglement.all_scores`, and "disentanglement_images", how many
+      of them had all of their labels.
     """
     codes = over(model.encode, data.test)
     result = {"test_images": len(data.test), "train_images": len(data.train), **numbers(model, data.test, codes)}
     means, factors = causes(codes["mean"], data.test)
-    if len(means):
+    if scores := disentanglement.all_scores(means, factors, counts=disentanglement.FIELD):
         result["disentanglement_images"] = len(means)
-        scores = disentanglement.all_scores(means, factors, counts=disentanglement.FIELD)
         result |= {f"disentanglement_{name}": value for name, value in scores.items()}
     return result
 

@@ -5,6 +5,7 @@ import difflib
 import importlib.machinery
 import importlib.util
 import inspect
+import math
 import os
 import pathlib
 import re
@@ -28,6 +29,8 @@ _NEEDED = (
     "seed", "data.source", "data.image_shape", "optimizer.name", "schedule.rate", "model.family",
     *(f"train.{field.name}" for field in dataclasses.fields(TrainSettings)),
 )  # fmt: skip
+
+_GREATEST = 3.4028235e38  # Of numbers of 32 bits.
 
 
 def config_path(name: str) -> tuple[pathlib.Path, str]:
@@ -251,6 +254,22 @@ def check_keys(found: ml_collections.ConfigDict, keys: Iterable[str]) -> None:
                 f'them, as --config.{entry.group(1)}="{arguments.shown(section[name])}"'
             )
         _section_of(found, key)
+
+
+def check_finite(found: ml_collections.ConfigDict) -> None:
+    """Refuses numbers that are none, or of more than 32 bits; comparisons let these pass, and training fails late.
+
+    A limit of `data` may be infinite, for no limit, and lengths of `train` are numbers of Python, checked elsewhere.
+
+    Raises:
+      UserError: the first such setting.
+    """
+    for key, value in flatten(found.to_dict()).items():
+        numbers = [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, float)]
+        open_ended = key.startswith(("data.", "train."))
+        if any(math.isnan(number) or (abs(number) > _GREATEST and not open_ended) for number in numbers):
+            right = "a number" if open_ended else "a finite number of 32 bits"
+            raise UserError(f"{key} is {arguments.shown(value)}; expected {right}")
 
 
 def _section_of(found: ml_collections.ConfigDict, key: str) -> tuple[ml_collections.ConfigDict, str]:

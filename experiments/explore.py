@@ -52,9 +52,9 @@ def explore(
     if weights not in WEIGHTS:
         raise UserError(f"weights is {arguments.shown(weights)}; expected one of {', '.join(WEIGHTS)}")
     if Capability.EXPLORE not in run.family.capabilities:
+        able = [name for name in models.families() if Capability.EXPLORE in models.family(name).capabilities]
         raise UserError(
-            f"{run.folder}: its family {run.family.name} declares no page; families with the capability 'explore' have "
-            "one"
+            f"{run.folder}: its family {run.family.name} declares no page; expected one of {', '.join(able)}"
         )
     folder = code_folder(code)
     if build:

@@ -11,10 +11,14 @@ import numpy as np
 from .. import pipelines
 from ..errors import UserError
 from ..stored import read_object
+from . import arguments
 from .configs import named_overrides, override_all
 from .reading import read_images
 from .run import Run
 from .train import run_training
+
+# Settings that `learn` finds from the data, where they are not given.
+_FOUND = ("continual.learned", "data.source", "stream.tasks", "stream.order")
 
 
 def learn(
@@ -49,17 +53,41 @@ def learn(
     """
     if run.kind.section != "stream":
         raise UserError(f"{run.folder}: is no run over a stream of tasks; train anew with all classes instead")
+    arguments.path("workdir", workdir)  # An empty one would be the current folder.
     overrides = named_overrides(overrides)
     config = run.config.copy_and_resolve_references()
+    override_all(config, overrides)  # Of images that are read here, too, they say how.
     config.continual.learned = str(run.folder)
     if data is not None:
-        config.data.source = pipelines.give(_together(config, data))
+        config.data.source = pipelines.give(_together(config, run.config.data.source, data))
     if config.stream.kind == "split":
         _add_classes(config, read_object(run.folder / "data.json").get("class_order", []))
     else:
         config.stream.tasks += 1
-    override_all(config, overrides)
+    override_all(config, {key: value for key, value in overrides.items() if key in _FOUND})
     return run_training(config, workdir, "run.learn(...)", **how)
+
+
+def source_of(run: Run, data: Any) -> str:
+    """The source of a run that went on with these new images, as `learn` made it of them and the first run's.
+
+    Args:
+      run: over a stream of tasks.
+      data: as it was given to `learn`.
+
+    Returns:
+      The source, or "" of a run that went on from none.
+
+    Raises:
+      UserError: the first run, or its data, is not to be had.
+    """
+    if not run.config.continual.learned:
+        return ""
+    first = Run(run.config.continual.learned)
+    try:
+        return pipelines.give(_together(run.config, first.config.data.source, data))
+    except UserError as error:
+        raise UserError(f"{run.folder} went on from {first.folder}: {error}") from None
 
 
 def _add_classes(config: ml_collections.ConfigDict, met: list[int]) -> None:
@@ -78,12 +106,13 @@ def _add_classes(config: ml_collections.ConfigDict, met: list[int]) -> None:
     config.stream.order = (*met, *new)
 
 
-def _together(config: ml_collections.ConfigDict, data: Any) -> dict[str, pipelines.Images]:
-    """The images that the run was trained on and the new ones, split by split."""
+def _together(config: ml_collections.ConfigDict, source: str, data: Any) -> dict[str, pipelines.Images]:
+    """The images that the first run was trained on and the new ones, split by split, read as `config` says."""
+    config = config.copy_and_resolve_references()
+    config.data.source = source
     earlier = read_images(config, "train", "test")
-    later = config.copy_and_resolve_references()
-    later.data.source = pipelines.give(data)
-    added = read_images(later, "train", "test")
+    config.data.source = data if isinstance(data, str) else pipelines.give(data)
+    added = read_images(config, "train", "test")
     return {split: _joined(earlier[split], added[split]) for split in ("train", "test")}
 
 
@@ -92,7 +121,12 @@ def _joined(earlier: pipelines.Images, added: pipelines.Images) -> pipelines.Ima
     if bool(known) != bool(new):
         named = "names" if known else "numbers"
         raise UserError(f"{added.name}: its classes are {'numbers' if known else 'names'}; expected {named}, as before")
-    labels = added.labels + len(known)
+    if added.labels.ndim > 1:
+        heads = ", ".join(added.head_names)
+        raise UserError(
+            f"{added.name}: has {added.labels.shape[1]} labels a picture ({heads}); expected one, its class"
+        )
+    labels = np.where(added.labels < 0, added.labels, added.labels + len(known))
     met = sorted(set(known) & set(new)) if known else sorted(set(earlier.labels.tolist()) & set(labels.tolist()))
     if met:
         raise UserError(f"{added.name}: class {met[0]} was learned before; expected new classes only")

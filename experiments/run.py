@@ -195,7 +195,8 @@ class Run(Endpoints):
         present = self._trained_words()
         if isinstance(expression, Composed) and "operators" not in present:
             raise UserError(
-                f"{self.folder}: the stage operators is not trained; imagine one symbol without {expression.operator}"
+                f"{self.folder}: the stage operators is not trained (a jmvae or telbo has none); imagine one symbol "
+                f"without {expression.operator}"
             )
         made = imagined(self.model, vocabulary, expression, count, seed)
         return made.images, vocabulary.phrase(made.symbol)
@@ -224,7 +225,7 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
     Args:
       path: a run folder, a published version's folder, or an encoder's .tflite file.
       data: what the run was trained on, where that was handed over in Python and is wanted again (to evaluate or to
-        export).
+        export). Of a run that went on from another (`Run.learn`) the images that it learned are enough.
 
     Returns:
       `Run` of a run folder; `Exported` or `ExportedEncoder` of exported files.
@@ -245,6 +246,10 @@ def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | Exporte
     run = Run(place)
     if data is not None:
         source = data if isinstance(data, str) else pipelines.give(data)
+        if source != run.config.data.source and run.kind.section == "stream":
+            from .learn import source_of
+
+            source = source_of(run, data) or source
         if source != run.config.data.source:
             raise UserError(
                 f"{place}: was trained on {run.config.data.source}, but the data given is {source}; give the same data"

@@ -20,8 +20,8 @@ from ..pipelines import service
 from ..training import cluster, loop, optimizers, run_folder, schedules, signals, strategies
 from ..training.agreement import Agreement
 from . import arguments
+from .configs import check_finite, named_overrides, override_all
 from .configs import config as make_config
-from .configs import named_overrides, override_all
 from .kinds import kind_of
 from .reading import check_test_images, naming_damage
 from .run import Run
@@ -88,6 +88,7 @@ def run_training(
     settings = loop_settings(config)  # Numbers that mean nothing are refused before any work is done.
     optimizers.check(config.optimizer)
     schedules.settings_of(config.schedule)
+    check_finite(config)
     if strategy == "ps":
         strategies.serve_if_told()
     chosen = strategies.make_strategy(strategy, replicas, settings.cluster_timeout)

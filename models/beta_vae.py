@@ -42,7 +42,7 @@ from ..layers import (
     to_rgb,
 )
 from .network import Network, in_float32, takes_images
-from .settings import derived, renamed
+from .settings import derived, not_negative, renamed
 
 tfd = tfp.distributions
 
@@ -101,6 +101,7 @@ class BetaVAEConfig:
         for name, admitted in choices.items():
             if getattr(self, name) not in admitted:
                 raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(admitted)}")
+        not_negative(self, "capacity")
         steps_fit = self.ramp_steps >= 1 and self.hold_steps >= 0
         if self.latents < 1 or min(self.precision, self.beta, self.beta_start) <= 0.0 or not steps_fit:
             raise ValueError(

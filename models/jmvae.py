@@ -17,6 +17,7 @@ from ..layers import Noise, diagonal_gaussian
 from . import scan
 from .contract import Capability, Family, StageSettings
 from .joint_vae import JointVAE, JointVAEConfig, either
+from .settings import not_negative
 from .symbol_vae import khot, some
 
 tfd = tfp.distributions
@@ -33,6 +34,10 @@ class JMVAEConfig(JointVAEConfig):
 
     alpha: float = 1.0
     words_weight: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        not_negative(self, "alpha", "words_weight")
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -48,7 +48,7 @@ from ..layers import (
 from .contract import Capability, Family, Moment
 from .limits import CODES, PIXELS
 from .network import Network, in_float32, takes_images
-from .settings import derived
+from .settings import derived, not_negative
 from .signature import Signature
 
 # A logit that no softmax gives weight: finite, so that 0 times it is 0.
@@ -115,6 +115,7 @@ class ReplayConfig:
     discriminant_weight: float = 1.0
 
     def __post_init__(self):
+        not_negative(self, "generative_weight", "fourier_deviation", "importance_samples", "latent_units")
         if self.discriminant < 0 or self.discriminant_weight < 0.0:
             raise ValueError(
                 f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; "

@@ -49,6 +49,23 @@ def of_each_stage(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in _fields(kind) if field.metadata.get("each_stage"))
 
 
+def not_negative(settings: Any, *names: str) -> None:
+    """Refuses fields below 0, as weights of a sum that is made small: a negative one would be made large.
+
+    Raises:
+      ValueError: the first such field.
+
+    Example:
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Weights:
+      ...     beta: float = 1.0
+      >>> not_negative(Weights(), "beta")
+    """
+    for name in names:
+        if getattr(settings, name) < 0:
+            raise ValueError(f"{name} is {getattr(settings, name):g}; expected 0 or more")
+
+
 def section(kind: type) -> dict[str, Any]:
     """The defaults of a settings dataclass as plain nested dicts.
 

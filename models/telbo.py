@@ -27,6 +27,7 @@ from . import scan
 from .beta_vae import LOG_VARIANCES
 from .contract import Capability, Family, StageSettings
 from .joint_vae import JointVAE, JointVAEConfig, either
+from .settings import not_negative
 from .symbol_vae import SymbolVAE, khot, some
 
 tfd = tfp.distributions
@@ -47,6 +48,10 @@ class TELBOConfig(JointVAEConfig):
     alpha_y: float = 50.0
     l1: float = 5e-6
     pictures_teach: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        not_negative(self, "alpha_x", "alpha_y", "l1")
 
 
 @keras.saving.register_keras_serializable("reverie")

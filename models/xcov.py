@@ -26,6 +26,7 @@ from ..layers import Centering, CrossCovariance, FittedGaussian, Noise
 from .contract import Capability, Family
 from .limits import CODES, PIXELS
 from .network import Network, in_float32, takes_images
+from .settings import not_negative
 from .signature import Signature
 
 _MOST_CLASSES = 100_000
@@ -64,6 +65,7 @@ class XCovConfig:
     centered: bool = False
 
     def __post_init__(self):
+        not_negative(self, "reconstruction_weight", "classification_weight", "covariance_weight")
         if self.covariance_on not in ("probabilities", "logits"):
             raise ValueError(f"covariance_on is '{self.covariance_on}'; expected 'probabilities' or 'logits'")
         if (

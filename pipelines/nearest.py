@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_MOST = 20  # Words that a message names.
+
 
 def nearest(word: str, known: Iterable[str], quoted: bool = False) -> str:
     """The end of an error message about an unknown word.
@@ -13,7 +15,8 @@ def nearest(word: str, known: Iterable[str], quoted: bool = False) -> str:
       quoted: whether they stand in quotes, as names of somebody's own should, which may hold commas and blanks.
 
     Returns:
-      "; nearest: a, b" with up to four similar words, or "; expected one of ..." where nothing is similar.
+      "; nearest: a, b" with up to four similar words, or "; expected one of ..." where nothing is similar, with twenty
+      words and how many more there are.
 
     Example:
       >>> nearest("floder", ["folder", "table"])
@@ -23,5 +26,6 @@ def nearest(word: str, known: Iterable[str], quoted: bool = False) -> str:
     """
     known = list(known)
     close = difflib.get_close_matches(word, known, n=4, cutoff=0.5)
-    words = ", ".join(repr(name) if quoted else name for name in close or known[:20])
-    return f"; nearest: {words}" if close else f"; expected one of {words}"
+    words = ", ".join(repr(name) if quoted else name for name in close or known[:_MOST])
+    more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
+    return f"; nearest: {words}" if close else f"; expected one of {words}{more}"

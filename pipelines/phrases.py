@@ -143,9 +143,11 @@ class Reader:
         unknown = [word for word in content if _normal(word) not in self._loose.words]
         if unknown:
             like = difflib.get_close_matches(" ".join(content), known, n=1, cutoff=_CLOSE)
-            if like or len(content) == 1:
+            if (like or len(content) == 1) and _normal(unknown[0]) not in _NO:
                 return UserError(f"'{term}' is not known{nearest(' '.join(content), known)}")
             one = unknown[0]
+            if _normal(one) in _NO:
+                return UserError(f"'{one}' in '{term}' denies nothing: no attribute is yes or no; say what there is")
             return UserError(f"'{one}' in '{term}' is not known{nearest(one, self._loose.spelled())}")
         if clash:
             return UserError(f"contradiction: {clash} in '{term}'")
@@ -156,8 +158,13 @@ class Reader:
                 rest = [*content[:start], *content[end:]]
                 if meant and (not rest or _Cut(self, rest, loose).readings):
                     return self._question(" ".join(content[start:end]), term, meant)
-        joined = f"; a comma joins words: '{', '.join(content)}'" if len(content) > 1 else ""
-        return UserError(f"'{term}' is not known{nearest(' '.join(content), known)}{joined}")
+        # The words too many: what is left without them is understood, and they are not.
+        for start, end, _ in sorted(opened, key=lambda entry: entry[1] - entry[0]):
+            one, rest = content[start:end], [*content[:start], *content[end:]]
+            if _Cut(self, rest, True).readings and not _Cut(self, one, True).readings:
+                one = " ".join(one)
+                return UserError(f"'{one}' in '{term}' says nothing by itself{nearest(one, known)}")
+        return UserError(f"'{term}' says nothing as it stands{nearest(' '.join(content), known)}")
 
     def _question(self, word: str, term: str, meant: list[dict[str, str]]) -> UserError:
         pairs = [(self.attributes[name], value) for one in meant for name, value in one.items()]
@@ -200,7 +207,7 @@ class _Index:
                     self._nouns.setdefault(self._key(thing), []).append((attribute.name, thing))
         self.alone = {*self._values, *self._flags, *self.adjectives, *self._nouns}
         terms = {*self.alone, *(name for _, name in self._named)}
-        self.words = {word for term in terms for word in term.split(" ")} | set(_NO)
+        self.words = {word for term in terms for word in term.split(" ")} | set(_NO if self._flags else ())
 
     def _key(self, name: str) -> str:
         key = self.spelling(name)

@@ -169,6 +169,11 @@ def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
     if images.shape == shape:
         return images
     wanted, found = "x".join(map(str, shape)), "x".join(map(str, images.shape))
+    if images.drawn is not None:
+        raise UserError(
+            f"{images.name}: pictures are drawn as {found}, but the model takes {wanted}; set "
+            f"--config.data.image_shape and --config.model.image_shape to ({', '.join(map(str, images.shape))})"
+        )
     if images.pixels is None:
         raise UserError(
             f"{images.name}: images are {found}, but the model takes {wanted}; set --config.data.image_shape, or raise "

@@ -321,7 +321,10 @@ def combine(first: Mapping[str, str], operator: str, second: Mapping[str, str]) 
     if operator == "AND":
         for name in first.keys() & second.keys():
             if first[name] != second[name]:
-                raise UserError(f"contradiction: {name} is {first[name]} in one and {second[name]} in the other symbol")
+                raise UserError(
+                    f"contradiction: {name} is {first[name]} in one and {second[name]} in the other symbol of "
+                    f"'{_plainly(first)} AND {_plainly(second)}'"
+                )
         result = {**first, **second}
     elif operator == "IN COMMON":
         result = {name: value for name, value in first.items() if second.get(name) == value}
@@ -330,8 +333,16 @@ def combine(first: Mapping[str, str], operator: str, second: Mapping[str, str]) 
     else:
         raise UserError(f"operator is '{operator}'; expected one of {', '.join(OPERATORS)}")
     if not result:
-        raise UserError(f"{first} {operator} {second} leaves nothing: an empty symbol")
+        kept = "both name alike" if operator == "IN COMMON" else "the first names and the second does not"
+        both = f"{_plainly(first)} {operator} {_plainly(second)}"
+        raise UserError(f"'{both}' leaves nothing: an empty symbol; expected something that {kept}")
     return result
+
+
+def _plainly(symbol: Mapping[str, str]) -> str:
+    """A symbol as `Vocabulary.parse` reads it, in brackets where more is named than one value."""
+    named = ", ".join(f"{name}={value}" for name, value in symbol.items())
+    return f"({named})" if len(symbol) > 1 else named
 
 
 def comes_to(expression: Expression) -> dict[str, str]:

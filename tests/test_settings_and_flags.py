@@ -113,6 +113,10 @@ def train(place, tmp_path):
         ("--config.model.family=xcof", "model.family is 'xcof'; expected one of"),
         ("--config.train.steps=5 --config.train.epochs=2", "train.steps is 5 and train.epochs is 2; give one of them"),
         ("--config.optimizer.rho=many", "--config.optimizer.rho is 'many'; expected a number"),
+        ("--config.model.covariance_weight=nan", "model.covariance_weight is nan; expected a finite number"),
+        ("--config.model.covariance_weight=-inf", "model.covariance_weight is -inf; expected a finite number"),
+        ("--config.model.covariance_weight=1e40", "model.covariance_weight is 1e+40; expected a finite number of 32"),
+        ("--config.data.max_file_mib=nan", "data.max_file_mib is nan; expected"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused_before_any_work(train, capsys, argument, message):

@@ -21,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 _FEW = Counts()
+_LEAST = 10  # Pictures of which classifiers can be fitted and tested.
 
 
 def all_scores(codes, factors, seed: int = 0, counts: Counts = _FEW) -> dict:
@@ -33,12 +34,19 @@ def all_scores(codes, factors, seed: int = 0, counts: Counts = _FEW) -> dict:
       counts: how many pictures and groups each score takes; `FIELD` are those of published tables. With
         `counts.boosted` there is "dci_boosted_*", too.
 
+    Returns:
+      None of them where fewer than two factors vary, as of pictures with one label each, or of fewer than ten pictures:
+      there is nothing to be told apart. A factor that does not vary takes no part.
+
     Example:
       >>> factors = np.random.default_rng(0).integers(0, 4, [500, 2])
       >>> all_scores(factors.astype(float), factors)["factor_vae"]
       1.0
     """
     codes, factors = np.asarray(codes, np.float64), np.asarray(factors)
+    factors = factors[:, (factors != factors[:1]).any(axis=0)]
+    if factors.shape[1] < 2 or len(codes) < _LEAST:
+        return {}
     order = np.random.default_rng(seed).permutation(len(codes))
     fitted, tested = counts.of_classifiers(len(codes))
     few, all_of = order[: fitted + tested], order[: counts.mig or len(codes)]

@@ -37,7 +37,7 @@ def dci(codes, factors, seed: int = 0, trees: int = 10, fitted: int | None = Non
             importance.append(machine.feature_importances_)
             accuracy.append(machine.score(codes[tested], factor[tested]))
     importance = np.stack(importance, axis=1)  # [latents, factors]
-    total = importance.sum()
+    total = max(importance.sum(), 1e-12)
     of_latents, of_factors = importance.sum(axis=1) / total, importance.sum(axis=0) / total
     return {
         "disentanglement": float(np.sum(of_latents * _certainty(importance))),

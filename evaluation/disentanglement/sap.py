@@ -29,6 +29,9 @@ def separated_attribute_predictability(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Some latents carry nothing, and the solver says so.
         for factor in factors.T:
+            if len(np.unique(factor[learned])) < 2:  # Any latent predicts what never changes.
+                gaps.append(0.0)
+                continue
             scores = []
             for latent in codes.T:
                 column = latent[:, None]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reverie
 from reverie.errors import UserError
+from reverie.pipelines.sources import given
 
 from ..conftest import tiny_arrays, tiny_stream_config
 
@@ -59,6 +60,63 @@ def test_what_brings_no_task_is_refused(two_tasks, tmp_path):
         two_tasks.learn(tmp_path / "b", _given((4,)))
     with pytest.raises(UserError, match="has 0 classes that the run has not met"):
         two_tasks.learn(tmp_path / "c")
+
+
+def test_new_images_are_read_as_the_overrides_say(two_tasks, tmp_path):
+    padded = {
+        key: np.pad(value, ((0, 0), (1, 1), (1, 1), (0, 0))[: value.ndim]) if key[0] == "x" else value
+        for key, value in _given((4, 5)).items()
+    }
+    with pytest.raises(UserError, match="images are 14x14x1, but the model takes 12x12x1"):
+        two_tasks.learn(tmp_path / "a", padded)
+    more = two_tasks.learn(tmp_path / "b", padded, overrides={"data.resize": "crop", "train.steps": 3})
+    assert more.step == 3 and more.config.data.resize == "crop"
+
+
+def test_new_images_may_be_named_by_a_source(two_tasks, tmp_path):
+    np.savez(tmp_path / "more.npz", **_given((4, 5)))
+    more = two_tasks.learn(tmp_path / "three", str(tmp_path / "more.npz"), overrides={"train.steps": 3})
+    assert tuple(more.config.stream.order) == (0, 1, 2, 3, 4, 5)
+
+
+def test_another_process_loads_the_run_with_the_images_that_it_learned(two_tasks, tmp_path, monkeypatch):
+    more = two_tasks.learn(tmp_path / "three", _given((4, 5)), overrides={"train.steps": 3})
+    monkeypatch.setattr(given, "_TABLE", {})  # What another process starts with.
+    with pytest.raises(UserError, match=f"three went on from {two_tasks.folder}: data source given:"):
+        reverie.load(more.folder, data=_given((4, 5)))
+    reverie.load(two_tasks.folder, data=_given((0, 1, 2, 3)))
+    assert reverie.load(more.folder, data=_given((4, 5))).evaluate()["tasks"] == 3
+    with pytest.raises(UserError, match="but the data given is given:.*; give the same data"):
+        reverie.load(more.folder, data=_given((4, 5), seed=1))
+
+
+def test_images_without_a_class_are_refused_and_get_no_earlier_one(tmp_path):
+    names = np.array(["ant", "bee", "cat", "dog", "eel", "fox"], object)
+    named = {
+        place: {key: names[value] if key[0] == "y" else value for key, value in _given(classes).items()}
+        for place, classes in (("first", (0, 1, 2, 3)), ("more", (4, 5)))
+    }
+    config = tiny_stream_config("given", "rff")
+    config.stream.tasks = 2
+    run = reverie.train(config, tmp_path / "two", data=named["first"])
+    named["more"]["y_train"][::5] = None
+    with pytest.raises(UserError, match="images have no label"):
+        run.learn(tmp_path / "three", named["more"])
+
+
+def test_two_labels_a_picture_and_a_wider_network_are_refused(two_tasks, tmp_path):
+    more = _given((4, 5))
+    two = {key: np.stack([value, value], axis=1) if key[0] == "y" else value for key, value in more.items()}
+    with pytest.raises(UserError, match="has 2 labels a picture .*; expected one, its class"):
+        two_tasks.learn(tmp_path / "a", two)
+    with pytest.raises(UserError, match="not those of the network as configured here; set the section model as in"):
+        two_tasks.learn(tmp_path / "b", more, overrides={"model.hidden": (40, 24)})
+
+
+@pytest.mark.parametrize("folder", ["", None])
+def test_a_folder_that_is_none_is_refused(two_tasks, folder):
+    with pytest.raises(UserError, match="workdir is .*; expected a folder"):
+        two_tasks.learn(folder, _given((4, 5)))
 
 
 def test_a_run_over_no_stream_does_not_learn_on(trained_run, tmp_path):

@@ -36,6 +36,13 @@ def test_a_split_of_its_own_is_used_and_nothing_is_held_out_for_it(tmp_path):
         pipelines.read(str(tmp_path / "x.npz"), "validation")
 
 
+def test_pictures_that_are_drawn_while_streaming_name_the_shape_that_they_have():
+    with pytest.raises(
+        UserError, match=r"drawn as 64x64x1, but the model takes 32x32x1; set .*image_shape to \(64, 64, 1\)"
+    ):
+        pipelines.read("mnist_attributes", "test", image_shape=(32, 32, 1))
+
+
 def test_arrays_are_brought_to_the_wanted_shape_only_when_asked():
     with pytest.raises(UserError, match=r"28x28x1, but the model takes 32x32x3.*resize=crop"):
         pipelines.read("mnist_sample", image_shape=(32, 32, 3))

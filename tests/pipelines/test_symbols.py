@@ -132,10 +132,14 @@ def test_operations_on_the_paper_s_examples():
     assert combine(white, "AND", red) == both
     assert combine(both, "IN COMMON", other) == white
     assert combine(both, "IGNORE", red) == white
-    with pytest.raises(UserError, match="contradiction: object_colour is red in one and blue in the other"):
+    with pytest.raises(UserError, match="contradiction: object_colour is red in one and blue in the other") as error:
         combine(both, "AND", other)
-    with pytest.raises(UserError, match="leaves nothing"):
+    # What is composed is said as it may be written.
+    assert "'(wall_colour=white, object_colour=red) AND (wall_colour=white, object_colour=blue)'" in str(error.value)
+    with pytest.raises(UserError, match="'wall_colour=white IN COMMON object_colour=red' leaves nothing"):
         combine(white, "IN COMMON", red)
+    with pytest.raises(UserError, match="expected something that the first names and the second does not"):
+        combine(white, "IGNORE", white)
     with pytest.raises(UserError, match="expected one of AND, IN COMMON, IGNORE"):
         combine(white, "OR", red)
 

@@ -8,6 +8,7 @@ from reverie.errors import UserError
 from reverie.pipelines import in_order
 from reverie.training.continual.class_moments import ClassMoments
 from reverie.training.continual.slda import discriminant, discriminant_of, oracle_shrinkage
+from reverie.training.continual.tasks import TaskImages
 from sklearn.covariance import OAS
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import NearestCentroid
@@ -34,6 +35,24 @@ def _moments(rows, label, sizes, classes: int = 5) -> ClassMoments:
         start += size
     assert start == len(rows)
     return moments
+
+
+def test_a_pass_over_each_task_traces_the_network_no_more_often_than_the_first(stream_npz):
+    class Counting:
+        traced = 0
+
+        def represent(self, images):
+            self.traced += 1
+            return tf.reshape(images, [-1, 144])
+
+    model = Counting()
+    stream = experiment.read_streams(tiny_stream_config(stream_npz), "train")["train"]
+    tasks, counts = TaskImages(model, stream, 0), []
+    for number in (0, 1, 2, 0):
+        assert sum(len(rows) for rows, _ in tasks.represented(number)) == len(stream.tasks[number])
+        counts.append(model.traced)
+    # The second task may be of another size.
+    assert counts[1:] == [counts[1]] * 3 and counts[1] <= 2
 
 
 @pytest.mark.parametrize("sizes", [(120,), (1,) * 120, (50, 1, 69)])

@@ -1,5 +1,7 @@
 """A run that goes on with further tasks knows what the earlier one knew, and learns by the same code."""
 
+import shutil
+
 import ml_collections
 import numpy as np
 import pytest
@@ -84,6 +86,11 @@ def test_what_cannot_go_on_is_refused(stream_npz, tmp_path):
     wider.model.hidden = (30, 24)
     with pytest.raises(UserError, match="its weights are not those of the network as configured here"):
         _made(wider)
+    unmade = tmp_path / "unmade"
+    unmade.mkdir()
+    shutil.copy(two / "config.json", unmade)
+    with pytest.raises(UserError, match="unmade, which has learned nothing yet; expected a finished run"):
+        _made(_config(stream_npz, tasks=3, learned=unmade))
     (two / "tasks.json").write_text('{"accuracy": [[1.0, null]], "captions": {}, "initial": null}')
     with pytest.raises(UserError, match="has learned 1 of its 2 tasks; let it finish"):
         _made(_config(stream_npz, tasks=3, learned=two))

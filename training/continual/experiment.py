@@ -139,6 +139,8 @@ def _take_learned(
     earlier = learned.config.copy_and_resolve_references()
     earlier.continual.learned = ""  # What that run began with is in its own checkpoint.
     earlier.train = config.train.copy_and_resolve_references()
+    # Its weights must be those of this network: only what belongs to classes and tasks has room to grow.
+    earlier.model = config.model.copy_and_resolve_references()
     before = make_experiment(earlier, first_tasks(stream, learned.tasks), strategy)
     grow(learned, before, Experiment(model, [], state))
     return learned.tasks

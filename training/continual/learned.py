@@ -48,6 +48,8 @@ def learned_in(folder: str, config: ml_collections.ConfigDict, stream: pipelines
         raise UserError(f"continual.learned is {folder}; expected a run folder, with a config.json")
     before = run_folder.load_config(place)
     known = read_object(place / "data.json").get("class_order")
+    if known is None and before.model.family == config.model.family:
+        raise UserError(f"continual.learned is {folder}, which has learned nothing yet; expected a finished run")
     if known is None or before.model.family != config.model.family:
         raise UserError(
             f"continual.learned is {folder}, a run of {before.model.family}; expected one of {config.model.family} "
@@ -96,7 +98,10 @@ def grow(learned: Learned, before: Any, now: Any) -> None:
       UserError: a damaged checkpoint, or a network of other sizes.
     """
     path = latest(f"{learned.folder}/checkpoints")
-    expected = f"continual.learned is {learned.folder}; its weights are not those of the network as configured here"
+    expected = (
+        f"continual.learned is {learned.folder}; its weights are not those of the network as configured here; set the "
+        "section model as in its config.json"
+    )
     if path is None:
         raise UserError(f"continual.learned is {learned.folder}, which holds no checkpoint; train it first")
     try:

@@ -24,6 +24,8 @@ class TaskImages:
         self._model, self._stream, self._seed = model, stream, seed
         self._methods: list[Method] = []
         self._cached: dict[int, pipelines.Images] = {}
+        # One for all passes over images: each new one would be traced anew, of which TensorFlow warns.
+        self._represent = tf.function(model.represent, reduce_retracing=True, autograph=False)
 
     def choose_by(self, methods: list[Method]) -> None:
         """Lets methods say what a task trains on; the first that does decides."""
@@ -103,9 +105,8 @@ class TaskImages:
         return self._cached[number]
 
     def _read(self, images: pipelines.Images) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        represent = tf.function(self._model.represent, reduce_retracing=True, autograph=False)
         for batch in pipelines.in_order(images, 500):
-            yield represent(batch["image"]).numpy(), batch["label"].numpy()
+            yield self._represent(batch["image"]).numpy(), batch["label"].numpy()
 
     def _chosen(self, images: pipelines.Images, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """As `_read`, of some rows only."""

@@ -8,6 +8,7 @@ from reverie.evaluation import disentanglement
 from reverie.evaluation.disentanglement.mig import mutual_information
 
 COUNT, SIZES = 4000, (4, 4, 4)
+SMALL = disentanglement.Counts(fitted=200, tested=200, votes=50, vote_tests=50, pairs=50, pair_tests=50)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,28 @@ def test_a_rotation_keeps_the_information_and_loses_the_rest(perfect, entangled,
     for name in ("mig", "dci_disentanglement", "dci_completeness", "sap"):
         assert scores[name] < 0.5 * best[name], name
     assert scores["factor_vae"] < 0.95
+
+
+def test_of_one_factor_and_of_a_handful_of_pictures_there_is_no_score(perfect, factors):
+    constant = np.zeros_like(factors[:, :1])
+    assert disentanglement.all_scores(perfect, factors[:, :1]) == {}
+    assert disentanglement.all_scores(perfect, np.concatenate([factors[:, :1], constant], axis=1)) == {}
+    assert disentanglement.all_scores(perfect[:9], factors[:9]) == {}
+    assert disentanglement.all_scores(perfect[:0], factors[:0]) == {}
+
+
+def test_a_factor_that_does_not_vary_takes_no_part(perfect, factors):
+    beside = np.concatenate([factors, np.full_like(factors[:, :1], 2)], axis=1)
+    with_it, without = (disentanglement.all_scores(perfect, of, counts=SMALL) for of in (beside, factors))
+    assert with_it == without
+
+
+def test_of_few_pictures_with_rare_values_all_scores_are_numbers():
+    rng, rare = np.random.default_rng(0), np.zeros([12, 2], int)
+    rare[0, 0] = rare[1, 1] = 1
+    for seed in range(8):  # In some splits classifiers see one value alone.
+        scores = disentanglement.all_scores(rng.normal(size=(12, 3)), rare, seed, SMALL)
+        assert scores and all(0.0 <= value <= 1.0 for value in scores.values()), scores
 
 
 def test_noise_scores_as_guessing_does(random, factors):
