@@ -163,7 +163,7 @@ CASES = {
     ),
     "telbo": Case("telbo", _staged("telbo"), slow=True),
     "sparse": Case("sparse", _sparse, whole_batch=(({"model.memory_saving": True}, "model.memory_saving updates"),)),
-    "sparse-greedy": Case("sparse", _sparse_greedy),
+    "sparse-greedy": Case("sparse", _sparse_greedy, slow=True),
     "sparse_classifier": Case("sparse_classifier", _sparse_classifier, slow=True),
 }
 

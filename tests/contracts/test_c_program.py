@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from reverie.export import endpoints, examples, graph_loader, parity
 
-from .family_cases import by_case
+from .family_cases import CASES, by_case
 
 SOURCE = pathlib.Path(__file__).with_name("run_signatures.c")
 LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
@@ -40,7 +40,7 @@ def program(tmp_path_factory) -> pathlib.Path:
     return made
 
 
-@by_case("scan", "replay-bir", "sparse", "sparse-greedy")
+@by_case(*CASES)
 @pytest.mark.contract("families", "a C program agrees")
 def test_a_c_program_gives_the_numbers_of_keras_for_every_signature(case, program, trained_runs, versions, tmp_path):
     folder, model = versions(case).folder, trained_runs[case].model

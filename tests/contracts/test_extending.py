@@ -69,6 +69,7 @@ def _stopped_at(step: int, monkeypatch) -> None:
     monkeypatch.setattr(loop.Records, "scalars", scalars)
 
 
+@pytest.mark.thorough
 def test_a_family_a_layer_a_source_and_a_config_from_outside_go_through_every_verb(toys, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
     plugins = _plugins(toys, "toy_layer", "toy_family", "toy_source")

@@ -50,7 +50,7 @@ cases = by_case()
 # What other fast tests show of these, in the same or in other words: tests/training/test_stages.py that stages resume,
 # tests/test_scan_cli.py, test_streams_cli.py and models/test_sparse_run.py what their exports answer.
 all_but_stages = by_case("scan")
-exported = by_case("scan", "replay-bir", "sparse", "sparse-greedy")
+exported = by_case("scan", "replay-bir", "sparse")
 # And tests/export/test_serve_check.py, which is of xcov.
 served = by_case(*CASES)
 
@@ -121,7 +121,7 @@ def _answers(model, name: str) -> bool:
     return found is not None if name in ("sizes", "network") else callable(found)
 
 
-@by_case("sparse", "sparse-greedy")
+@by_case("sparse")
 @pytest.mark.contract("families", "a page of what is there")
 def test_a_page_names_functions_that_the_model_has_and_holds_nothing_but_plain_values(case, trained_runs):
     run = trained_runs[case]
@@ -185,7 +185,7 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
 
 
-@by_case("scan", "sparse", "sparse-greedy", "xcov")
+@by_case("scan", "sparse", "xcov")
 @pytest.mark.contract("families", "compiled by XLA = as a graph")
 def test_compiled_steps_are_those_of_the_graph(case, tmp_path, monkeypatch):
     if CASES[case].drawn:
@@ -220,7 +220,7 @@ def test_products_in_sixteen_bits_teach_nearly_the_same(case, tmp_path):
         assert np.isfinite(other).all() and one.shape == other.shape
 
 
-@by_case("scan", "sparse", "sparse-greedy")
+@by_case("scan", "sparse", "replay-bir")
 @pytest.mark.contract("families", "accumulated = whole batch")
 def test_steps_in_two_parts_are_those_of_the_whole_batch_or_refused_with_the_reason(case, tmp_path):
     def config(accumulate: int, changes: dict):

@@ -64,6 +64,7 @@ def test_the_table_has_every_row_still_and_moved_with_intervals_and_luck(train):
     assert list(found) == ["disc"] and 0 <= found["disc"]["index"] < _model().units
 
 
+@pytest.mark.thorough
 def test_rows_that_are_asked_for_are_those_of_the_whole_table(train):
     concept = Concept("disc", pipelines.give(*_shapes(60, 1)))
     whole = concept_table.measure(_model(), train, concept, 0, seed=0)
@@ -167,6 +168,7 @@ def test_a_probe_in_the_span_of_its_rows_is_the_probe_on_all_features():
     assert min(abs(found - one) for one in expected) < 1e-9
 
 
+@pytest.mark.thorough
 def test_the_evaluation_draws_the_neuron_beside_its_controls(train):
     model, source = _model(), pipelines.give(*_shapes(60, 1))
     data = EvaluationData(train, train.take(np.arange(20)), options={"concept": {"disc": source}})

@@ -82,6 +82,7 @@ def test_clamped_decodings_are_recognized_only_when_the_decoder_listens(referenc
     assert xcov._recognized(Listening(), reference, test_images, "label") == pytest.approx(1.0)
 
 
+@pytest.mark.thorough
 def test_several_heads_get_numbers_and_pictures_each(train_images, test_images):
     def two(images):
         return dataclasses.replace(

@@ -103,6 +103,7 @@ def test_a_run_comes_back_and_wants_the_data_it_was_trained_on(run, digits):
         reverie.load(run.folder / "nothing")
 
 
+@pytest.mark.thorough
 def test_an_export_is_asked_as_the_run_is(run, digits):
     version = run.export(lite=("float32",), warmup=False)
     for loaded in (reverie.load(version), reverie.load(version.folder / "lite" / "encode_float32.tflite")):

@@ -79,6 +79,7 @@ def test_new_images_may_be_named_by_a_source(two_tasks, tmp_path):
     assert tuple(more.config.stream.order) == (0, 1, 2, 3, 4, 5)
 
 
+@pytest.mark.thorough
 def test_another_process_loads_the_run_with_the_images_that_it_learned(two_tasks, tmp_path, monkeypatch):
     more = two_tasks.learn(tmp_path / "three", _given((4, 5)), overrides={"train.steps": 3})
     monkeypatch.setattr(given, "_TABLE", {})  # What another process starts with.

@@ -147,6 +147,7 @@ def test_a_class_without_test_images_is_told_by_its_name(tmp_path, capsys):
     assert code == 2 and "task 2 has no test image of class 'fox'; give that class more images" in text
 
 
+@pytest.mark.thorough
 def test_an_export_of_a_set_sorted_by_class_is_calibrated_on_all_classes(tmp_path, monkeypatch):
     images = np.repeat(np.arange(0, 250, 25, dtype=np.uint8), 60)[:, None, None, None] * np.ones([1, 8, 8, 3], np.uint8)
     source = tmp_path / "sorted.npz"
@@ -247,6 +248,7 @@ def _named_and_nameless(heads: tuple[str, str], named: str):
     ("named", "label", "number"),
     [("angle", "on", [1, 2]), pytest.param("light", "mid", [0, 1], marks=pytest.mark.thorough)],
 )
+@pytest.mark.thorough
 def test_of_two_heads_the_named_one_takes_names_and_the_other_numbers(named, label, number, tmp_path, capsys):
     source, heads = _named_and_nameless(("angle", "light"), named), {"angle": 2, "light": 3}
     sizes = {"model.heads": heads}
@@ -282,6 +284,7 @@ def test_codes_of_two_columns_say_whose_names_there_are(tmp_path):
     assert np.load(one.save(tmp_path / "one.npz"))["class_names"].tolist() == ["low", "mid", "top"]
 
 
+@pytest.mark.thorough
 def test_a_version_of_an_earlier_release_keeps_its_heads_apart(tmp_path):
     source = _named_and_nameless(("angle", "light"), "light")
     rules = {key: value for key, value in settings().items() if key != "model.heads.label"}

@@ -25,6 +25,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])
+@pytest.mark.thorough
 def test_the_example_for_a_device_needs_no_tensorflow_and_gives_the_numbers_of_the_file(
     variant, published, real_images, tmp_path
 ):

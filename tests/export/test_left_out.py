@@ -85,6 +85,7 @@ def test_a_file_that_lost_one_weight_tensor_is_left_out(model, real_images, tmp_
     assert {entry.signature for entry in agreements} == {"encode", "decode"} - {endpoint}
 
 
+@pytest.mark.thorough
 def test_files_of_another_checkpoint_are_left_out(model, real_images, tmp_path):
     other, rng = _copy(model), np.random.default_rng(0)
     other.set_weights([w + 0.1 * w.std() * rng.normal(size=w.shape) for w in model.get_weights()])
@@ -112,6 +113,7 @@ def spoiled(monkeypatch):
     return changes
 
 
+@pytest.mark.thorough
 def test_a_quantized_file_that_is_wrong_is_left_out_loudly_and_the_rest_is_published(
     model, real_images, tmp_path, spoiled, caplog
 ):
@@ -132,6 +134,7 @@ def test_a_quantized_file_that_is_wrong_is_left_out_loudly_and_the_rest_is_publi
     assert f"<li>xcov/1: decode_int8.tflite, decode: {entry.reason}</li>" in report.write(tmp_path).read_text()
 
 
+@pytest.mark.thorough
 def test_garbage_of_every_kind_is_left_out_and_in_float32_stops_everything(model, real_images, tmp_path, spoiled):
     requests = _requests(model, real_images)
     files, _ = lite.write(model, tmp_path, requests)

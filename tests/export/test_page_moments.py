@@ -93,6 +93,7 @@ def test_priors_and_classes_met_are_those_of_the_moment(run, page):
             np.testing.assert_allclose(prior["deviation"], deviation, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_models_of_earlier_tasks_are_unpacked_later_and_said_at_the_foot(page):
     later = {name for name, function in page.content["functions"].items() if function["later"]}
     assert later == {"imagine_after_task_001", "imagine_after_task_002"}
@@ -166,6 +167,7 @@ def test_where_a_page_has_no_room_the_earliest_models_are_left_out_first(run, pa
     assert "imagine_after_task_001" not in shown.content["functions"]
 
 
+@pytest.mark.thorough
 def test_weights_become_less_exact_before_a_model_is_left_out(run, page, code, tmp_path, monkeypatch):
     assert page.content["weights"] == "float32"
     monkeypatch.setattr(web_page, "LIMIT", len(page.text.encode()) - 1)

@@ -131,6 +131,7 @@ def test_warm_up_requests_replay(published):
         assert warmup.replay(published, graph) == 8 * len(warmup.BATCH_SIZES)
 
 
+@pytest.mark.thorough
 def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, real_images, tmp_path):
     provenance = Provenance({"model": {"family": "xcov"}, "data": {"source": "tiny"}, "seed": 0}, 1, "test")
 
@@ -142,6 +143,7 @@ def test_a_version_that_refuses_its_own_warm_up_is_not_published(trained_model, 
     assert _nothing_published(tmp_path / "m")
 
 
+@pytest.mark.thorough
 def test_versions_count_up_and_are_never_overwritten(trained_model, real_images, tmp_path):
     options = {"lite_variants": (), "with_warmup": False}
     first = export(trained_model, tmp_path / "m", real_images, **options)
@@ -188,6 +190,7 @@ def test_names_that_are_taken_by_files_and_numbers_beyond_a_servers_are_not_vers
     "nothing",
     0,
 )
+@pytest.mark.thorough
 def test_what_a_killed_export_left_is_removed_but_never_a_draft_in_the_making(tmp_path):
     code = (
         "import sys, time\nfrom reverie.export import publish\n"
@@ -234,6 +237,7 @@ def _nothing_published(base) -> bool:
     return not base.exists() or not any(base.iterdir())
 
 
+@pytest.mark.thorough
 def test_weights_that_did_not_come_along_are_caught(trained_model, real_images, tmp_path, monkeypatch):
     original = saved_model.write
 
@@ -270,6 +274,7 @@ def test_the_export_that_python_cannot_tell_from_a_good_one_is_caught(trained_mo
 
 
 @pytest.mark.parametrize("damage", [np.nan, 1e3])
+@pytest.mark.thorough
 def test_a_lite_file_of_garbage_is_caught(trained_model, real_images, tmp_path, monkeypatch, damage):
     original = lite_module.LiteModel.call
     monkeypatch.setattr(
@@ -288,6 +293,7 @@ def test_a_lite_file_of_garbage_is_caught(trained_model, real_images, tmp_path, 
     "one line",
     5,
 )
+@pytest.mark.thorough
 def test_a_full_disk_publishes_nothing_and_keeps_the_last_version(trained_model, real_images, tmp_path, monkeypatch):
     first = export(trained_model, tmp_path / "m", real_images, lite_variants=(), with_warmup=False)
 

@@ -32,6 +32,7 @@ def test_a_right_server_passes_every_check_on_both_protocols(addresses, publishe
     assert "grpc: refuses NaN pixels" in checks and "rest: refuses NaN pixels" in checks
 
 
+@pytest.mark.thorough
 def test_another_models_numbers_are_noticed(addresses, trained_model, real_images, tmp_path):
     from .conftest import publish
 

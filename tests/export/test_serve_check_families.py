@@ -70,6 +70,7 @@ def _marks(name: str) -> list:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in FAMILIES])
+@pytest.mark.thorough
 def test_every_signature_of_every_family_answers_on_both_protocols(name, tmp_path):
     with served(name, tmp_path) as (grpc, rest, version, signatures):
         with_version = serve_check.check(name, grpc, rest, saved_model=str(version), requests=1)

@@ -14,6 +14,7 @@ def _weights_by_class(model) -> list:
     return [weight.numpy() for weight in model.classifier.trainable_weights]
 
 
+@pytest.mark.thorough
 def test_later_tasks_do_not_touch_what_was_learned_of_earlier_classes(stream_npz, tmp_path):
     one = run_stream(tiny_stream_config(stream_npz, RECIPE, steps=30), tmp_path / "three")[0]
     config = tiny_stream_config(stream_npz, RECIPE, steps=30)

@@ -39,6 +39,7 @@ def both(folder):
     return _train(folder, "both", **{"train.steps": 0})
 
 
+@pytest.mark.thorough
 def test_a_layer_stays_as_it_was_learned_while_the_next_one_learns(folder, both):
     first = _train(folder, "first", **{"train.steps": 0, "greedy.steps": (8, 0)})
     np.testing.assert_array_equal(_kernels(first)[0], _kernels(both)[0])

@@ -43,6 +43,7 @@ def _made(config):
     ("recipe", "scenario"),
     [("bir+si", "class"), ("guided", "class"), ("er", "task"), ("rff", "class"), ("lwf+ewc", "domain")],
 )
+@pytest.mark.thorough
 def test_before_the_next_task_it_knows_what_the_earlier_run_knew(stream_npz, tmp_path, recipe, scenario):
     model, _, history, state = run_stream(_config(stream_npz, recipe, 2, scenario=scenario), tmp_path / "two")
     before = _everything(ml_collections.ConfigDict({"model": model, "state": state}, convert_dict=False))

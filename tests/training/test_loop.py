@@ -48,6 +48,7 @@ def test_the_logged_loss_is_the_mean_over_the_window(tiny_npz, tmp_path):
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
+@pytest.mark.thorough
 def test_a_run_taken_up_again_ends_in_the_same_bits(tiny_npz, tmp_path, monkeypatch, strategy):
     config = tiny_config(tiny_npz, steps=30, checkpoint_every=7, ema_decay=0.9)
     unbroken, _ = run(config, tmp_path / "unbroken", strategy)

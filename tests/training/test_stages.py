@@ -50,6 +50,7 @@ def test_each_stage_trains_its_own_network_and_leaves_the_others_alone(tmp_path)
 
 # The latents are unmixed after 20 and 30 steps in all: 27 stops between the two.
 @pytest.mark.parametrize("stop", [27, *(pytest.param(step, marks=pytest.mark.slow) for step in (6, 30, 45, 70))])
+@pytest.mark.thorough
 def test_a_run_stopped_in_any_stage_ends_as_one_never_stopped(tmp_path, monkeypatch, stop):
     whole, _ = run(tiny_scan(train__log_every=5), tmp_path / "whole")
     original = loop.Records.scalars

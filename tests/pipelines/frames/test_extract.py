@@ -67,6 +67,7 @@ def test_counts_add_up_and_any_number_of_workers_gives_the_same_bytes(films, tmp
     "how",
     [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGINT))],
 )
+@pytest.mark.thorough
 def test_a_job_stopped_anywhere_goes_on_to_the_same_bytes(films, tmp_path, how):
     extract.run(_job(films, tmp_path / "whole"))
     out = tmp_path / "stopped"

@@ -175,6 +175,7 @@ def test_training_on_a_damaged_shard_names_it(folder, tmp_path, fault):
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "export"])
+@pytest.mark.thorough
 def test_a_shard_damaged_after_training_is_named_by_what_reads_it_then(folder, tmp_path, verb):
     (tmp_path / "frames").mkdir()
     _copy(folder, tmp_path / "frames")
