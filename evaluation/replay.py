@@ -229,6 +229,8 @@ def _times(model, data: EvaluationData) -> tuple[list[dict], dict[str, pathlib.P
     """What was drawn, measured and kept after each task, and by name the functions that earlier models imagine with."""
     matrix = (data.facts or continual.History()).accuracy
     times, earlier = [], {}
+    now = model.moment()
+    present = moments.values_of(now) if now else {}
     # What was measured on validation images is not shown, but what was kept is.
     for number in range(len(matrix) or max(data.moments, default=1 if data.drawn else 0)):
         name = f"imagined_after_task_{number + 1:03d}"
@@ -240,10 +242,9 @@ def _times(model, data: EvaluationData) -> tuple[list[dict], dict[str, pathlib.P
             "caption": data.captions.get(name, ""),
             "accuracy": {f"task {k + 1}": value for k, value in enumerate(row) if value is not None},
         }
-        now = model.moment()
         if now and number + 1 in data.moments:
             path = data.moments[number + 1]
-            values, present = moments.read(path, now), moments.values_of(now)
+            values = moments.read(path, now)
             time["function"] = now.function
             if any(not np.array_equal(value, present[key]) for key, value in values.items()):
                 time["function"] = f"{now.function}_after_task_{number + 1:03d}"

@@ -194,9 +194,11 @@ class Run(Endpoints):
         expression = vocabulary.parse_expression(text)
         present = self._trained_words()
         if isinstance(expression, Composed) and "operators" not in present:
+            learned = any("operators" in stage.gives for stage in self.model.stages())
+            why = "" if learned else f" ({self.family.name} has none)"
             raise UserError(
-                f"{self.folder}: the stage operators is not trained (a jmvae or telbo has none); imagine one symbol "
-                f"without {expression.operator}"
+                f"{self.folder}: the stage operators is not trained{why}; imagine one symbol without "
+                f"{expression.operator}"
             )
         made = imagined(self.model, vocabulary, expression, count, seed)
         return made.images, vocabulary.phrase(made.symbol)

@@ -82,7 +82,7 @@ class GraphModel:
     def __enter__(self) -> "GraphModel":
         return self
 
-    def __exit__(self, *reason) -> None:
+    def __exit__(self, *_) -> None:
         self.close()
 
 

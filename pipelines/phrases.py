@@ -143,11 +143,11 @@ class Reader:
         unknown = [word for word in content if _normal(word) not in self._loose.words]
         if unknown:
             like = difflib.get_close_matches(" ".join(content), known, n=1, cutoff=_CLOSE)
-            if (like or len(content) == 1) and _normal(unknown[0]) not in _NO:
-                return UserError(f"'{term}' is not known{nearest(' '.join(content), known)}")
             one = unknown[0]
             if _normal(one) in _NO:
                 return UserError(f"'{one}' in '{term}' denies nothing: no attribute is yes or no; say what there is")
+            if like or len(content) == 1:
+                return UserError(f"'{term}' is not known{nearest(' '.join(content), known)}")
             return UserError(f"'{one}' in '{term}' is not known{nearest(one, self._loose.spelled())}")
         if clash:
             return UserError(f"contradiction: {clash} in '{term}'")

@@ -77,6 +77,11 @@ class Checkpoints:
             raise UserError(f"{path}: does not fit this config ({_misfit(error)}); use a new --workdir") from None
         return path
 
+    @property
+    def gone(self) -> bool:
+        """Whether the run folder was removed."""
+        return not self.folder.parent.is_dir()
+
     def save(self, step: int) -> str:
         """Writes a checkpoint named after the step and returns its path.
 
@@ -88,7 +93,7 @@ class Checkpoints:
             gone: it is not made again behind the back of whoever removed it.
         """
         self.check_finite(step)
-        if not self.folder.parent.is_dir():
+        if self.gone:
             raise StorageError(
                 f"{self.folder.parent} is gone, removed while this run wrote to it; nothing of step {step} was saved"
             )

@@ -312,7 +312,7 @@ def _save(session: _Session, runner: Runner, final: bool) -> None:
     try:
         session.checkpoints.save(int(runner.step.numpy()))
     except StorageError as error:
-        if final or not session.checkpoints.folder.parent.is_dir():
+        if final or session.checkpoints.gone:
             raise
         logging.error("%s; training continues", error)
 

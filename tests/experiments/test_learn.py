@@ -26,6 +26,18 @@ def two_tasks(tmp_path_factory):
     return reverie.train(config, tmp_path_factory.mktemp("learn") / "two", data=_given((0, 1, 2, 3)))
 
 
+def _named(folder) -> tuple:
+    """(a run of two tasks whose classes have names, all names, images of two more)."""
+    names = np.array(["ant", "bee", "cat", "dog", "eel", "fox"], object)
+    first, more = (
+        {key: names[value] if key[0] == "y" else value for key, value in _given(classes).items()}
+        for classes in ((0, 1, 2, 3), (4, 5))
+    )
+    config = tiny_stream_config("given", "rff")
+    config.stream.tasks = 2
+    return reverie.train(config, folder / "two", data=first), names, more
+
+
 def test_new_classes_are_a_task_of_a_run_that_knows_the_old_ones(two_tasks, tmp_path):
     more = two_tasks.learn(tmp_path / "three", _given((4, 5)))
     assert more.config.stream.tasks == 3 and tuple(more.config.stream.order)[4:] == (4, 5)
@@ -38,19 +50,12 @@ def test_new_classes_are_a_task_of_a_run_that_knows_the_old_ones(two_tasks, tmp_
 
 
 def test_names_go_on_where_classes_have_names(tmp_path):
-    names = np.array(["ant", "bee", "cat", "dog", "eel", "fox"])
-    named = {
-        place: {key: names[value] if key[0] == "y" else value for key, value in _given(classes).items()}
-        for place, classes in (("first", (0, 1, 2, 3)), ("more", (4, 5)))
-    }
-    config = tiny_stream_config("given", "rff")
-    config.stream.tasks = 2
-    run = reverie.train(config, tmp_path / "two", data=named["first"])
-    more = run.learn(tmp_path / "three", named["more"])
+    run, names, more_named = _named(tmp_path)
+    more = run.learn(tmp_path / "three", more_named)
     assert sorted(more.class_names["label"]) == sorted(names)
     with pytest.raises(UserError, match="class bee was learned before; expected new classes only"):
-        run.learn(tmp_path / "again", {**named["more"], "y_train": np.where(named["more"]["y_train"] == "eel", "bee",
-                  "fox"), "y_test": np.where(named["more"]["y_test"] == "eel", "bee", "fox")})  # fmt: skip
+        run.learn(tmp_path / "again", {**more_named, "y_train": np.where(more_named["y_train"] == "eel", "bee",
+                  "fox"), "y_test": np.where(more_named["y_test"] == "eel", "bee", "fox")})  # fmt: skip
 
 
 def test_what_brings_no_task_is_refused(two_tasks, tmp_path):
@@ -92,17 +97,10 @@ def test_another_process_loads_the_run_with_the_images_that_it_learned(two_tasks
 
 
 def test_images_without_a_class_are_refused_and_get_no_earlier_one(tmp_path):
-    names = np.array(["ant", "bee", "cat", "dog", "eel", "fox"], object)
-    named = {
-        place: {key: names[value] if key[0] == "y" else value for key, value in _given(classes).items()}
-        for place, classes in (("first", (0, 1, 2, 3)), ("more", (4, 5)))
-    }
-    config = tiny_stream_config("given", "rff")
-    config.stream.tasks = 2
-    run = reverie.train(config, tmp_path / "two", data=named["first"])
-    named["more"]["y_train"][::5] = None
+    run, _, more = _named(tmp_path)
+    more["y_train"][::5] = None
     with pytest.raises(UserError, match="images have no label"):
-        run.learn(tmp_path / "three", named["more"])
+        run.learn(tmp_path / "three", more)
 
 
 def test_two_labels_a_picture_and_a_wider_network_are_refused(two_tasks, tmp_path):
