@@ -59,3 +59,14 @@ def first_line(error: BaseException) -> str:
 def storage_cause(error: Exception) -> str:
     """What the disk said: "{{node}} path; No space left on device [Op:SaveV2]" -> "No space left on device"."""
     return first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]
+
+
+def in_bytes(count: float) -> str:
+    """So many bytes in the unit that suits them.
+
+    Example:
+      >>> in_bytes(64e9), in_bytes(32_000_000), in_bytes(100)
+      ('59.6 GiB', '30.5 MiB', '0.1 KiB')
+    """
+    power = 3 if count >= 2**30 else 2 if count >= 2**20 else 1
+    return f"{count / 2 ** (10 * power):,.1f} {'KMG'[power - 1]}iB"

@@ -1,6 +1,8 @@
 """The neuron that knows a concept, beside its controls, as pictures (Le et al. 2012, section 4.4 and appendices)."""
 
+import concurrent.futures
 import dataclasses
+import os
 
 import numpy as np
 
@@ -136,17 +138,21 @@ def _controls(concept: Concept, numbers: dict, found: ConceptImages) -> Picture:
 
 
 def _optimal(units: list[Unit], train: pipelines.Images) -> Picture:
-    drawn, words, sample = [], [], some_images(train, 200).numpy()
-    for unit in progress.shown(units, "best stimuli", unit="neuron"):
+    sample = some_images(train, 200).numpy()
+
+    def best(unit: Unit) -> np.ndarray:
         if isinstance(unit.unit, LinearFilter):
-            best = unit.polarity * unit.unit.picture
-        else:
-            side = unit.unit.image_shape[0]
-            top, left = (sample.shape[1] - side) // 2, (sample.shape[2] - side) // 2
-            strengths = stimuli.spectrum(unit.unit, sample[:, top : top + side, left : left + side])
-            best, _ = stimuli.optimal(unit.unit, unit.polarity, strengths)
-        drawn.append(_enlarged(centered(best[None])[0], 160))
-        words.append(unit.title)
+            return unit.polarity * unit.unit.picture
+        side = unit.unit.image_shape[0]
+        top, left = (sample.shape[1] - side) // 2, (sample.shape[2] - side) // 2
+        strengths = stimuli.spectrum(unit.unit, sample[:, top : top + side, left : left + side])
+        return stimuli.optimal(unit.unit, unit.polarity, strengths)[0]
+
+    # A few images at a time leave cores idle: the units climb beside each other.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(progress.shown(pool.map(best, units), "best stimuli", len(units), unit="neuron"))
+    drawn = [_enlarged(centered(one[None])[0], 160) for one in found]
+    words = [unit.title for unit in units]
     return Picture(
         pictures.worded_sheet(np.stack(drawn), words, columns=len(drawn), least_side=160),
         "The image of given length, as lengths are counted in whitened images, that excites the best unit of each kind "

@@ -120,18 +120,21 @@ def _climbed(value, start, radius: float, steps: int) -> tuple:
     def on_sphere(x):
         return x * (radius / length(x))
 
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = value(x)
+        return found, tape.gradient(found, x)
+
     @tf.function
     def climb(x):
-        best, rate = value(x), tf.fill([len(start), 1, 1, 1], 0.1 * radius)
+        (best, gradient), rate = slope(x), tf.fill([len(start), 1, 1, 1], 0.1 * radius)
         for _ in tf.range(steps):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                found = value(x)
-            gradient = tape.gradient(found, x)
             trial = on_sphere(x + rate * gradient / length(gradient))
-            reached = value(trial)
+            reached, there = slope(trial)
             better = tf.reshape(reached > best, [-1, 1, 1, 1])
-            x = tf.where(better, trial, x)
+            # What does not help is left, and the old gradient with it stands: no image is looked at twice.
+            x, gradient = tf.where(better, trial, x), tf.where(better, there, gradient)
             best = tf.maximum(best, reached)
             rate = tf.where(better, rate * 1.5, rate * 0.5)
         return x, best

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow.python.eager import cancellation
 
-from ..errors import ClusterError, UserError
+from ..errors import ClusterError, UserError, in_bytes
 from .image_set import Images
 
 _ADDRESS = re.compile(r"grpc://[^\s/:]+:[0-9]{1,5}")
@@ -75,7 +75,7 @@ def distributed(batches: tf.data.Dataset, images: Images, address: str) -> tf.da
         raise UserError(f"data.service is {address}, but only this process can read {images.name}; {wanted}")
     if held > _MOST_BYTES:
         raise UserError(
-            f"data.service is {address}, but {images.name} would have to be sent, {held / 2**30:.1f} GiB; {wanted}"
+            f"data.service is {address}, but {images.name} would have to be sent, {in_bytes(held)}; {wanted}"
         )
     return batches.apply(_distribute(address))
 

@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 
 from .. import progress
-from ..errors import UserError
+from ..errors import UserError, in_bytes
 from ..paths import shown
 from . import faces
 from .image_set import Images
@@ -143,10 +143,10 @@ def check_memory(count: int, shape: Sequence[int], memory_gib: float) -> None:
     Raises:
       UserError: names what they take.
     """
-    takes = count * int(np.prod(shape)) / 2**30
-    if takes > memory_gib:
+    takes = count * int(np.prod(shape))
+    if takes > memory_gib * 2**30:
         raise UserError(
-            f"data.windows is {count}: as {'x'.join(map(str, shape))} they take {takes:,.1f} GiB; take fewer, or raise "
+            f"data.windows is {count}: as {'x'.join(map(str, shape))} they take {in_bytes(takes)}; take fewer, or raise "
             f"data.memory_gib (now {memory_gib:g}) if there is so much memory"
         )
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import UserError, first_line
+from ...errors import UserError, first_line, in_bytes
 from ...paths import existing
 from ..budget import USUAL_BUDGET, Budget
 from ..image_set import Images, from_arrays
@@ -157,7 +157,7 @@ def _check_header(path: str, archive, key: str, budget: Budget) -> None:
         raise UserError(f"{path}: array '{key}' holds Python objects; expected plain numbers")
     if announced > budget.memory_gib * 2**30:
         raise UserError(
-            f"{path}: array '{key}' of shape {shape} takes {announced / 2**30:,.1f} GiB; raise "
+            f"{path}: array '{key}' of shape {shape} takes {in_bytes(announced)}; raise "
             f"data.memory_gib (now {budget.memory_gib:g}) if there is so much memory"
         )
     held = archive.zip.getinfo(member).file_size - start

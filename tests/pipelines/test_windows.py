@@ -273,6 +273,7 @@ def test_pixels_in_zero_to_one_become_bytes():
             {"windows": 10**9},
             r"windows is 1000000000: as 8x8x1 they take 59.6 GiB; take fewer, or raise data.memory_gib",
         ),
+        ({"windows": 500_000, "memory_gib": 0.01}, r"they take 30.5 MiB; take fewer, .* \(now 0.01\)"),
     ],
 )
 def test_windows_that_cannot_be_had_are_refused_in_a_line(settings, message):
