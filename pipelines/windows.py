@@ -146,8 +146,8 @@ def check_memory(count: int, shape: Sequence[int], memory_gib: float) -> None:
     takes = count * int(np.prod(shape))
     if takes > memory_gib * 2**30:
         raise UserError(
-            f"data.windows is {count}: as {'x'.join(map(str, shape))} they take {in_bytes(takes)}; take fewer, or raise "
-            f"data.memory_gib (now {memory_gib:g}) if there is so much memory"
+            f"data.windows is {count}: as {'x'.join(map(str, shape))} they take {in_bytes(takes)}; take fewer, or "
+            f"raise data.memory_gib (now {memory_gib:g}) if there is so much memory"
         )
 
 
