@@ -3,9 +3,9 @@
     python benchmarks/kill_loop.py runs/kills --kills=200
 
 Every case of tests/contracts/family_cases.py, under every strategy that repeats bit for bit, is trained once unbroken
-and then again and again with kills, three a run at most. The disk is slowed (benchmarks/slow_disk.c), and half of the
-kills are aimed at the moment when a checkpoint is written. A run that ends in other weights, or does not end, is named,
-and the exit code is 1. kills.json keeps the count; the same command goes on.
+and then again and again with kills, three a run (`--most`). The disk is slowed (benchmarks/slow_disk.c), and half of
+the kills are aimed at the moment when a checkpoint is written. A run that ends in other weights, or does not end, is
+named, and the exit code is 1. kills.json keeps the count; the same command goes on.
 """
 
 import argparse
@@ -25,7 +25,6 @@ sys.path.insert(0, str(ROOT))
 CASES = ("xcov", "replay-bir-si", "replay-task", "scan", "jmvae", "telbo", "sparse", "sparse_classifier")
 PLACES = [(case, strategy) for strategy in ("one", "mirrored") for case in CASES]
 PLACES += [(case, "multi_worker") for case in ("xcov", "replay-bir-si", "scan", "sparse")]
-MOST = 3  # Kills of one run.
 
 
 def _slow_disk(folder: pathlib.Path) -> dict[str, str]:
@@ -102,6 +101,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workdir", type=pathlib.Path)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--most", type=int, default=3, help="kills of one run")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     folder = arguments.workdir
@@ -129,7 +129,7 @@ def main() -> int:
         shutil.rmtree(run, ignore_errors=True)
         while True:
             processes = _start(case, strategy, run, environment)
-            if len(hits) < MOST and (hit := _kill_once(processes, run, chance, seconds)):
+            if len(hits) < arguments.most and (hit := _kill_once(processes, run, chance, seconds)):
                 hits.append(hit)
                 continue
             codes = [process.wait() for process in processes]
