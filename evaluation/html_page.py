@@ -34,7 +34,7 @@ button.enlarge{border:0;padding:0;background:none;cursor:zoom-in;display:block;m
 button:focus-visible,a:focus-visible,summary:focus-visible{outline:3px solid var(--link);outline-offset:2px}
 dialog{border:0;border-radius:.4rem;padding:1rem;max-width:96vw;max-height:96vh;background:var(--ground);
 color:var(--ink)}dialog::backdrop{background:#000b}dialog img{display:block;margin:.6rem auto;image-rendering:pixelated;
-max-width:92vw;max-height:74vh;object-fit:contain}dialog button{font:inherit;padding:.3rem .8rem}
+max-width:92vw}dialog form{position:sticky;top:0}dialog button{font:inherit;padding:.3rem .8rem}
 """
 # Pictures enlarge in a dialog, which the browser closes by Escape and keeps the keyboard in; arrows turn the pages.
 _ENLARGE = """
@@ -48,8 +48,10 @@ _ENLARGE = """
     const small = shown[at].querySelector("img"), caption = shown[at].closest("figure").querySelector("figcaption");
     image.src = small.src;
     image.alt = small.alt;
-    const fits = Math.min(innerWidth * 0.9 / small.naturalWidth, innerHeight * 0.7 / small.naturalHeight);
-    image.width = Math.round(small.naturalWidth * Math.max(Math.min(fits, 4), Math.min(fits, 1)));
+    // Up to four times its size where all of it can be seen; a tall one keeps its size, and the dialog scrolls.
+    const wide = innerWidth * 0.9 / small.naturalWidth, fits = Math.min(wide, innerHeight * 0.7 / small.naturalHeight);
+    image.width = Math.round(small.naturalWidth * (fits > 1 ? Math.min(fits, 4) : Math.min(wide, 1)));
+    dialog.scrollTop = 0;
     words.textContent = caption ? caption.textContent : small.alt;
     if (!dialog.open) dialog.showModal();
   };

@@ -32,7 +32,7 @@ ROWS = 3
 _OWN = 4  # Which of the page's pictures is given to it as a file.
 
 
-def needed() -> tuple[str, str]:
+def driver() -> tuple[str, str]:
     """(node, Chromium)."""
     node = shutil.which("node")
     browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,6 +40,12 @@ def needed() -> tuple[str, str]:
         pytest.skip("needs node and Chromium")
     if not (HERE / "node_modules").is_dir():
         pytest.skip("needs the driver of a browser: npm ci --prefix tests/browser")
+    return node, browser
+
+
+def needed() -> tuple[str, str]:
+    """(node, Chromium), where the page's code is built."""
+    node, browser = driver()
     try:
         bundle.read(code_folder())
     except UserError as error:
