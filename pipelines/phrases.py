@@ -29,6 +29,7 @@ _MOST_CHAINED, _MOST_WORDS = 16, 64
 _LONGEST_NOUN = 4  # Words of a noun that stands further on than what is said of it.
 _FAR = 100  # What it counts that a noun stands further on, in words passed over: more than all that are.
 _MOST_READINGS = 64  # Of a place in a term, the likeliest.
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _CLOSE = 0.8  # How alike a whole phrase must be to be named instead of a word of it.
 
 
@@ -107,7 +108,7 @@ class Reader:
 
     def _bare(self, word: str) -> str:
         """The word without the full stop behind it, unless it is part of a name."""
-        return word if _normal(word) in self._loose.words else word.rstrip(".!?;:") or word
+        return word if self._loose.knows(word) else word.rstrip(".!?;:") or word
 
     def _assigned(self, term: str) -> dict[str, str]:
         """name=value, in whichever case that leaves one meaning."""
@@ -140,7 +141,7 @@ class Reader:
 
     def _refusal(self, term: str, content: list[str], clash: str) -> UserError:
         known = self.phrases()
-        unknown = [word for word in content if _normal(word) not in self._loose.words]
+        unknown = [word for word in content if not self._loose.knows(word)]
         if unknown:
             like = difflib.get_close_matches(" ".join(content), known, n=1, cutoff=_CLOSE)
             one = unknown[0]
@@ -213,6 +214,10 @@ class _Index:
         key = self.spelling(name)
         self._names.add(name)
         return key
+
+    def knows(self, word: str) -> bool:
+        """Whether a word, or each part of one with hyphens, is one of a term."""
+        return self.words.issuperset(self.spelling(word).split(" "))
 
     def spelled(self) -> list[str]:
         """Every name and noun as the data spells it."""
@@ -325,7 +330,8 @@ def _distinct(found: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[s
 
 
 def _normal(word: str) -> str:
-    return " ".join(word.casefold().replace("_", " ").split())
+    """In small letters, with blanks for underscores and for the hyphens inside words: a minus stays."""
+    return " ".join(_HYPHEN.sub(" ", word.casefold().replace("_", " ")).split())
 
 
 def _spelled(word: str, known: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ READ = (
     "(white wall AND red hat) IGNORE red hat IN COMMON (white wall, blue floor)",
     "white wall AND (red hat IGNORE (hat AND blue floor))",
     "WHITE WALL, hat.",
+    "red-hat on a white_wall",
 )
 REFUSED = (
     "red", "", "white wall AND", "AND hat", "(white wall", "white wall)", "()", "(white wall) hat", "ceiling",

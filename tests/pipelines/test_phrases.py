@@ -48,6 +48,17 @@ def test_names_with_underscores_are_said_with_blanks():
     assert faces.parse("black hair and not wearing a hat") == {"Black_Hair": "yes", "Wearing_Hat": "no"}
 
 
+@pytest.mark.parametrize("text", ["top-left", "top left", "Top Left", "the top_left", "at the top-left."])
+def test_hyphens_are_said_with_blanks_and_blanks_with_hyphens(text):
+    places = Vocabulary((Attribute("place", ("top-left", "bottom right")), Attribute("shift", ("-1", "1"))))
+    assert places.parse(text) == {"place": "top-left"}
+    assert places.parse("bottom-right") == places.parse("bottom right") == {"place": "bottom right"}
+    assert places.parse("shift=-1, top left") == {"shift": "-1", "place": "top-left"}
+    assert places.parse("shift=1") == {"shift": "1"}
+    with pytest.raises(UserError, match="'middle' in 'top-middle left' is not known|'top-middle'"):
+        places.parse("top-middle left")
+
+
 def test_a_filler_that_is_a_word_of_the_data_counts():
     lamps = Vocabulary((Attribute("lamp", ("on", "off")), Attribute("place", ("in the house", "in the garden"))))
     assert lamps.parse("the lamp is on, in the house") == {"lamp": "on", "place": "in the house"}

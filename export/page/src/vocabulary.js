@@ -5,7 +5,9 @@ export function makeVocabulary(attributes, operators, fillers = []) {
   const place = new Map(attributes.map((attribute, k) => [attribute.name, k]));
   let start = 0;
   const starts = attributes.map(({ values }) => (start += values.length) - values.length);
-  const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+  // Underscores and the hyphens inside words are blanks; a minus stays.
+  const words = (text) =>
+    text.toLowerCase().replace(/_/g, " ").replace(/(?<=[\p{L}\p{N}])-(?=[\p{L}\p{N}])/gu, " ").split(/\s+/).filter(Boolean);
 
   // What a run of words says: {attribute: value}, or nothing. `turned` has the noun first: "wall is white".
   const readings = new Map();
