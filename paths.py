@@ -226,19 +226,20 @@ def existing(path: str) -> str:
     return path
 
 
-def without_patterns(path: str) -> str:
-    """The same file under a name in which TensorFlow sees no pattern, as it does in brackets, stars and question marks.
+def plain_name(path: str) -> str:
+    """The same file under a name that TensorFlow takes as it stands: it sees patterns in brackets, stars and question
+    marks, and knows UTF-8 alone.
 
-    Where there are any, this is a path through a link in a folder that lives as long as the process.
+    Where there is anything else, this is a path through a link in a folder that lives as long as the process.
 
     Example:
-      >>> without_patterns("runs/a/checkpoints/ckpt-3")
+      >>> plain_name("runs/a/checkpoints/ckpt-3")
       'runs/a/checkpoints/ckpt-3'
     """
     folder, name = os.path.split(path)
-    if "://" in path or not _PATTERNS & set(path):
+    if "://" in path or not _foreign(path):
         return path
-    if _PATTERNS & set(name):  # The link takes the place of the last part too.
+    if _foreign(name):  # The link takes the place of the last part too.
         folder, name = path, ""
     folder = os.path.abspath(folder)
     if folder not in _LINKS:
@@ -248,6 +249,10 @@ def without_patterns(path: str) -> str:
         _LINKS[folder] = os.path.join(_HOME[0], str(len(_LINKS)))
         os.symlink(folder, _LINKS[folder])
     return os.path.join(_LINKS[folder], name) if name else _LINKS[folder]
+
+
+def _foreign(name: str) -> bool:
+    return bool(_PATTERNS & set(name)) or any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 _PATTERNS = set("*?[]\\")

@@ -150,3 +150,13 @@ def kind(value: object) -> str:
 
 def _is_step(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def in_utf8(text: str) -> str:
+    """Text as it can be written: bytes of names that are not UTF-8, which Python carries as surrogates, are marked.
+
+    Example:
+      >>> in_utf8("caf" + chr(0xDCE9))
+      'caf\ufffd'
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,26 +1,23 @@
 """The verb `report`: a run's page, or one page of several runs, from what lies in their folders."""
 
-from absl import flags
-
 from ..errors import UserError
 from .command import Command, needed, string
 
 
 def _define(values, _):
     string("workdir", "", "The run folder; the page is <workdir>/report.html.", values)
-    flags.DEFINE_list(
-        "workdirs", [], "Run folders, comma-separated, for one page that compares them.", flag_values=values
-    )
+    string("workdirs", "", "Run folders, comma-separated, for one page that compares them.", values)
     string("out", "compare.html", "With --workdirs: the HTML file to write.", values)
 
 
 def _run(values, _):
     from .. import experiments
+    from ..paths import split_list
 
     if values.workdirs and values.workdir:
         raise UserError("--workdir and --workdirs are both given; expected one of them")
     if values.workdirs:
-        print(experiments.compare_runs(values.workdirs, values.out))
+        print(experiments.compare_runs(split_list(values.workdirs), values.out))
         return
     if values["out"].present:
         raise UserError("--out is for --workdirs; the page of one run is report.html in its folder")

@@ -31,6 +31,7 @@ _DRAW = """
     vegaEmbed(holder, spec, {
       ast: true, renderer: "svg", theme: dark.matches ? "dark" : undefined, config,
       actions: { export: true, source: false, compiled: false, editor: false },
+      downloadFileName: (spec.title || "chart").replace(/[^\\p{L}\\p{N}._-]+/gu, "_"),
     }).then(() => {
       place.querySelector(".still").hidden = true;
       holder.querySelector("summary").ariaLabel = "Save this chart";
@@ -88,7 +89,7 @@ def _spec(series: Series, title: str, logarithmic: bool) -> dict:
     ]
     scale = altair.Scale(type="log", nice=False) if logarithmic else altair.Scale(zero=False)
     colors = [pictures.COLORS[(3 * number) % len(pictures.COLORS)] for number in range(len(series))]
-    legend = None if len(series) == 1 else altair.Legend(title=None, orient="bottom", columns=2, labelLimit=180)
+    legend = None if len(series) == 1 else altair.Legend(title=None, orient="bottom", columns=1, labelLimit=260)
     color = altair.Color("series:N", legend=legend, sort=None, scale=altair.Scale(range=_readable(colors)))
     # Enough grid lines to read by; on a logarithmic axis there would be ten for every power.
     values = altair.Y("value:Q", scale=scale, title=None, axis=altair.Axis(tickCount=5))

@@ -17,7 +17,8 @@ background:var(--ground)}a{color:var(--link)}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}table{border-collapse:collapse;margin:.6rem 0}.wide{overflow-x:auto}
 td,th{padding:.15rem .9rem .15rem 0;text-align:left;vertical-align:top}td{overflow-wrap:anywhere}
-td.n{text-align:right;font-variant-numeric:tabular-nums}td.best{font-weight:700}figure{margin:1rem 0}
+td:first-child,th:first-child{min-width:8.5rem}h1,h2,h3,figcaption,p,li,summary,dialog{overflow-wrap:anywhere}
+td.n{text-align:right;font-variant-numeric:tabular-nums;min-width:6.5rem}td.best{font-weight:700}figure{margin:1rem 0}
 img{max-width:100%;height:auto}figcaption,p.note{color:var(--soft)}figcaption{font-size:.9rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;margin:.6rem 0}
 .headlines{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.8rem;margin:1rem 0}

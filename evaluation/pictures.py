@@ -1,6 +1,7 @@
 """Pictures: image grids and scatter plots as uint8 arrays, and PNG files of them."""
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from ..stored import whole_file
+from ..stored import in_utf8, whole_file
 
 # Ten colors that stay apart for color-blind readers as well (Paul Tol's "muted" set and black).
 COLORS = (
@@ -60,12 +61,12 @@ def scatter(points, labels, title: str, names=(), units=("z1", "z2")) -> np.ndar
         rows = labels == label
         name = "unlabeled" if label < 0 else (names[label] if label < len(names) else str(label))
         color = "#BBBBBB" if label < 0 else COLORS[label % len(COLORS)]
-        axes.scatter(*points[rows].T, s=5, alpha=0.6, linewidths=0, color=color, label=name)
+        axes.scatter(*points[rows].T, s=5, alpha=0.6, linewidths=0, color=color, label=_label(name))
     if len(set(labels.tolist())) <= 20:
         axes.legend(markerscale=3, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(units[0])
-    axes.set_ylabel(units[1])
+    axes.set_title(_label(title), fontsize=10)
+    axes.set_xlabel(_label(units[0]))
+    axes.set_ylabel(_label(units[1]))
     return _rendered(figure)
 
 
@@ -85,11 +86,11 @@ def curves(series: dict, title: str, logarithmic: bool = False, unit: str = "ste
     for number, (name, (steps, values)) in enumerate(series.items()):
         marker = "o" if len(steps) <= 20 else None
         color = COLORS[(3 * number) % len(COLORS)]
-        axes.plot(steps, values, label=name, color=color, linewidth=1.4, marker=marker, markersize=3)
+        axes.plot(steps, values, label=_label(name), color=color, linewidth=1.4, marker=marker, markersize=3)
     if logarithmic:
         axes.set_yscale("log")
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(unit)
+    axes.set_title(_label(title), fontsize=10)
+    axes.set_xlabel(_label(unit))
     if unit != "step" and all(np.all(np.asarray(steps) == np.round(steps)) for steps, _ in series.values()):
         axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
@@ -112,9 +113,9 @@ def histograms(groups: dict, title: str, unit: str) -> np.ndarray:
     figure, axes = _figure(5.6, 3.4)
     edges = np.histogram_bin_edges(np.concatenate([np.ravel(values) for values in groups.values()]), 40)
     for number, (name, values) in enumerate(groups.items()):
-        axes.hist(values, edges, alpha=0.6, label=name, color=COLORS[(3 * number) % len(COLORS)], density=True)
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(unit)
+        axes.hist(values, edges, alpha=0.6, label=_label(name), color=COLORS[(3 * number) % len(COLORS)], density=True)
+    axes.set_title(_label(title), fontsize=10)
+    axes.set_xlabel(_label(unit))
     axes.legend(fontsize=8, frameon=False)
     return _rendered(figure)
 
@@ -136,10 +137,10 @@ def heat_map(values, rows: list, columns: list, title: str) -> np.ndarray:
     figure, axes = _figure(2.2 + side * values.shape[1] * (1.15 if small else 1.0), 1.2 + side * values.shape[0])
     shown = axes.imshow(values, cmap="viridis", aspect="auto", vmin=0.0, vmax=max(100.0, np.nanmax(values)))
     figure.colorbar(shown, ax=axes, fraction=0.04)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(_label(title), fontsize=10)
     if small:
-        axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=30, ha="right")
-        axes.set_yticks(range(len(rows)), rows, fontsize=8)
+        axes.set_xticks(range(len(columns)), [_label(name) for name in columns], fontsize=8, rotation=30, ha="right")
+        axes.set_yticks(range(len(rows)), [_label(name) for name in rows], fontsize=8)
         for row, column in np.argwhere(np.isfinite(values)):
             color = "white" if values[row, column] < 60 else "black"
             axes.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", fontsize=8, color=color)
@@ -162,11 +163,11 @@ def bars(rows: list, title: str, unit: str) -> np.ndarray:
     # Not a number draws no line.
     errors = [np.nan if row[2] is None else row[2] for row in rows]
     axes.barh(places, [row[1] for row in rows], xerr=errors, color=COLORS[2], height=0.7)
-    axes.set_yticks(places, [row[0] for row in rows], fontsize=8)
+    axes.set_yticks(places, [_label(row[0]) for row in rows], fontsize=8)
     for place, (_, mean, _) in zip(places, rows, strict=True):
         axes.text(mean, place, f" {mean:.2f}", va="center", fontsize=7)
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(unit)
+    axes.set_title(_label(title), fontsize=10)
+    axes.set_xlabel(_label(unit))
     axes.set_xlim(0.0, 1.12 * max(row[1] + (row[2] or 0.0) for row in rows))
     return _rendered(figure)
 
@@ -191,16 +192,16 @@ def intervals(rows: list, title: str, unit: str, marks: dict | None = None) -> n
         places = -np.array([place for place, _ in found], np.float64) - shift
         middle, low, high = np.array([value for _, value in found], np.float64).T
         axes.hlines(places, low, high, color=color, linewidth=1.6)
-        axes.plot(middle, places, "o", color=color, markersize=4, label=name)
+        axes.plot(middle, places, "o", color=color, markersize=4, label=_label(name))
         for place, value, end in zip(places, middle, high, strict=True):
             axes.text(end, place, f" {value:.1f}", va="center", fontsize=7, color=color)
     for number, (name, value) in enumerate((marks or {}).items()):
-        axes.axvline(value, color="#777777", linewidth=1.0, linestyle=(":", "--", "-.")[number % 3], label=name)
-    axes.set_yticks(-np.arange(len(rows)), [name for name, _ in rows], fontsize=8)
+        axes.axvline(value, color="#777777", linewidth=1.0, linestyle=(":", "--", "-.")[number % 3], label=_label(name))
+    axes.set_yticks(-np.arange(len(rows)), [_label(name) for name, _ in rows], fontsize=8)
     axes.set_ylim(-len(rows) + 0.4, 0.6)
     axes.margins(x=0.08)
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(unit)
+    axes.set_title(_label(title), fontsize=10)
+    axes.set_xlabel(_label(unit))
     axes.grid(alpha=0.3, axis="x")
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return _rendered(figure)
@@ -223,7 +224,7 @@ def worded_sheet(images, words: list, columns: int, least_side: int = 64) -> np.
         tile = grid(image[None, None], least_side=least_side)
         tile = np.repeat(tile, 3, axis=-1) if tile.shape[-1] == 1 else tile
         strip = PIL.Image.new("RGB", (tile.shape[1], 13), "white")
-        PIL.ImageDraw.Draw(strip).text((3, 0), line, fill="black", font=font)
+        PIL.ImageDraw.Draw(strip).text((3, 0), in_utf8(line), fill="black", font=font)
         tiles.append(np.concatenate([tile, np.asarray(strip)]))
     blank = np.full_like(tiles[0], 255)
     tiles += [blank] * (-len(tiles) % columns)
@@ -268,7 +269,7 @@ def labeled_rows(images, names: list, least_side: int = 64) -> np.ndarray:
             parts.append(sheet)
             continue
         strip = PIL.Image.new("RGB", (sheet.shape[1], 20), "white")
-        PIL.ImageDraw.Draw(strip).text((4, 4), name, fill="black", font=PIL.ImageFont.load_default(13))
+        PIL.ImageDraw.Draw(strip).text((4, 4), in_utf8(name), fill="black", font=PIL.ImageFont.load_default(13))
         parts += [np.asarray(strip), sheet]
     return np.concatenate(parts)
 
@@ -316,7 +317,7 @@ def graph(levels: list, edges: list, thumbnails: dict) -> np.ndarray:
         axes.add_artist(box)
         # On two lines where one would run into the neighbor's.
         words = name.replace(", ", ",\n", 1) if len(name) > 26 else name
-        axes.text(x, y - 0.40, words, ha="center", va="top", fontsize=6.5)
+        axes.text(x, y - 0.40, _label(words), ha="center", va="top", fontsize=6.5)
     axes.set_xlim(0.0, widest)
     axes.set_ylim(-len(levels) + 0.35, 0.5)
     axes.axis("off")
@@ -352,5 +353,14 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _rendered(figure) -> np.ndarray:
-    figure.canvas.draw()
+    with warnings.catch_warnings():
+        # Signs that the font lacks, names too long for a plot: what is drawn says it as well.
+        warnings.simplefilter("ignore", UserWarning)
+        figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+
+
+def _label(text: object) -> str:
+    """Text as it stands: dollars begin no formula, and what begins with "_" is not kept out of legends."""
+    words = in_utf8(str(text)).replace("$", r"\$")
+    return f" {words}" if words.startswith("_") else words

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import models, progress
 from ..errors import UserError
-from ..stored import flatten, read_object, read_steps, whole_file
+from ..stored import flatten, in_utf8, read_object, read_steps, whole_file
 from . import charts, collapse
 from .contract import Headline, headlines, is_number
 from .html_page import Section, figure, page, sentences, table
@@ -61,7 +61,7 @@ def write(workdir) -> pathlib.Path:
     ]
     path = folder / "report.html"
     with whole_file(path) as place:
-        place.write_text(page(folder.resolve().name, sections), encoding="utf-8")
+        place.write_text(in_utf8(page(folder.resolve().name, sections)), encoding="utf-8")
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import progress
 from ..errors import UserError
-from ..stored import flatten, whole_file
+from ..stored import flatten, in_utf8, whole_file
 from . import charts, report
 from .contract import Headline
 from .html_page import Section, figure, page
@@ -64,7 +64,7 @@ def write(folders: Sequence[pathlib.Path], path: pathlib.Path) -> None:
         Section("Numbers", _numbers(runs)),
     ]
     with whole_file(path) as place:
-        place.write_text(page(f"{len(runs)} runs compared", sections), encoding="utf-8")
+        place.write_text(in_utf8(page(f"{len(runs)} runs compared", sections)), encoding="utf-8")
 
 
 def _names(folders: Sequence[pathlib.Path]) -> list[str]:

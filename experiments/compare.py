@@ -24,7 +24,7 @@ from ..errors import UserError
 from ..evaluation import continual as measures
 from ..evaluation import html_page, pictures
 from ..progress import Progress
-from ..stored import read_object, whole_file
+from ..stored import in_utf8, read_object, whole_file
 from ..training import devices, run_folder, signals
 from . import arguments
 from . import plugins as plugin_files
@@ -307,7 +307,7 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
         + ".\n"
     )
     with whole_file(folder / "table.md") as place:
-        place.write_text(f"{table}\n{notes}", encoding="utf-8")
+        place.write_text(in_utf8(f"{table}\n{notes}"), encoding="utf-8")
     if not summary:
         return table
     chart = pictures.bars(
@@ -325,7 +325,7 @@ def write(folder: pathlib.Path, settings: dict[str, Any], rows: list[dict[str, A
     )
     content = html_page.page("comparison", [html_page.Section("", part) for part in parts])
     with whole_file(folder / "report.html") as place:
-        place.write_text(content, encoding="utf-8")
+        place.write_text(in_utf8(content), encoding="utf-8")
     return table
 
 

@@ -17,7 +17,8 @@ from ..export import bundle, single, web_page
 from ..export.publish import versions
 from ..models import Capability
 from ..models.contract import Explores, Remembers
-from ..stored import read_object, whole_file
+from ..pipelines.picture import Look
+from ..stored import in_utf8, read_object, whole_file
 from . import arguments
 from .outputs import output_file
 from .run import Run
@@ -82,7 +83,9 @@ def explore(
             f"{smaller}"
         )
     with whole_file(place) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(in_utf8(text), encoding="utf-8")
+    if place.resolve().parent == run.folder.resolve():
+        run.report()  # Which links to it from now on.
     return place
 
 
@@ -196,6 +199,7 @@ def _page(run: Run, built: bundle.Bundle, shown: Page, made: single.SingleFiles,
         assert now is not None
         functions |= dict.fromkeys(past.files, functions[now.function])
     content = shown.to_dict(functions, past.left_out)
+    content["image"]["ground"] = Look(run.config.data.background).color
     content["functions"] = {
         name: {
             "inputs": {key: [1, *spec.shape[1:].as_list()] for key, spec in signature.inputs.items()},
@@ -217,6 +221,8 @@ def _page(run: Run, built: bundle.Bundle, shown: Page, made: single.SingleFiles,
         greatest = max(past.differences[name] for name in past.files)
         footer += f" Models of earlier tasks: {_SAID[_PAST_WEIGHTS]}, {greatest:.1e}."
     notes = [run.family.summary, f"{f'Trained on {data}, ' if data else ''}{run.step:,} steps."]
+    if signal := read_object(run.folder / "run.json").get("signal"):
+        notes.append(f"Training was stopped by a signal ({signal}), and what it had not reached yet was not learned.")
     return web_page.write(
         built, f"{run.family.name}: {run.folder.resolve().name}", notes, {**content, "weights": variant}, files, footer
     )

@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from ..errors import UserError
+from ..stored import in_utf8
 from . import card, examples, lite, parity, publish, saved_model, single, warmup
 from .endpoints import BESIDE, endpoints
 from .provenance import Provenance
@@ -114,7 +115,7 @@ def export(
                 logging.warning("left out: %s; a page takes more exact weights", entry)
         content = card.metadata(model, draft.folder, signatures, provenance, agreements, left_out, max_batch)
         (draft.folder / "metadata.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        (draft.folder / "MODEL_CARD.md").write_text(card.model_card(name, content), encoding="utf-8")
+        (draft.folder / "MODEL_CARD.md").write_text(in_utf8(card.model_card(name, content)), encoding="utf-8")
     assert draft.published is not None  # Leaving the block published it.
     return Published(draft.published, int(draft.published.name), tuple(agreements), tuple(left_out))
 

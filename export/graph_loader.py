@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from ..errors import UserError, first_line
 from ..models import limits
-from ..paths import without_patterns
+from ..paths import plain_name
 
 _FAILED = "assertion failed:"
 
@@ -36,7 +36,7 @@ class GraphModel:
         logger.setLevel("ERROR")  # The loader is marked deprecated for Python users; here it stands in for C++.
         try:
             with self._graph.as_default():
-                loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], without_patterns(str(folder)))
+                loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], plain_name(str(folder)))
         except (tf.errors.OpError, DecodeError, OSError, RuntimeError, ValueError, KeyError) as error:
             self._session.close()
             raise UserError(f"{folder}: the SavedModel cannot be loaded ({first_line(error)[:200]})") from error

@@ -15,6 +15,7 @@ import tensorflow as tf
 from .. import progress
 from ..errors import ParityError, UserError, first_line
 from ..models.signature import Signature
+from ..paths import plain_name
 from ..quiet import held_back
 from .saved_model import write_plain
 
@@ -155,7 +156,7 @@ class LiteModel:
             raise UserError(f"no such file: {path}")
         try:
             with held_back():
-                self._interpreter = interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter = interpreter(model_path=plain_name(str(path)), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{path}: not a LiteRT file ({error})") from None

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras.export import ExportArchive
 
 from ..models.signature import Signature
-from ..paths import without_patterns
+from ..paths import plain_name
 from .guards import guarded, same_count, same_rows
 
 
@@ -26,7 +26,7 @@ def write(model, folder, signatures: dict[str, Signature], max_batch: int) -> No
     archive.track(model)
     for name, signature in signatures.items():
         _add(archive, name, signature, max_batch)
-    archive.write_out(without_patterns(str(folder)), verbose=False)
+    archive.write_out(plain_name(str(folder)), verbose=False)
 
 
 def write_plain(model, folder, signatures: dict[str, Signature]) -> None:
@@ -35,7 +35,7 @@ def write_plain(model, folder, signatures: dict[str, Signature]) -> None:
     archive.track(model)
     for name, signature in signatures.items():
         archive.add_endpoint(name, _keyed(signature.function, signature.inputs), list(signature.inputs.values()))
-    archive.write_out(without_patterns(str(folder)), verbose=False)
+    archive.write_out(plain_name(str(folder)), verbose=False)
 
 
 def _add(archive: ExportArchive, name: str, signature: Signature, max_batch: int) -> None:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ..errors import ParityError, UserError
 from ..models.signature import first_rows
+from ..paths import plain_name
 from .graph_loader import GraphModel, reason
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -45,7 +46,7 @@ def write(folder, name: str, examples: dict[str, dict]) -> int:
     path = pathlib.Path(folder) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with tf.io.TFRecordWriter(plain_name(str(path))) as writer:
         for signature, inputs in examples.items():
             for size in BATCH_SIZES:
                 request = predict_pb2.PredictRequest()
@@ -71,7 +72,7 @@ def replay(folder, graph: GraphModel) -> int:
     """
     _, prediction_log_pb2 = protocol()
     count = 0
-    for record in tf.data.TFRecordDataset(str(pathlib.Path(folder) / FILE)).as_numpy_iterator():
+    for record in tf.data.TFRecordDataset(plain_name(str(pathlib.Path(folder) / FILE))).as_numpy_iterator():
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
         signature = request.model_spec.signature_name

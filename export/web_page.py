@@ -53,7 +53,8 @@ def write(
 <link rel="icon" href="data:,">
 <title>{html.escape(title)}</title>
 <style>{style}</style></head>
-<body><header><h1>{html.escape(title)}</h1>{said}<p id="said" role="status" aria-live="polite"></p></header>
+<body><header><h1>{html.escape(title)}</h1>{said}</header>
+<p id="said" role="status" aria-live="polite"></p>
 <main><p>Loading the models ...</p></main>
 <noscript>This page runs models in the browser, which needs JavaScript.</noscript>
 <footer><p>{html.escape(footer)}</p></footer>

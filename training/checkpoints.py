@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import logging
 
 from ..errors import NonFiniteError, StorageError, UserError, first_line, storage_cause
-from ..paths import without_patterns
+from ..paths import plain_name
 from ..stored import flush, whole_file
 
 # What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
@@ -137,7 +137,7 @@ class Checkpoints:
         self.folder.mkdir(exist_ok=True)
         self._checkpoint.save_counter.assign_add(1)
         name = f"ckpt-{step}"
-        path = self._checkpoint.write(without_patterns(str(self.folder / name)))
+        path = self._checkpoint.write(plain_name(str(self.folder / name)))
         # On the disk before anything names it or an older one goes: data, index, the names of both, the state file.
         written = sorted(entry for entry in self.folder.iterdir() if entry.name.startswith(f"{name}."))
         for entry in (*written, self.folder):
@@ -310,7 +310,7 @@ def reading(path: str) -> Iterator[str]:
           step = tf.train.load_variable(name, "step/.ATTRIBUTES/VARIABLE_VALUE")
     """
     try:
-        yield without_patterns(path)
+        yield plain_name(path)
     except (AssertionError, LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError):
         damage = _damage(path)
         if not damage:
@@ -339,7 +339,7 @@ def _damage(path: str) -> str:
 
 def _read_through(path: str) -> str:
     try:
-        reader = tf.train.load_checkpoint(without_patterns(path))
+        reader = tf.train.load_checkpoint(plain_name(path))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:

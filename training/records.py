@@ -13,6 +13,7 @@ from absl import logging
 from tqdm.auto import tqdm
 
 from ..errors import first_line
+from ..paths import plain_name
 from ..progress import bar_can_be_shown, time_left
 from ..stored import read_steps, whole_file
 from .steps import Runner
@@ -32,7 +33,7 @@ class Records:
         self.path = pathlib.Path(folder) / "metrics.jsonl"
         self._failed = False
         _drop_lines_after(self.path, from_step)
-        self._events = tf.summary.create_file_writer(str(pathlib.Path(folder) / "events"))
+        self._events = tf.summary.create_file_writer(plain_name(str(pathlib.Path(folder) / "events")))
 
     def scalars(self, step: int, phase: str, values: dict) -> None:
         """Appends {"step", "phase", "time", **values} and the same as TensorBoard scalars."""

@@ -87,7 +87,7 @@ for (const colorScheme of ["light", "dark"]) {
     nodes: nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)),
   }));
 }
-const phone = await opened({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+const phone = await opened({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
 seen.wide = await phone.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
 await browser.close();
 process.stdout.write(JSON.stringify(seen));

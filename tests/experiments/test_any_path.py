@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import PIL.Image
 import pytest
 from reverie.cli import main
 
@@ -11,7 +12,11 @@ from ..inputs.test_corpus import TINY, two_classes_npz
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param("run [1], old?", marks=pytest.mark.thorough), pytest.param("a*b?:c\nd", marks=pytest.mark.slow)],
+    [
+        pytest.param("run [1], old?", marks=pytest.mark.thorough),
+        pytest.param("a*b?:c\nd", marks=pytest.mark.slow),
+        pytest.param(os.fsdecode(b"caf\xe9 $\\bad{x}$"), marks=pytest.mark.thorough, id="no UTF-8, no formula"),
+    ],
 )
 def test_every_verb_works_in_a_folder_of_any_name(name, tmp_path, capsys):
     folder = tmp_path / name
@@ -37,3 +42,24 @@ def test_every_verb_works_in_a_folder_of_any_name(name, tmp_path, capsys):
     assert "label 'fox' is no class of this model" in capsys.readouterr().err
     # A second call finds the run, and has nothing left to do.
     assert main(train) == 0
+
+
+@pytest.mark.thorough
+def test_classes_of_any_name_are_evaluated_reported_and_compared(tmp_path):
+    names = (os.fsdecode(b"caf\xe9"), r"$\bad{x}$", "_under", "l" * 120, "<script>alert(1)")
+    generator = np.random.default_rng(0)
+    for number, name in enumerate(names):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for k in range(12):
+            pixels = generator.integers(0, 40, (8, 8), np.uint8) + 40 * number
+            PIL.Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "data" / name / f"{k}.png")
+    runs = (r"$\bad{y}$", "_b")
+    data = (f"--config.data.source=folder:{tmp_path}/data", "--config.model.heads.label=5")
+    for run in runs:
+        train = ["reverie", "train", f"--workdir={tmp_path}/{run}", *TINY, *data]
+        assert main(train) == 0
+        assert main(["reverie", "evaluate", f"--workdir={tmp_path}/{run}"]) == 0
+    both = ",".join(f"{tmp_path}/{run}" for run in runs)
+    assert main(["reverie", "report", f"--workdirs={both}", f"--out={tmp_path}/both.html"]) == 0
+    page = (tmp_path / "_b" / "report.html").read_text(encoding="utf-8")
+    assert "caf\ufffd" in page and "<script>alert(1)" not in page

@@ -61,6 +61,8 @@ export function makeCode(panel, { image, pad, shared }) {
       max: unit.high,
       step: (unit.high - unit.low) / 200,
       oninput: () => {
+        stop();
+        say("");
         state.latents[unit.index] = input.valueAsNumber;
         output.textContent = input.valueAsNumber.toFixed(2);
         draw();
@@ -80,6 +82,7 @@ export function makeCode(panel, { image, pad, shared }) {
       ? button(`All ${sliders.length}`, () => {
           for (const slider of sliders) slider.element.hidden = false;
           more.remove();
+          sliders[FIRST].input.focus();
         })
       : null;
 
@@ -152,7 +155,8 @@ export function makeCode(panel, { image, pad, shared }) {
     }
   }
 
-  function set(latents, classes) {
+  function set(latents, classes, played = false) {
+    if (!played) stop();
     state.latents = Float32Array.from(latents);
     state.classes = Float32Array.from(classes);
     update();
@@ -208,10 +212,10 @@ export function makeCode(panel, { image, pad, shared }) {
     mix.disabled = play.disabled = !(kept.first && kept.second);
     say(`Kept as the ${which} picture`);
   }
-  function mixed() {
+  function mixed(played) {
     const share = mix.valueAsNumber;
     const between = (a, b) => a.map((value, k) => (1 - share) * value + share * b[k]);
-    set(between(kept.first.latents, kept.second.latents), between(kept.first.classes, kept.second.classes));
+    set(between(kept.first.latents, kept.second.latents), between(kept.first.classes, kept.second.classes), played);
   }
   const mix = h("input", {
     type: "range",
@@ -221,18 +225,23 @@ export function makeCode(panel, { image, pad, shared }) {
     value: 0,
     disabled: true,
     "aria-label": "Between the first and the second picture",
-    oninput: mixed,
+    oninput: () => mixed(false),
   });
   let playing = 0;
+  // Whatever else is chosen ends what is played.
+  function stop() {
+    cancelAnimationFrame(playing);
+    playing = 0;
+  }
   const play = button(
     "Play",
     () => {
-      cancelAnimationFrame(playing);
+      stop();
       const began = performance.now();
       const step = (now) => {
         const share = Math.min(1, (now - began) / 2000);
         mix.value = share;
-        mixed();
+        mixed(true);
         if (share < 1) playing = requestAnimationFrame(step);
       };
       playing = requestAnimationFrame(step);
@@ -267,7 +276,10 @@ export function makeCode(panel, { image, pad, shared }) {
           "div",
           { class: "tools" },
           button("Random", random),
-          button("At rest", () => set(panel.rest, state.classes)),
+          button("At rest", () => {
+            say("At rest");
+            return set(panel.rest, state.classes);
+          }),
           button("Perceive this", () => {
             pad.show(state.picture.map((value) => Math.max(0, Math.min(1, value))));
             return shared.see(pad.floats());

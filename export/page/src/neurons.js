@@ -35,7 +35,8 @@ export function makeNeurons(panel, { image, pad, shared }) {
   async function showStage(next) {
     stage = next;
     chosen = 0;
-    const { liked: most } = await pictures(stage);
+    const { liked: most } = await pictures(next);
+    if (stage !== next) return null; // Another stage was chosen meanwhile.
     grid.replaceChildren(
       ...stage.shown.map((map, k) => {
         const canvas = h("canvas", { "aria-hidden": "true" });
@@ -57,8 +58,10 @@ export function makeNeurons(panel, { image, pad, shared }) {
   }
 
   async function showNeuron(k) {
+    const of = stage;
     chosen = k;
-    const { filters, best, liked: most } = await pictures(stage);
+    const { filters, best, liked: most } = await pictures(of);
+    if (stage !== of || chosen !== k) return null;
     [...grid.children].forEach((cell, place) => cell.setAttribute("aria-pressed", String(place === k)));
     title.textContent = `Neuron ${stage.shown[k] + 1} of ${stage.name}`;
     paint(liked, most[k], shapeOf(stage.liked));
@@ -110,7 +113,7 @@ export function makeNeurons(panel, { image, pad, shared }) {
     const share = (k, count) => percent((k + 0.5) / count);
     strongest.textContent =
       `Strongest ${share(place[0], stage.rows)} down and ${share(place[1], stage.columns)} across, ` +
-      `${most.toFixed(1)} deviations above what it usually answers.`;
+      `${Math.abs(most).toFixed(1)} deviations ${most < 0 ? "below" : "above"} what it usually answers.`;
     say(`${title.textContent}: ${strongest.textContent}`);
   });
 

@@ -20,10 +20,11 @@ export function makePad({ image, ink, changed }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   let floats = new Float32Array(image.width * image.height * image.channels);
   let own = false; // Whether all that is on the pad was drawn on it.
+  let down = false; // Whether the pen of the keyboard is.
 
   function show(picture) {
     floats = picture;
-    own = false;
+    own = down = false;
     const small = document.createElement("canvas");
     paint(small, picture, image);
     context.imageSmoothingEnabled = false;
@@ -34,6 +35,7 @@ export function makePad({ image, ink, changed }) {
     context.fillStyle = "#000";
     context.fillRect(0, 0, canvas.width, canvas.height);
     own = true;
+    down = false;
     floats = reduced(canvas, image);
   }
 
@@ -63,6 +65,7 @@ export function makePad({ image, ink, changed }) {
       ];
     };
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return; // A menu, not a stroke.
       canvas.setPointerCapture(event.pointerId);
       if (!own) clear(); // A new drawing begins with an empty pad.
       at = place(event);
@@ -80,11 +83,11 @@ export function makePad({ image, ink, changed }) {
 
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     let pen = [canvas.width / 2, canvas.height / 4];
-    let down = false;
     canvas.addEventListener("keydown", (event) => {
       if (event.key === " ") {
-        down = !down;
-        if (down && !own) clear();
+        const lowered = !down;
+        if (lowered && !own) clear();
+        down = lowered;
         if (down) line(pen, pen);
       } else if (moves[event.key]) {
         const inside = (value, most) => Math.max(0, Math.min(most, value));

@@ -20,11 +20,11 @@ export function paintSigned(canvas, values, shape) {
   paint(canvas, Float32Array.from(values, (value) => 0.5 + (0.5 * value) / strongest), shape);
 }
 
-export function pixels(source, width, height) {
+export function pixels(source, width, height, ground = "#000") {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
-  context.fillStyle = "#000";
+  context.fillStyle = ground;
   context.fillRect(0, 0, width, height);
   context.drawImage(source, 0, 0, width, height);
   return context.getImageData(0, 0, width, height).data;
@@ -52,20 +52,29 @@ export async function ofStrip({ png, count, height, width }, channels) {
   );
 }
 
-// A file as a picture of the model's size: its middle, as large as fits.
+const MOST = 4096; // Side of a canvas that every browser has; larger ones stay blank without a word.
+
+// A file as a picture of the model's size: its middle, as large as fits, what is transparent on `shape.ground`.
 export async function ofFile(file, shape) {
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   const scale = Math.min(bitmap.width / shape.width, bitmap.height / shape.height);
-  const [width, height] = [shape.width * scale, shape.height * scale];
+  const ground = shape.ground ? `rgb(${shape.ground.join()})` : "#000";
   if (scale === 1 && bitmap.width === shape.width && bitmap.height === shape.height) {
-    return toFloats(pixels(bitmap, shape.width, shape.height), shape);
+    return toFloats(pixels(bitmap, shape.width, shape.height, ground), shape);
   }
-  const middle = new OffscreenCanvas(width, height);
-  middle.getContext("2d").drawImage(bitmap, (width - bitmap.width) / 2, (height - bitmap.height) / 2);
+  const [wide, high] = [shape.width * scale, shape.height * scale];
+  const less = Math.max(1, Math.max(wide, high) / MOST);
+  const middle = new OffscreenCanvas(Math.max(1, wide / less), Math.max(1, high / less));
+  const context = middle.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = ground;
+  context.fillRect(0, 0, middle.width, middle.height);
+  const [left, top] = [(bitmap.width - wide) / 2, (bitmap.height - high) / 2];
+  context.drawImage(bitmap, left, top, wide, high, 0, 0, middle.width, middle.height);
   // By halves, so that no pixel is passed over.
   let source = middle;
   while (source.width > 2 * shape.width) {
-    const half = new OffscreenCanvas(source.width / 2, source.height / 2);
+    const half = new OffscreenCanvas(Math.max(1, source.width / 2), Math.max(1, source.height / 2));
     half.getContext("2d").drawImage(source, 0, 0, half.width, half.height);
     source = half;
   }

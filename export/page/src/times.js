@@ -120,7 +120,9 @@ export function makeTimes(panel, { image, page, shared }) {
     "From task to task",
     imagining
       ? "What the model imagines as it was when a task was learned, and how many pictures of each task it knew by then."
-      : "What the model imagined when a task was learned, and how many pictures of each task it knew by then.",
+      : moments.some(({ png }) => png)
+        ? "What the model imagined when a task was learned, and how many pictures of each task it knew by then."
+        : "How many pictures of each task the model knew when a task was learned.",
     h("div", { class: "slider moments" }, h("label", { for: "moment" }, "Time"), input, output),
     h("div", { class: "two" }, h("div", {}, picture, rowsOfThen, caption), h("div", { class: "classes" }, ...meters.map((m) => m.element))),
   );

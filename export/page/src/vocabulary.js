@@ -79,9 +79,10 @@ export function makeVocabulary(attributes, operators, fillers = []) {
     }
   }
 
-  // "white wall, red hat" as {attribute: value}.
+  // "white wall, red hat" as {attribute: value}; "anything", as `phrase` has it, names nothing.
   function parse(text) {
     const symbol = {};
+    if (words(text).join(" ") === "anything" && !readings.has("anything")) return symbol;
     for (const part of text.split(",")) term(part, symbol);
     return symbol;
   }

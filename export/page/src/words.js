@@ -222,10 +222,12 @@ export function makeWords(panel, { image, page, pad, shared }) {
       }
       return h("div", { role: "group", "aria-label": title }, h("h3", {}, title), h("div", { class: "strip" }, ...cells));
     };
+    const within = path.contains(document.activeElement);
     path.replaceChildren(
       ...(without.length ? [await level("Up: leave a word out", without)] : []),
       ...(next.length ? [await level(`Down: say the ${open[0].name.replaceAll("_", " ")}`, next)] : []),
     );
+    if (within) path.querySelector("button")?.focus(); // The keyboard goes on from where it was.
   });
   shared.settled.push(walk.settled);
 
