@@ -264,9 +264,11 @@ def _fault(request):
 
 def pytest_runtest_logreport(report):
     """Keeps the outcome of every test that fills a cell of a table."""
+    # A test may measure how far apart two runs are: record_property("apart", number).
+    apart = "".join(str(value) for name, value in report.user_properties if name == "apart")
     for name, cell in report.user_properties:
         if name == "contract" and (report.when == "call" or report.outcome != "passed"):
-            reason = str(report.longrepr[2]).removeprefix("Skipped: ") if report.skipped else ""
+            reason = str(report.longrepr[2]).removeprefix("Skipped: ") if report.skipped else apart
             _CELLS.setdefault(tuple(cell), []).append((report.outcome, reason))
         if name == "fault" and (report.when == "call" or report.outcome != "passed"):
             _FAULTS.setdefault(tuple(cell), []).append(report.outcome)

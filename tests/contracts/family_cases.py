@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reverie import pipelines
 from reverie.configs import sparse_fine_tune, sparse_joint, sparse_small
+from reverie.training.records import read_metrics
 
 from ..conftest import (
     colored_bars,
@@ -172,3 +173,20 @@ def by_case(*slow: str):
     """A test of every case; those named are for the slow tests, beside the slow cases."""
     marks = {name: [pytest.mark.slow] * (case.slow or name in slow) for name, case in CASES.items()}
     return pytest.mark.parametrize("case", [pytest.param(name, marks=marks[name]) for name in CASES])
+
+
+def losses_apart(one: pathlib.Path, other: pathlib.Path) -> tuple[float, int]:
+    """(the greatest difference of a loss of two runs at any step, relative where it is above one; how many steps).
+
+    Args:
+      one, other: run folders with the same steps, each written down.
+    """
+    runs = [{line["step"]: line for line in read_metrics(folder) if "total" in line} for folder in (one, other)]
+    assert runs[0].keys() == runs[1].keys() and runs[0]
+    apart = [
+        abs(value - runs[1][step][name]) / max(1.0, abs(value))
+        for step, line in runs[0].items()
+        for name, value in line.items()
+        if name not in ("time", "phase", "step", "examples_per_second")
+    ]
+    return max(apart), len(runs[0])

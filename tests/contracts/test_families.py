@@ -26,7 +26,7 @@ from reverie.training.records import read_metrics
 
 from ..killed import killed_at
 from ..serving import Servable, serving
-from .family_cases import CASES, by_case
+from .family_cases import CASES, by_case, losses_apart
 from .request_cases import broken
 
 # Capability -> what a model that has it answers to.
@@ -168,7 +168,7 @@ def test_a_run_killed_at_a_random_step_resumes_to_the_weights_of_an_unbroken_one
 
 @all_but_stages
 @pytest.mark.contract("families", "one device = two replicas")
-def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
+def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch, record_property):
     if CASES[case].drawn:
         pytest.skip(CASES[case].drawn)
     # What is drawn differs from replica to replica, so nothing is drawn here: the rest must be the same.
@@ -179,8 +179,12 @@ def test_two_replicas_take_the_steps_of_one_device(case, tmp_path, monkeypatch):
         config = CASES[case].config(tmp_path)
         # Adam divides a gradient by its own size, and so makes much of what rounding leaves of a zero: not with this.
         config.optimizer = {"name": "adam", "epsilon": 0.1}
+        config.train.log_every = 1
         run = reverie.train(config, tmp_path / strategy, strategy=strategy)
         weights.append(run.model.get_weights())
+    apart, _ = losses_apart(tmp_path / "one", tmp_path / "mirrored")
+    record_property("apart", apart)
+    assert apart < 1e-4
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
 
