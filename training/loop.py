@@ -164,8 +164,10 @@ def _check(context: Context, phases: list[Phase]) -> None:
             "train.jit is True, but works on one replica only (XLA cannot reach the other replicas' variables); "
             "expected False, or --strategy=one"
         )
-    for phase in phases if settings.accumulate > 1 else []:
-        _check_parts(settings.accumulate, phase, strategy.num_replicas_in_sync)
+    for phase in phases:
+        _check_rows(phase, strategy.num_replicas_in_sync)
+        if settings.accumulate > 1:
+            _check_parts(settings.accumulate, phase, strategy.num_replicas_in_sync)
     if strategies.is_asynchronous(strategy):
         if settings.ema_decay:
             raise UserError(
@@ -174,6 +176,16 @@ def _check(context: Context, phases: list[Phase]) -> None:
             )
         if len(phases) > 1 or phases[0].hooks.observe:
             raise UserError("asynchronous SGD has no order of steps, so it cannot learn one task after another")
+
+
+def _check_rows(phase: Phase, replicas: int) -> None:
+    """Refuses an objective of many rows that is given one: it would be met, and nothing learned of it."""
+    rows = phase.batch_size // replicas
+    if phase.whole_batch and phase.take_in is None and rows < 2:
+        raise UserError(
+            f"a step of '{phase.name}' has {rows} row a replica, but {phase.whole_batch}; expected a batch_size of "
+            f"{2 * replicas} or more"
+        )
 
 
 def _check_parts(accumulate: int, phase: Phase, replicas: int) -> None:

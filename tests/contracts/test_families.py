@@ -6,6 +6,7 @@ import importlib
 import json
 import random
 
+import ml_collections
 import numpy as np
 import PIL.Image
 import pytest
@@ -248,6 +249,18 @@ def test_steps_in_two_parts_are_those_of_the_whole_batch_or_refused_with_the_rea
     np.testing.assert_allclose(*totals, rtol=1e-5)
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("case", ["xcov", "scan", "beta_tcvae", "factor_vae"])
+def test_an_objective_of_all_rows_of_a_step_refuses_a_single_row(case, tmp_path):
+    config = CASES[case].config(tmp_path)
+    config.train.batch_size = 1
+    for stage in config.get("stages", {}).values():
+        if isinstance(stage, ml_collections.ConfigDict):
+            stage.batch_size = 1
+    why = CASES[case].whole_batch[0][1]
+    with pytest.raises(UserError, match=f"has 1 row a replica, but {why}.*; expected a batch_size of 2 or more"):
+        reverie.train(config, tmp_path / "run")
 
 
 @pytest.mark.slow
