@@ -31,6 +31,7 @@ class Case:
       drawn: why two replicas cannot take the very steps of one device, or "".
       whole_batch: ((changed settings, why steps cannot be worked through in parts), ...).
       in_parts: changed settings with which they can, or None.
+      met: phases in which a row meets others of its own replica, so that losses depend on how rows are shared out.
       slow: whether it is for the slow tests: another run of its family, or a like one, is among the fast ones.
     """
 
@@ -39,6 +40,7 @@ class Case:
     drawn: str = ""
     whole_batch: tuple = ()
     in_parts: dict | None = dataclasses.field(default_factory=dict)
+    met: tuple = ()
     slow: bool = False
 
 
@@ -145,6 +147,7 @@ CASES = {
         _staged(""),
         whole_batch=(({}, "the stage operators composes each row with others"),),
         in_parts={"stages.operators.steps": 0},
+        met=("operators",),
     ),
     "jmvae": Case("jmvae", _staged("jmvae"), slow=True),
     "beta_vae": Case("beta_vae", _vision("beta_vae"), slow=True),
@@ -175,17 +178,19 @@ def by_case(*slow: str):
     return pytest.mark.parametrize("case", [pytest.param(name, marks=marks[name]) for name in CASES])
 
 
-def losses_apart(one: pathlib.Path, other: pathlib.Path) -> tuple[float, int]:
+def losses_apart(one: pathlib.Path, other: pathlib.Path, without: tuple = ()) -> tuple[float, int]:
     """(the greatest difference of a loss of two runs at any step, relative where it is above one; how many steps).
 
     Args:
       one, other: run folders with the same steps, each written down.
+      without: phases that are left out.
     """
     runs = [{line["step"]: line for line in read_metrics(folder) if "total" in line} for folder in (one, other)]
     assert runs[0].keys() == runs[1].keys() and runs[0]
     apart = [
         abs(value - runs[1][step][name]) / max(1.0, abs(value))
         for step, line in runs[0].items()
+        if line["phase"] not in without
         for name, value in line.items()
         if name not in ("time", "phase", "step", "examples_per_second")
     ]
