@@ -93,13 +93,12 @@ class OnePass:
         Args:
           images: float32 [n, window, window, channels] in [0, 1].
           every: looks at every N-th row and column of positions only; 0 is all of them.
-          title: unused, it takes no time.
+          title: of the progress bar.
 
         Returns:
           ((row, column) of the first neuron, float32 [n, neurons]), once; see `place`.
         """
-        del title
-        answers = _in_batches(self._call, images)
+        answers = _in_batches(self._call, images, title)
         step = every or 1
         while not every and answers[:, ::step, ::step].size > _MOST:
             step += 1
@@ -333,6 +332,7 @@ def _compiled(function, image_shape: tuple):
     return tf.function(function, autograph=False, input_signature=[tf.TensorSpec([None, *image_shape], tf.float32)])
 
 
-def _in_batches(function, images: Sequence) -> np.ndarray:
-    parts = [function(tf.constant(images[k : k + _BATCH], tf.float32)) for k in range(0, len(images), _BATCH)]
-    return np.concatenate([np.asarray(part) for part in parts])
+def _in_batches(function, images: Sequence, title: str = "") -> np.ndarray:
+    starts = range(0, len(images), _BATCH)
+    told = progress.shown(starts, title, unit="batch") if title else starts
+    return np.concatenate([np.asarray(function(tf.constant(images[k : k + _BATCH], tf.float32))) for k in told])
