@@ -211,8 +211,8 @@ def _search(row: Row, still: ConceptImages, shaken: np.ndarray, every: int, seed
     luck = _LUCK if row.name == "neuron" else 0
     searches = {"": Search(still.labels, splits, luck, seed), MOVED: Search(still.labels, still.splits)}
     for block, responses in row.eye.blocks(np.concatenate([still.images, shaken]), every, title):
-        searches[""].see(responses[:count], block)
-        searches[MOVED].see(responses[count:], block)
+        searches[""].see(responses[:count], block, title)
+        searches[MOVED].see(responses[count:], block, f"{title}, moved")
     found = {condition: search.found() for condition, search in searches.items()}
     shown = found[""][-1]
     found[""] = found[""][: len(still.splits)]

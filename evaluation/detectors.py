@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import progress
 from ..errors import UserError
 
 THRESHOLDS = 20
@@ -105,12 +106,13 @@ class Search:
             self._shuffled.append(steps)
         self._luck = np.zeros(luck)
 
-    def see(self, responses, place: Any = None) -> None:
+    def see(self, responses, place: Any = None, title: str = "units") -> None:
         """Looks at units.
 
         Args:
           responses: float32 [n, units].
           place: given back with the best of them.
+          title: of the progress bar, for where there are very many.
         """
         responses = np.asarray(responses, np.float32)
         size = max(1, _PIECE // max(1, len(responses)))
@@ -121,7 +123,7 @@ class Search:
             looks = [self._look(pieces[0])]
         else:
             with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-                looks = list(pool.map(self._look, pieces))
+                looks = list(progress.shown(pool.map(self._look, pieces), title, len(pieces), unit="part"))
         for start, piece, (found, luck) in zip(starts, pieces, looks, strict=True):
             self._luck = np.maximum(self._luck, luck)
             for best, (score, unit, threshold, polarity, area_score, area_unit, area_polarity) in zip(
