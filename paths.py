@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import UserError, first_line
+from .stored import in_utf8
 
 
 def user_cache() -> pathlib.Path:
@@ -252,7 +253,7 @@ def plain_name(path: str) -> str:
 
 
 def _foreign(name: str) -> bool:
-    return bool(_PATTERNS & set(name)) or any("\ud800" <= sign <= "\udfff" for sign in name)
+    return bool(_PATTERNS & set(name)) or in_utf8(name) != name
 
 
 _PATTERNS = set("*?[]\\")

@@ -4,11 +4,13 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import StorageError, UserError, first_line
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _RESTORE = "restore the file, or use another folder"
 
 
@@ -159,4 +161,4 @@ def in_utf8(text: str) -> str:
       >>> in_utf8("caf" + chr(0xDCE9))
       'caf\ufffd'
     """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _SURROGATE.sub("\ufffd", text)

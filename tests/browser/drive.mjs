@@ -1,31 +1,14 @@
 // Opens a page from disk in Chromium, uses it as a person would, and prints what was seen as JSON.
 //   node drive.mjs PAGE.html PLAN.json CHROMIUM
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { howItReads, launched } from "./browser.mjs";
 
 const [, , page, planFile, executablePath] = process.argv;
 const plan = JSON.parse(await readFile(planFile, "utf8"));
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
 const seen = { requests: [], errors: [], changed: {}, functions: {}, steps: {} };
-
-async function opened(options) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const tab = await context.newPage();
-  tab.on("request", (request) => /^(data|blob|file):/.test(request.url()) || seen.requests.push(request.url()));
-  tab.on("console", (said) => ["error", "warning"].includes(said.type()) && seen.errors.push(said.text()));
-  tab.on("pageerror", (error) => seen.errors.push(String(error)));
-  await tab.goto(`file://${page}`);
-  await tab.evaluate(() => window.reverie.ready.then(() => null));
-  return tab;
-}
+const { browser, opened } = await launched(executablePath, page, seen, (tab) =>
+  tab.evaluate(() => window.reverie.ready.then(() => null)),
+);
 
 const firstPicture = (tab) => tab.evaluate(() => performance.getEntriesByName("first-picture")[0].startTime);
 seen.firstPictures = [];
@@ -201,20 +184,7 @@ if (plan.neurons) {
 
 // ---- how it reads
 
-seen.axe = {};
-for (const colorScheme of ["light", "dark"]) {
-  const shown = await opened({ colorScheme });
-  await shown.evaluate(() => window.reverie.settled());
-  await shown.evaluate(axe);
-  const found = await shown.evaluate(() => window.axe.run());
-  seen.axe[colorScheme] = found.violations.map(({ id, impact, nodes }) => ({
-    id,
-    impact,
-    nodes: nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)),
-  }));
-}
-const phone = await opened({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
-seen.wide = await phone.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+Object.assign(seen, await howItReads(opened, (shown) => shown.evaluate(() => window.reverie.settled())));
 if (plan.screenshot) await tab.screenshot({ path: plan.screenshot, fullPage: true });
 await browser.close();
 process.stdout.write(JSON.stringify(seen));

@@ -1,27 +1,15 @@
 // Opens a report from disk in Chromium, uses it as a reader would, and prints what was seen as JSON.
 //   node report.mjs REPORT.html CHROMIUM [SCREENSHOT.png]
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { howItReads, launched } from "./browser.mjs";
 
 const [, , page, executablePath, screenshot] = process.argv;
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const browser = await chromium.launch({ executablePath, args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"] });
-const seen = { requests: [], errors: [], axe: {} };
-
-async function opened(options) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const tab = await context.newPage();
-  tab.on("request", (request) => /^(data|blob|file):/.test(request.url()) || seen.requests.push(request.url()));
-  tab.on("console", (said) => ["error", "warning"].includes(said.type()) && seen.errors.push(said.text()));
-  tab.on("pageerror", (error) => seen.errors.push(String(error)));
-  await tab.goto(`file://${page}`);
-  return tab;
-}
+const seen = { requests: [], errors: [] };
+// Charts are drawn after the page is there.
+const { browser, opened } = await launched(executablePath, page, seen, (tab) =>
+  tab.waitForFunction(() => [...document.querySelectorAll(".drawn")].every((chart) => chart.querySelector("svg"))),
+);
 
 const tab = await opened({});
-// Charts are drawn after the page is there.
-await tab.waitForFunction(() => [...document.querySelectorAll(".drawn")].every((chart) => chart.querySelector("svg")));
 seen.charts = await tab.locator(".drawn svg").count();
 if (seen.charts) {
   const chart = tab.locator(".drawn svg").first();
@@ -76,18 +64,6 @@ seen.inside = await tab.evaluate(() =>
   [...document.querySelectorAll('a[href^="#"]:not([download])')].map((link) => !!document.getElementById(decodeURIComponent(link.hash.slice(1)))),
 );
 if (screenshot) await tab.screenshot({ path: screenshot, fullPage: true });
-for (const colorScheme of ["light", "dark"]) {
-  const shown = await opened({ colorScheme });
-  await shown.waitForFunction(() => [...document.querySelectorAll(".drawn")].every((chart) => chart.querySelector("svg")));
-  await shown.evaluate(axe);
-  const found = await shown.evaluate(() => window.axe.run());
-  seen.axe[colorScheme] = found.violations.map(({ id, impact, nodes }) => ({
-    id,
-    impact,
-    nodes: nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)),
-  }));
-}
-const phone = await opened({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
-seen.wide = await phone.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+Object.assign(seen, await howItReads(opened));
 await browser.close();
 process.stdout.write(JSON.stringify(seen));
