@@ -14,9 +14,17 @@ import importlib
 import os
 import typing
 
-# TensorFlow would take all memory of every GPU that it sees, and no two processes could share one: it shall take what
-# it needs, as it needs it. Whoever has set the variable is heard.
+# TensorFlow reads these once, before its first tensor. Whoever has set one of them is heard.
+# It would take all memory of every GPU that it sees, and no two processes could share one: it shall take what it needs,
+# as it needs it.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# And it would give the memory of every large tensor back to the system at once, to have it mapped, zeroed and cached
+# anew a moment later: steps with wide results take up to 1.8 times as long then (docs/pitfalls.md, "large tensors").
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+if hasattr(os, "sysconf"):
+    # Its limit would be 64 GB. It counts what is reserved, free pieces included: twice the memory that there is.
+    _PHYSICAL = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(max(2**16, 2 * _PHYSICAL // 2**20)))
 
 __version__ = "0.1.0"
 

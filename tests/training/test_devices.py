@@ -1,6 +1,9 @@
-"""Sharing GPUs. There need be none here: what TensorFlow lists is faked, and a second logical CPU stands for one."""
+"""Memory of the host, and sharing GPUs. There need be none here: what TensorFlow lists is faked, and a second logical
+CPU stands for one.
+"""
 
 import importlib
+import mmap
 import os
 import pathlib
 import subprocess
@@ -29,21 +32,50 @@ def with_gpus(monkeypatch):
     return listed
 
 
-@pytest.mark.parametrize(("given", "said"), [(None, "true"), ("false", "false"), ("true", "true")])
-def test_memory_of_gpus_grows_unless_the_environment_says_otherwise(given, said):
-    environment = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
-    environment |= {"TF_FORCE_GPU_ALLOW_GROWTH": given} if given else {}
+@pytest.mark.parametrize("given", [None, "false", "true"])
+@pytest.mark.parametrize("name", ["TF_FORCE_GPU_ALLOW_GROWTH", "TF_CPU_ALLOCATOR_USE_BFC"])
+def test_memory_grows_on_gpus_and_is_kept_on_the_host_unless_the_environment_says_otherwise(name, given):
+    environment = {other: value for other, value in os.environ.items() if other != name}
+    environment |= {name: given} if given else {}
     # The C library's own view, which is TensorFlow's, not what Python keeps of it.
     code = "import ctypes, reverie; f = ctypes.CDLL(None).getenv; f.restype = ctypes.c_char_p; "
-    code += "print(f(b'TF_FORCE_GPU_ALLOW_GROWTH').decode())"
+    code += f"print(f(b'{name}').decode())"
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == said
+    assert result.stdout.strip() == (given or "true")
 
 
-def test_this_tensorflow_still_reads_the_variable():
-    (library,) = pathlib.Path(tf.sysconfig.get_lib()).glob("libtensorflow_framework.so.*")
-    content = np.memmap(library, np.uint8, mode="r")
-    assert b"TF_FORCE_GPU_ALLOW_GROWTH" in content.tobytes()
+def test_as_much_memory_of_the_host_may_be_taken_as_there_is():
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPU_BFC_MEM_LIMIT_IN_MB"}
+    code = "import os, reverie; print(os.environ['TF_CPU_BFC_MEM_LIMIT_IN_MB'])"
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    kibibytes = int(pathlib.Path("/proc/meminfo").read_text(encoding="ascii").split()[1])
+    assert int(result.stdout) >= max(kibibytes // 1024, 2**16)
+
+
+@pytest.mark.parametrize(
+    "name", ["TF_FORCE_GPU_ALLOW_GROWTH", "TF_CPU_ALLOCATOR_USE_BFC", "TF_CPU_BFC_MEM_LIMIT_IN_MB"]
+)
+def test_this_tensorflow_still_reads_the_variable(name):
+    def holds(library: pathlib.Path) -> bool:
+        with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(name.encode()) >= 0
+
+    assert any(holds(library) for library in pathlib.Path(tf.sysconfig.get_lib()).glob("libtensorflow_*.so.*"))
+
+
+def test_memory_of_a_large_tensor_that_is_gone_is_used_again_and_not_mapped_anew():
+    # 64 MiB, twice what the C library would ever keep. Of the pages of the second tensor hardly any is touched for the
+    # first time.
+    code = (
+        "import resource, reverie, tensorflow as tf\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "make = tf.function(lambda: tf.fill([2**24], tf.random.uniform([])))\n"
+        "make(); make(); before = faults()\n"
+        "for _ in range(4): make()\n"
+        "print(faults() - before)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 2**14  # Pages of 4 KiB in one such tensor: of four tensors, less than one.
 
 
 @pytest.mark.parametrize(
