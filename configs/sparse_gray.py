@@ -1,7 +1,7 @@
 """`sparse_small` in gray, where color tells nothing: a neuron that knows faces has to know their form.
 
-The second stage has twice as many filters, held more silent. The third rebuilds only the 24 leading components of what it
-sees: what many windows have in common, such as faces, is among them, and what is rare is not.
+The second stage has twice as many filters, held more silent. The third rebuilds only the 24 leading components of what
+it sees: what many windows have in common, such as faces, is among them, and what is rare is not.
 
     reverie train --config=sparse_gray --config.data.source=folder:photos --workdir=runs/gray
     reverie evaluate --workdir=runs/gray --concept=face=folder:choose --report=face=folder:report

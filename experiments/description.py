@@ -78,9 +78,7 @@ def describe_files(
 
 
 def _fitted(file, height: int, width: int, channels: int, resize: str) -> np.ndarray:
-    import tensorflow as tf
-
-    from ..pipelines.decoding import fit
+    from ..pipelines.decoding import fitter
 
     try:
         pixels = read_picture(str(file), channels).pixels
@@ -88,4 +86,4 @@ def _fitted(file, height: int, width: int, channels: int, resize: str) -> np.nda
         raise UserError(f"{file}: no picture ({reason})") from None
     if resize == "none" and pixels.shape != (height, width, channels):
         raise UserError(f"{file}: is {pixels.shape}, but the model sees {(height, width, channels)}; set --resize")
-    return fit(tf.constant(pixels), height, width, resize).numpy()
+    return fitter(height, width, resize)(pixels)

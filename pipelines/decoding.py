@@ -1,6 +1,8 @@
 """Image files to pixels of the size wanted, as steps of a stream."""
 
+import functools
 import os
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -122,6 +124,27 @@ def fit(image: tf.Tensor, height: int, width: int, resize: str) -> tf.Tensor:
         image = _center_window(image, width / height)
     image = tf.image.resize(image[None], [height, width], method="area")[0]
     return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)
+
+
+@functools.lru_cache
+def fitter(height: int, width: int, resize: str) -> Callable[[np.ndarray], np.ndarray]:
+    """`fit` for many pictures, one after the other and in threads: one graph, without Python between its operations.
+
+    A call of `fit` by itself is some thirty calls of TensorFlow, ten times what decoding a small photograph takes.
+
+    Args:
+      height, width, resize: as in `fit`.
+
+    Returns:
+      uint8 [h, w, channels] of any size -> uint8 [height, width, channels].
+
+    Example:
+      >>> fitter(4, 4, "crop")(np.zeros([8, 24, 3], np.uint8)).shape
+      (4, 4, 3)
+    """
+    any_size = tf.TensorSpec([None, None, None], tf.uint8)
+    graph = tf.function(lambda image: fit(image, height, width, resize), input_signature=[any_size], autograph=False)
+    return lambda pixels: graph(tf.constant(pixels)).numpy()
 
 
 def _center_window(image: tf.Tensor, aspect: float) -> tf.Tensor:

@@ -48,12 +48,11 @@ def read_files(
       UserError: no file is usable, or more than `budget.max_bad_fraction` are not.
       StorageError: the cache could not be written.
     """
-    import tensorflow as tf  # Here, so that sources can be listed without it.
-
-    from . import decoding
+    from . import decoding  # Here, so that sources can be listed without TensorFlow.
 
     shape, resize, budget, look = request.image_shape, request.resize, request.budget, request.look
     assert shape is not None  # Sources of files set `needs_shape`.
+    fitted = decoding.fitter(*shape[:2], resize)
     keep_pixels = not request.own_size and len(paths) * int(np.prod(shape)) <= budget.memory_gib * 2**30
     pixels = np.empty((len(paths), *shape), np.uint8) if keep_pixels else None
     usable, sizes = np.zeros(len(paths), bool), np.zeros(len(paths), np.int64)
@@ -71,7 +70,7 @@ def read_files(
         if image.shape[:2] != shape[:2] and not request.own_size:
             if resize == "none":
                 return size, f"not of size {shape[0]}x{shape[1]}"
-            image = decoding.fit(tf.constant(image), *shape[:2], resize).numpy()
+            image = fitted(image)
         if place is not None:
             place[...] = image
         return size, (*found.remarks, "x".join(map(str, found.pixels.shape[:2])))

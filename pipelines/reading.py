@@ -186,9 +186,7 @@ def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
         )
     pixels = in_channels(images.pixels, shape[-1])
     if pixels.shape[1:3] != shape[:2]:
-        import tensorflow as tf  # With the decoder, once something must be resized.
+        from . import decoding  # Once something must be resized: it brings TensorFlow.
 
-        from . import decoding
-
-        pixels = np.stack([decoding.fit(tf.constant(image), *shape[:2], resize).numpy() for image in pixels])
+        pixels = np.stack([decoding.fitter(*shape[:2], resize)(image) for image in pixels])
     return dataclasses.replace(images, pixels=pixels, shape=shape)

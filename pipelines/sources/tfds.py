@@ -120,9 +120,7 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
             contents = [
                 read_picture(content, shape[-1], look, request.budget.max_pixels).pixels for content in contents
             ]
-        pixels = np.stack(
-            [decoding.fit(tf.constant(in_channels(c, shape[-1])), *shape[:2], resize).numpy() for c in contents]
-        )
+        pixels = np.stack([decoding.fitter(*shape[:2], resize)(in_channels(c, shape[-1])) for c in contents])
     except Unreadable as reason:
         raise UserError(f"data set '{name}': an image is {reason}") from None
     except (tf.errors.InvalidArgumentError, ValueError):

@@ -45,3 +45,22 @@ def test_gray_is_asked_of_color_files_and_color_of_gray_ones():
     assert gray.shape == (5, 5, 1)
     color = decoding.decode(tf.constant(encoded(5, 5, "PNG")), (5, 5, 3))
     np.testing.assert_array_equal(color[..., 0], color[..., 2])
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop"])
+def test_many_pictures_are_fitted_as_one_alone_would_be_whatever_their_sizes(resize):
+    pictures = np.random.default_rng(0)
+    fitted = decoding.fitter(12, 16, resize)
+    for size in ((12, 16, 3), (24, 32, 3), (37, 21, 1), (5, 90, 3), (1, 1, 4)):
+        picture = pictures.integers(0, 256, size, dtype=np.uint8)
+        alone = decoding.fit(tf.constant(picture), 12, 16, resize).numpy()
+        np.testing.assert_array_equal(fitted(picture), alone)
+    # Halved exactly, which is the mean of each two by two.
+    picture = pictures.integers(0, 256, (24, 32, 2), dtype=np.uint8)
+    mean = picture.reshape(12, 2, 16, 2, 2).astype(float).mean(axis=(1, 3))
+    assert np.abs(fitted(picture) - mean).max() <= 0.5
+
+
+def test_pictures_of_another_size_are_refused_where_nothing_may_be_resized():
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        decoding.fitter(12, 16, "none")(np.zeros([12, 15, 3], np.uint8))
