@@ -1,8 +1,8 @@
 """`sparse_small` in gray, where color tells nothing: a neuron that knows faces has to know their form.
 
-The second stage has twice as many filters, held more silent. The third sees only the 24 leading components of the second:
-what many windows have in common, such as faces, is among them, and what is rare is not. Its many filters are turned a
-little from where they were drawn: longer, and they answer to rarer things (docs/results/sparse_faces.md).
+The second stage has twice as many filters, held more silent. The third sees only the 24 leading components of the
+second: what many windows have in common, such as faces, is among them, and what is rare is not. Its many filters are
+turned a little from where they were drawn; turned longer, they answer to rarer things.
 
     reverie train --config=sparse_gray --config.data.source=folder:photos --workdir=runs/gray
     reverie evaluate --workdir=runs/gray --concept=face=folder:choose --report=face=folder:report
