@@ -25,7 +25,7 @@ from ..evaluation import continual as measures
 from ..evaluation import html_page, pictures
 from ..progress import Progress
 from ..stored import in_utf8, read_object, whole_file
-from ..training import devices, run_folder, signals
+from ..training import continual, devices, run_folder, signals
 from . import arguments
 from . import plugins as plugin_files
 from .configs import config as make_config
@@ -124,7 +124,7 @@ def compare(
         raise UserError("compare needs a config of a stream of tasks, for example --config=replay_split_mnist")
     scenario = scenario or usual.stream.scenario
     given = named_overrides(overrides)
-    _check_recipes(path, methods, scenario)
+    _check_recipes(path, methods, scenario, given)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -170,11 +170,11 @@ def _kept_data(data: Any, folder: pathlib.Path) -> dict[str, Any]:
     return {"data.source": str(folder / "data.npz"), "data.image_shape": tuple(sets["train"].shape)}
 
 
-def _check_recipes(config: str, methods: Sequence[str], scenario: str) -> None:
-    """Refuses a recipe that the config does not know before any run is started."""
+def _check_recipes(config: str, methods: Sequence[str], scenario: str, overrides: Overrides) -> None:
+    """Refuses a recipe that the config does not know, or overrides that do not suit one, before any run is started."""
     for method in methods:
         try:
-            make_config(f"{config}:{method},{scenario}")
+            found = make_config(f"{config}:{method},{scenario}")
         except UserError as error:
             if "positional argument" in str(error):
                 raise UserError(
@@ -182,6 +182,12 @@ def _check_recipes(config: str, methods: Sequence[str], scenario: str) -> None:
                     "for example replay_split_mnist"
                 ) from None
             raise
+        try:
+            if kind_of(found := make_config(found, overrides)).name == "stream":
+                continual.settings_of(found)
+        except UserError as error:
+            named = str(error).startswith(f"{method} ")
+            raise UserError(str(error) if named else f"{method}: {error}") from None
 
 
 def _done(place: pathlib.Path) -> bool:

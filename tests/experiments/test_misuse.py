@@ -279,6 +279,12 @@ def test_what_is_registered_is_of_its_kind():
         ({"methods": None}, "methods are None; expected a list"),
         ({"methods": [3]}, "methods hold 3; expected texts"),
         ({"methods": "nine"}, "nine"),
+        ({"methods": ["none", "xdg"]}, "xdg gates by task, which the class-incremental scenario does not provide"),
+        ({"methods": ["gr", "rff"], "overrides": {"model.fourier": 0}}, "rff is on, but model.fourier is 0"),
+        (
+            {"overrides": {"continual.memmory": 3}},
+            "none: unknown config key 'continual.memmory'; nearest: ",
+        ),
         ({"jobs": 0}, "jobs is 0"),
         ({"jobs": "2"}, "jobs is '2'"),
         ({"scenario": 3}, "scenario is 3"),
