@@ -174,7 +174,7 @@ def _check_recipes(config: str, methods: Sequence[str], scenario: str, overrides
     """Refuses a recipe that the config does not know, or overrides that do not suit one, before any run is started."""
     for method in methods:
         try:
-            found = make_config(f"{config}:{method},{scenario}")
+            recipe = make_config(f"{config}:{method},{scenario}")
         except UserError as error:
             if "positional argument" in str(error):
                 raise UserError(
@@ -183,8 +183,9 @@ def _check_recipes(config: str, methods: Sequence[str], scenario: str, overrides
                 ) from None
             raise
         try:
-            if kind_of(found := make_config(found, overrides)).name == "stream":
-                continual.settings_of(found)
+            settings = make_config(recipe, overrides)
+            if kind_of(settings).name == "stream":
+                continual.settings_of(settings)
         except UserError as error:
             named = str(error).startswith(f"{method} ")
             raise UserError(str(error) if named else f"{method}: {error}") from None

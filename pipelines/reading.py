@@ -188,5 +188,5 @@ def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
     if pixels.shape[1:3] != shape[:2]:
         from . import decoding  # Once something must be resized: it brings TensorFlow.
 
-        pixels = np.stack([decoding.fitter(*shape[:2], resize)(image) for image in pixels])
+        pixels = np.stack(list(map(decoding.fitter(*shape[:2], resize), pixels)))
     return dataclasses.replace(images, pixels=pixels, shape=shape)

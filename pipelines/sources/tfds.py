@@ -120,7 +120,8 @@ def read_prepared(name: str, split: str, request: Request) -> Images:
             contents = [
                 read_picture(content, shape[-1], look, request.budget.max_pixels).pixels for content in contents
             ]
-        pixels = np.stack([decoding.fitter(*shape[:2], resize)(in_channels(c, shape[-1])) for c in contents])
+        fitted = decoding.fitter(*shape[:2], resize)
+        pixels = np.stack([fitted(in_channels(content, shape[-1])) for content in contents])
     except Unreadable as reason:
         raise UserError(f"data set '{name}': an image is {reason}") from None
     except (tf.errors.InvalidArgumentError, ValueError):
