@@ -92,7 +92,10 @@ def evaluate(model, data: EvaluationData, seed: int = 0) -> dict[str, float]:
     result["gabor_fit"], result["effective_pixels"] = float(np.median(fits)), float(np.median(pixels))
     result["edges"] = float(np.mean((fits >= 0.8) & (pixels >= 15)))
     wanted = concept_table.chosen(data.options.get("rows", ()), model.config.stages)
-    for number, concept in enumerate(_concepts(data)):
+    concepts = _concepts(data)
+    for concept in concepts[1:]:  # What cannot be read is refused before the first is searched for.
+        concept.read(model.config.window, model.config.image_shape[2], seed)
+    for number, concept in enumerate(concepts):
         result |= concept_table.measure(model, train, concept, int(data.options.get("every", 0)), seed, wanted)
         result |= concept_probes.measure(model, concept, seed)
         if not number:

@@ -64,6 +64,8 @@ class ReplayConfig:
       classes: output units.
       tasks: number of tasks; they key the gates of `gate_by="task"` and of XdG.
       blocks: 1, or `tasks` where each task has its own block of output units (task-incremental).
+      domains: 1, or `tasks` where tasks share their classes (domain-incremental): in each the discriminant has a mean
+        for every class.
       convolutions: filters of the convolutional stack, empty for none.
       mean, deviation: per channel, for standardized inputs; empty for pixels as they are.
       fourier: random Fourier features of pixels or convolutional features that the trunk reads instead of them, or 0.
@@ -91,6 +93,7 @@ class ReplayConfig:
     classes: int = derived(10)
     tasks: int = derived(5)
     blocks: int = derived(1)
+    domains: int = derived(1)
     convolutions: tuple = ()
     mean: tuple = ()
     deviation: tuple = ()
@@ -205,9 +208,8 @@ class Replay(Network):
                 config.discriminant, spread, name="discriminant_features", dtype="float32"
             )
             self.discriminant_features.build((None, units))
-            self.discriminant = keras.layers.Dense(
-                config.classes, kernel_initializer="zeros", trainable=False, name="discriminant", dtype="float32"
-            )
+            options: dict[str, Any] = {"kernel_initializer": "zeros", "trainable": False, "dtype": "float32"}
+            self.discriminant = keras.layers.Dense(config.domains * config.classes, **options, name="discriminant")
             self.discriminant.build((None, config.discriminant))
         if config.generator:
             self._build_generator(config, units)
@@ -324,6 +326,8 @@ class Replay(Network):
     def answers(self, inputs, hidden):
         """What the network answers: its classifier's logits and, by its weight, those of the discriminant beside it.
 
+        A class that looks different from domain to domain is a mixture there, of one Gaussian a domain.
+
         Args:
           inputs: float32 [n, units], from `represent`.
           hidden: the trunk's reading of them.
@@ -334,7 +338,10 @@ class Replay(Network):
         logits = self.logits(hidden)
         if self.discriminant is None:
             return logits
-        return logits + self.config.discriminant_weight * self.discriminant(self.discriminant_features(inputs))
+        scores = self.discriminant(self.discriminant_features(inputs))
+        if self.config.domains > 1:
+            scores = tf.reduce_logsumexp(tf.reshape(scores, [-1, self.config.domains, self.config.classes]), axis=1)
+        return logits + self.config.discriminant_weight * scores
 
     def log_probabilities(self, logits, active, temperature: float = 1.0):
         """Log-softmax over the active classes, block by block.

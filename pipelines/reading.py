@@ -179,10 +179,15 @@ def _fitted(images: Images, shape: tuple[int, int, int], resize: str) -> Images:
             f"{images.name}: images are {found}, but the model takes {wanted}; set --config.data.image_shape, or raise "
             "--config.data.memory_gib so that they can be resized"
         )
-    if images.pixels.dtype != np.uint8 or (resize == "none" and images.shape[:2] != shape[:2]):
+    if images.pixels.dtype != np.uint8:
+        raise UserError(
+            f"{images.name}: images are {found} of {images.pixels.dtype}, but {wanted} is needed; expected images of "
+            "that size, or of uint8, which alone are brought to another"
+        )
+    if resize == "none" and images.shape[:2] != shape[:2]:
         raise UserError(
             f"{images.name}: images are {found}, but the model takes {wanted}; "
-            "set --config.data.resize=crop (or stretch; uint8 only), or --config.data.image_shape"
+            "set --config.data.resize=crop (or stretch), or --config.data.image_shape"
         )
     pixels = in_channels(images.pixels, shape[-1])
     if pixels.shape[1:3] != shape[:2]:

@@ -79,6 +79,11 @@ class StreamSettings:
         """Blocks of output units: one a task in the task-incremental scenario, else one."""
         return self.tasks if self.scenario == "task" else 1
 
+    @property
+    def domains(self) -> int:
+        """In how many ways a class may look: one a task where tasks share their classes, else one."""
+        return self.tasks if self.scenario == "domain" else 1
+
     def active(self, task: int) -> np.ndarray:
         """bool [outputs]: the units that take part while task number `task` (from 0) is learned."""
         if self.scenario == "domain":

@@ -204,3 +204,13 @@ def test_options_for_concepts_that_are_not_there_are_refused(train):
     data = EvaluationData(train, train, options={"concept": {"disc": "a.npz"}, "report": {"face": "b.npz"}})
     with pytest.raises(UserError, match=r"report is given for face, but the concept\(s\) are disc"):
         sparse.evaluate(_model(), data)
+
+
+def test_a_concept_that_cannot_be_read_is_refused_before_another_is_searched_for(train, monkeypatch):
+    monkeypatch.setattr(sparse.concept_table, "measure", lambda *_: pytest.fail("a search was begun"))
+    images, labels = _shapes(20, 1)
+    small = images[:, :5, :5].astype(np.float32) / 255
+    concepts = {"disc": pipelines.give(images, labels), "small": pipelines.give(small, labels)}
+    data = EvaluationData(train, train, options={"concept": concepts})
+    with pytest.raises(UserError, match=r"images are 5x5x\d of float32, but .* is needed; expected .* or of uint8"):
+        sparse.evaluate(_model(), data)

@@ -12,6 +12,7 @@ from reverie.pipelines import in_order
 from reverie.training import continual
 from reverie.training.continual import equal_mixture
 from reverie.training.continual.equal_mixture import fit_equal_mixture
+from reverie.training.continual.guided import in_every_domain
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from .. import experiment
@@ -20,8 +21,8 @@ from ..conftest import run_stream, tiny_stream_config
 SHRINKAGE = 0.05
 
 
-def _config(source, scenario="class"):
-    config = tiny_stream_config(source, "guided", scenario)
+def _config(source, scenario="class", kind="split"):
+    config = tiny_stream_config(source, "guided", scenario, kind)
     config.model.discriminant = 48
     config.model.modes = 2
     config.continual.shrinkage = SHRINKAGE
@@ -156,3 +157,56 @@ def test_its_recipe_is_brain_inspired_replay_with_both_additions():
     assert (config.model.discriminant, config.model.modes) == (5000, 10)
     assert (config.model.discriminant_weight, config.model.generative_weight) == (3.0, 20.0)
     assert reverie.config("replay_split_mnist:guided-gating").model.gating == 0.0
+
+
+def test_where_tasks_share_classes_the_discriminant_is_a_mixture_of_a_gaussian_a_task(stream_npz, tmp_path):
+    config = _config(stream_npz, "domain", "permuted")
+    model = run_stream(config, tmp_path / "run")[0]
+    stream = experiment.read_streams(config, "train")["train"]
+    rows, task, label = [], [], []
+    for number, images in enumerate(stream.tasks):
+        for batch in in_order(images, 500):
+            rows.append(batch["image"].numpy().reshape(len(batch["image"]), -1))
+            task.append(np.full(len(batch["label"]), number))
+            label.append(batch["label"].numpy())
+    rows, task, label = map(np.concatenate, (rows, task, label))
+    features = _features(model, rows.astype(np.float64))
+    kinds = {(t, c): features[(task == t) & (label == c)] for t in range(3) for c in range(6)}
+    within = sum((own - own.mean(axis=0)).T @ (own - own.mean(axis=0)) for own in kinds.values()) / len(rows)
+    units = features.shape[1]
+    shrunk = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / units * np.eye(units)
+    density = {kind: scipy.stats.multivariate_normal(own.mean(axis=0), shrunk) for kind, own in kinds.items()}
+    expected = scipy.special.logsumexp(
+        [[density[t, c].logpdf(features) for c in range(6)] for t in range(3)], axis=0
+    ).T  # fmt: skip
+    inputs = rows.astype(np.float32)
+    hidden, _ = model.activations(inputs)
+    ours = (model.answers(inputs, hidden) - model.logits(hidden)).numpy() / model.config.discriminant_weight
+    np.testing.assert_allclose(
+        ours - ours.mean(axis=1, keepdims=True), expected - expected.mean(axis=1, keepdims=True), rtol=2e-3, atol=1e-2
+    )
+
+
+def test_a_class_that_a_domain_has_not_met_looks_as_where_it_was_met_last():
+    random = np.random.default_rng(0)
+    kernel, bias, rows = random.normal(size=(3, 3)), random.normal(size=3), random.normal(size=(5, 3))
+    # Three domains of two classes; class 1 was met in the first only, class 0 in the first two.
+    met = np.array([True, True, True, False, False, False])
+    everywhere, kernels, biases = in_every_domain(met, kernel, bias, 3)
+    assert everywhere.all()
+    found = scipy.special.logsumexp((rows @ kernels + biases).reshape(5, 3, 2), axis=1)
+    known = rows @ kernel + bias
+    np.testing.assert_allclose(found[:, 0], scipy.special.logsumexp(known[:, [0, 2]], axis=1))
+    np.testing.assert_allclose(found[:, 1], known[:, 1])
+
+
+def test_a_class_met_nowhere_is_left_out():
+    everywhere, kernel, bias = in_every_domain(np.array([True, False, True, False]), np.eye(2), np.zeros(2), 2)
+    assert everywhere.tolist() == [True, False, True, False]
+    np.testing.assert_array_equal(kernel, np.eye(2))
+    np.testing.assert_array_equal(bias, np.zeros(2))
+
+
+def test_gates_of_tasks_stay_as_they_are():
+    config = reverie.config("replay_permuted_mnist_quick:guided")
+    assert (config.model.gate_by, config.model.gating, config.model.generative_weight) == ("task", 0.8, 1.0)

@@ -185,7 +185,8 @@ def model_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
     stream = stream_settings(config)
     height, width, channels = config.data.image_shape
     padded = (height + 2 * stream.padding, width + 2 * stream.padding, channels)
-    sizes = {"image_shape": padded, "classes": stream.outputs, "tasks": stream.tasks, "blocks": stream.blocks}
+    counts = {name: getattr(stream, name) for name in ("tasks", "blocks", "domains")}
+    sizes = {"image_shape": padded, "classes": stream.outputs, **counts}
     return {**config.model.to_dict(), **sizes}
 
 

@@ -27,14 +27,15 @@ class Guided(Generative):
 
     1. Beside the trunk stands a discriminant on random Fourier features (`model.discriminant`, see `RFF`). It is
        worked out from the means of the classes and one covariance, gathered in one pass over a task's images before
-       it is learned, and so never changes its mind about an old class. The network answers with the sum of both
-       logits, and that is also what the copy labels imagined rows by: what has drifted in the copy does not become
-       the next network's truth.
+       it is learned, and so never changes its mind about an old class. Where tasks share their classes, a class has a
+       mean in each: images of another permutation are no nearer to those of the same class than to all others. The
+       network answers with the sum of both logits, and that is also what the copy labels imagined rows by: what has
+       drifted in the copy does not become the next network's truth.
     2. After a task the prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's
        own images, and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a
        class nearly alike, and what is imagined too uniform.
 
-    Memory grows with the number of features, not of images or tasks.
+    Memory grows with the number of features, not of images; with tasks only by a mean a class of each (`domain`).
 
     Arguments:
       context: see `MethodContext`.
@@ -80,10 +81,12 @@ class Guided(Generative):
         super().after_task(task)
 
     def _gather(self, task: int) -> None:
+        first = task * self._stream.outputs if self._stream.domains > 1 else 0
         for rows, label in self._tasks.represented(task):
-            self._compiled["add"](tf.constant(rows), tf.constant(label))
+            self._compiled["add"](tf.constant(rows), tf.constant(label + first))
         met = self.moments.counts.numpy() > 0.0
-        set_classifier(self._model.discriminant, met, *discriminant_of(self.moments, self._shrinkage))
+        known = discriminant_of(self.moments, self._shrinkage)
+        set_classifier(self._model.discriminant, *in_every_domain(met, *known, self._stream.domains))
 
     def _fit_prior(self, task: int) -> None:
         noise = Noise(self._seed, task)
@@ -138,9 +141,10 @@ class Guided(Generative):
             return
         config.model.discriminant = int(5000 if value is None else value)
         config.model.discriminant_weight, config.model.modes = 3.0, 10
-        # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
-        config.model.generative_weight = 20.0
-        config.model.gating = 0.1 if config.model.gating else 0.0
+        if config.model.gate_by == "class":  # Gates of tasks keep apart what tasks have apart: they stay.
+            # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
+            config.model.generative_weight = 20.0
+            config.model.gating = 0.1 if config.model.gating else 0.0
         scale = 1.0 if config.model.mean else config.model.fourier_deviation
         config.model.fourier_deviation = 0.0 if config.model.internal else scale
 
@@ -157,3 +161,31 @@ class Guided(Generative):
             raise UserError("guided is on, but model.conditional is False; expected True: it fits priors of classes")
         if chosen and model.get("convolutions") and not model.get("internal"):
             raise UserError("guided is on, but model.internal is False; expected True: its features must not drift")
+
+
+def in_every_domain(met: np.ndarray, kernel: np.ndarray, bias: np.ndarray, domains: int) -> tuple:
+    """Gives a class in every domain a Gaussian: in one where it was not met yet, that of the domain where it was last.
+
+    Of k alike Gaussians each counts 1/k, so that together they are the one that they stand for.
+
+    Args:
+      met: bool [domains * classes], of all domains in turn.
+      kernel, bias: float [units, met], [met], of those met.
+      domains: how many.
+
+    Returns:
+      (met bool [domains * classes], kernel [units, now met], bias [now met]).
+
+    Example:
+      >>> met, kernel, bias = in_every_domain(np.array([True, False]), np.array([[3.0]]), np.zeros(1), 2)
+      >>> met.tolist(), kernel.tolist(), np.exp(bias).tolist()
+      ([True, True], [[3.0, 3.0]], [0.5, 0.5])
+    """
+    table = met.reshape(domains, -1)
+    last = domains - 1 - np.argmax(table[::-1], axis=0)  # Of a class met nowhere, any: it is left out below.
+    domain = np.where(table, np.arange(domains)[:, None], last)
+    everywhere = np.broadcast_to(table.any(axis=0), table.shape).ravel()
+    stands_for = (domain * table.shape[1] + np.arange(table.shape[1])).ravel()[everywhere]
+    copies = np.bincount(stands_for, minlength=len(met))[stands_for]
+    columns = np.cumsum(met)[stands_for] - 1
+    return everywhere, kernel[:, columns], bias[columns] - np.log(copies)
