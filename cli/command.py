@@ -35,6 +35,12 @@ def string(name: str, default: str, text: str, values: flags.FlagValues) -> None
     flags.DEFINE_string(name, default, text, flag_values=values)
 
 
+def folder(name: str, text: str, values: flags.FlagValues) -> None:
+    """A flag for a run folder or exported files; with every verb, --run is another name of it."""
+    string(name, "", text, values)
+    flags.DEFINE_alias("run", name, flag_values=values)
+
+
 def integer(
     name: str, default: int, text: str, values: flags.FlagValues, least: int | None = None, most: int | None = None
 ) -> None:

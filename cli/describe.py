@@ -1,22 +1,21 @@
 """The verb `describe`: pictures to words."""
 
 from ..errors import UserError
-from .command import Command, number, string
+from .command import Command, folder, number, string
 
 
 def _define(values, _):
-    string("run", "", "The run folder of a scan, jmvae or telbo model.", values)
-    string("model", "", "Or a published version's folder.", values)
+    folder("model", "The run folder of a scan, jmvae or telbo model, or a published version's folder.", values)
     string("resize", "crop", "How pictures are brought to the model's size: none, stretch or crop.", values)
     number("least", 0.5, "Words less probable than this are left out.", values)
 
 
 def _run(values, positional):
-    if not positional or bool(values.run) == bool(values.model):
-        raise UserError("expected: reverie describe --run=DIR (or --model=VERSION) PICTURE [PICTURE ...]")
+    if not positional or not values.model:
+        raise UserError("expected: reverie describe --run=DIR PICTURE [PICTURE ...]")
     from .. import experiments
 
-    model = experiments.Run(values.run) if values.run else experiments.Exported(values.model)
+    model = experiments.load(values.model)
     found = experiments.describe_files(model, positional, values.resize, values.least)
     for file, description in zip(positional, found, strict=True):
         print(f"{file}: {description}")

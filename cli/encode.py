@@ -2,11 +2,11 @@
 
 import sys
 
-from .command import Command, data_flags, data_settings_given, needed, string
+from .command import Command, data_flags, data_settings_given, folder, needed, string
 
 
 def _define(values, _):
-    string("model", "", "A published version's folder, an encoder's .tflite file, or a run folder.", values)
+    folder("model", "A published version's folder, an encoder's .tflite file, or a run folder.", values)
     string("source", "", "Images: a data source, as in --config.data.source.", values)
     string("split", "train", "Split of the source.", values)
     string("resize", "crop", "How images are resized to the model's size: none, stretch or crop.", values)

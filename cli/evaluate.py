@@ -6,11 +6,11 @@ import re
 from absl import flags
 
 from ..errors import UserError
-from .command import Command, integer, needed, string
+from .command import Command, folder, integer, needed
 
 
 def _define(values, _):
-    string("workdir", "", "The run folder.", values)
+    folder("workdir", "The run folder.", values)
     text = (
         "For sparse: NAME=SOURCE, comma-separated: finds the neuron that best detects a concept. In the source, label "
         "1 is the concept and 0 is everything else; a folder with two subfolders will do. May be given several times."

@@ -1,10 +1,10 @@
 """The verb `explore`: a run as a page to touch."""
 
-from .command import Command, boolean, needed, string
+from .command import Command, boolean, folder, needed, string
 
 
 def _define(values, _):
-    string("workdir", "", "The run folder.", values)
+    folder("workdir", "The run folder.", values)
     string("out", "", "The HTML file to write; <workdir>/explore.html by default.", values)
     text = "float32, float16, dynamic (8 bits), or auto: the most exact with which the page stays below 6 MB."
     string("weights", "auto", text, values)

@@ -1,10 +1,10 @@
 """The verb `export`: a run as files for a server and a phone."""
 
-from .command import Command, boolean, integer, needed, string
+from .command import Command, boolean, folder, integer, needed, string
 
 
 def _define(values, _):
-    string("workdir", "", "The run folder.", values)
+    folder("workdir", "The run folder.", values)
     string("name", "", "The model's name on the server; the family's name by default.", values)
     string("to", "", "Folder of all models; <workdir>/export by default.", values)
     string("lite", "float32,float16,dynamic,int8", "LiteRT variants, comma-separated, or none.", values)

@@ -4,13 +4,13 @@ from absl import flags
 
 from ..errors import UserError
 from ..paths import composed
-from .command import Command, integer, needed, seed, string
+from .command import Command, folder, integer, needed, seed, string
 
 _MOST = 10_000  # Images a row: one picture holds them all.
 
 
 def _define(values, _):
-    string("model", "", "A published version's folder, or a run folder.", values)
+    folder("model", "A published version's folder, or a run folder.", values)
     integer("count", 10, "Images per label.", values)
     text = (
         "Classes by number or name, comma-separated, one row each; -1 samples one. With several heads: one each, for "

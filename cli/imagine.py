@@ -1,26 +1,25 @@
 """The verb `imagine`: words to a sheet of pictures."""
 
 from ..errors import UserError
-from .command import Command, integer, seed, string
+from .command import Command, folder, integer, seed, string
 
 
 def _define(values, _):
-    string("run", "", "The run folder of a scan, jmvae or telbo model.", values)
-    string("model", "", "Or a published version's folder.", values)
+    folder("model", "The run folder of a scan, jmvae or telbo model, or a published version's folder.", values)
     integer("count", 16, "How many pictures.", values)
     seed("The same seed gives the same pictures.", values)
     string("out", "imagined.png", "The picture to write.", values)
 
 
 def _run(values, positional):
-    if len(positional) != 1 or bool(values.run) == bool(values.model):
-        raise UserError('expected: reverie imagine --run=DIR (or --model=VERSION) "white wall AND red hat"')
+    if len(positional) != 1 or not values.model:
+        raise UserError('expected: reverie imagine --run=DIR "white wall AND red hat"')
     if not 1 <= values.count <= 400:
         raise UserError(f"count is {values.count}; expected 1 to 400")
     from .. import experiments
 
     out = experiments.output_file(values.out, ".png")  # Refused now, not after the work.
-    model = experiments.Run(values.run) if values.run else experiments.Exported(values.model)
+    model = experiments.load(values.model)
     images, phrase = model.sheet(positional[0], values.count, values.seed)
     experiments.save_sheet(out, images, positional[0])
     print(f"{out}: {len(images)} {'picture' if len(images) == 1 else 'pictures'} of {phrase}")

@@ -1,11 +1,11 @@
 """The verb `report`: a run's page, or one page of several runs, from what lies in their folders."""
 
 from ..errors import UserError
-from .command import Command, needed, string
+from .command import Command, folder, needed, string
 
 
 def _define(values, _):
-    string("workdir", "", "The run folder; the page is <workdir>/report.html.", values)
+    folder("workdir", "The run folder; the page is <workdir>/report.html.", values)
     string("workdirs", "", "Run folders, comma-separated, for one page that compares them.", values)
     string("out", "compare.html", "With --workdirs: the HTML file to write.", values)
 

@@ -68,7 +68,9 @@ def parse(text: str, read: Callable[[str], Mapping[str, str]], literal: Iterable
     operator, at = "", 0
     for place, kind, part in tokens:
         if kind == "operator":
-            if left is None or operator:
+            if operator:
+                raise _wrong(text, place, f"{part} follows {operator}; expected words between them")
+            if left is None:
                 raise _wrong(text, place, f"{part} has nothing before it")
             operator, at = part, place
             continue

@@ -45,6 +45,16 @@ def test_every_command_has_help(capsys, command):
     assert f"usage: reverie {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [("evaluate", ()), ("explore", ()), ("export", ()), ("report", ()), ("encode", ("--source=mnist_sample",)),
+     ("generate", ()), ("imagine", ("red hat",)), ("describe", ("a.png",))],
+)  # fmt: skip
+def test_run_names_the_folder_for_every_command_that_takes_one(capsys, tmp_path, monkeypatch, command, more):
+    monkeypatch.chdir(tmp_path)
+    assert str(tmp_path / "none") in refusal(capsys, command, f"--run={tmp_path / 'none'}", *more)
+
+
 def test_the_overview_lists_commands_configs_and_exit_codes(capsys):
     assert reverie("--help") == 0
     text = capsys.readouterr().out

@@ -118,9 +118,7 @@ def test_other_runs_have_no_words(trained_run, capsys):
     assert reverie("imagine", f"--run={trained_run}", "red") == 2
     assert "its family has no symbols" in capsys.readouterr().err
     assert reverie("imagine", "red") == 2
-    assert (
-        'expected: reverie imagine --run=DIR (or --model=VERSION) "white wall AND red hat"' in capsys.readouterr().err
-    )
+    assert 'expected: reverie imagine --run=DIR "white wall AND red hat"' in capsys.readouterr().err
 
 
 def test_pictures_are_said_in_words(scan_run, bars_table, tmp_path, capsys):
@@ -146,7 +144,7 @@ def test_pictures_are_said_in_words(scan_run, bars_table, tmp_path, capsys):
 def test_what_cannot_be_described_is_refused_in_a_line(scan_run, trained_run, tmp_path, capsys):
     (tmp_path / "no.png").write_text("no picture")
     for arguments, message in (
-        ([f"--run={scan_run}"], "expected: reverie describe --run=DIR (or --model=VERSION) PICTURE"),
+        ([f"--run={scan_run}"], "expected: reverie describe --run=DIR PICTURE"),
         ([f"--run={scan_run}", tmp_path / "no.png"], "no.png: no picture"),
         ([f"--run={scan_run}", tmp_path / "none.png"], "none.png: no picture"),
     ):

@@ -66,7 +66,7 @@ def test_a_small_and_joins_words_and_a_large_one_composes():
         ("white wall AND", "at character 12, 'AND': AND has nothing behind it"),
         ("(white wall IGNORE) AND hat", "at character 13, 'IGNORE) AND hat': IGNORE has nothing behind it"),
         ("IGNORE hat", "at character 1, 'IGNORE hat': IGNORE has nothing before it"),
-        ("white wall AND IGNORE hat", "at character 16, 'IGNORE hat': IGNORE has nothing before it"),
+        ("white wall AND IGNORE hat", "at character 16, 'IGNORE hat': IGNORE follows AND; expected words between them"),
         ("white wall AND ()", "at character 17, ')': nothing stands between the brackets"),
         ("(white wall) red hat", "at character 14, 'red hat': expected AND, IN COMMON or IGNORE before this"),
         ("white wall (hat)", "at character 12, '(hat)': expected AND, IN COMMON or IGNORE before this"),
