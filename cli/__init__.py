@@ -16,7 +16,7 @@ from absl import flags
 
 from .. import quiet
 from ..errors import EXIT_CODES, StorageError, UserError
-from .command import Command, last_lists, without_config
+from .command import Command, last_lists, one_folder, without_config
 
 # Verb -> its file, in the order in which they are listed.
 VERBS = {
@@ -109,6 +109,7 @@ def _run(name: str, arguments: list[str], values: flags.FlagValues) -> int:
 
     plugins.load(_given(arguments, "plugins"))
     positional = _parse(command, values, [name, *arguments])
+    one_folder(values)
     if positional and command.usage in ("", "[flags]"):
         raise UserError(f"'{positional[0]}' is no flag; expected flags alone (reverie {name} --help lists them)")
     return command.run(values, positional) or 0

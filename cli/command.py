@@ -36,9 +36,24 @@ def string(name: str, default: str, text: str, values: flags.FlagValues) -> None
 
 
 def folder(name: str, text: str, values: flags.FlagValues) -> None:
-    """A flag for a run folder or exported files; with every verb, --run is another name of it."""
+    """A flag for a run folder or exported files; with every verb that takes one, --run is another name of it."""
     string(name, "", text, values)
-    flags.DEFINE_alias("run", name, flag_values=values)
+    string("run", "", f"Another name of --{name}.", values)
+
+
+def one_folder(values: flags.FlagValues) -> None:
+    """Puts what --run says where `folder` was defined.
+
+    Raises:
+      UserError: both are given, and differ.
+    """
+    for name in ("workdir", "model"):
+        if "run" in values and name in values and values["run"].value:
+            if values[name].value not in ("", values["run"].value):
+                raise UserError(
+                    f"--run is {values['run'].value} and --{name} is {values[name].value}; expected one of them"
+                )
+            values[name].value = values["run"].value
 
 
 def integer(

@@ -1,12 +1,12 @@
 """The verb `train`: from a config to a run folder."""
 
-from .command import Command, boolean, configured, integer, needed, string
+from .command import Command, boolean, configured, folder, integer, needed, string
 from .command import config as config_flag
 
 
 def _define(values, argv):
     config_flag(values, argv)
-    string("workdir", "", "The run folder. A stopped run already in it is resumed.", values)
+    folder("workdir", "The run folder. A stopped run already in it is resumed.", values)
     text = (
         "auto, one, mirrored (all GPUs; logical CPUs without one), multi_worker (the workers of TF_CONFIG, each "
         "started with this same command, --workdir on a file system that all of them see), tpu, or ps: asynchronous "

@@ -10,6 +10,8 @@ from ..errors import UserError
 from .detectors import Split, halves
 
 _HALVINGS = 10
+# Some pictures may be alike by chance, as black ones; more of them are the same set twice.
+_ALIKE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,15 +86,25 @@ class Concept:
 
         Raises:
           UserError: labels other than 0 and 1, fewer than two images or groups of either, groups that are not
-            there, a group in both sources.
+            there, a group or more than a few images in both sources, images that are not uint8.
         """
         chosen = _read(self.name, self.source, self.groups, side, channels)
         if not self.report:
             groups = None if chosen.groups is None else np.unique(chosen.groups, return_inverse=True)[1]
-            splits = tuple(halves(chosen.labels, seed + k, groups) for k in range(_HALVINGS))
+            try:
+                splits = tuple(halves(chosen.labels, seed + k, groups) for k in range(_HALVINGS))
+            except UserError as error:
+                rule = f" (groups are '{self.groups}')" if self.groups else ""
+                raise UserError(f"concept {self.name}: in {self.source} {error}{rule}") from None
             everywhere = np.ones(len(chosen.labels), bool)
             return ConceptImages(chosen.images, chosen.labels, groups, splits, everywhere)
         judged = _read(self.name, self.report, self.groups, side, channels)
+        alike = len({image.tobytes() for image in chosen.images} & {image.tobytes() for image in judged.images})
+        if alike > _ALIKE * len(judged.images):
+            raise UserError(
+                f"concept {self.name}: {alike} images of {self.report} are also in {self.source}; expected others to "
+                "judge on than those that choose"
+            )
         groups = None
         if chosen.groups is not None and judged.groups is not None:
             both = sorted(set(chosen.groups.tolist()) & set(judged.groups.tolist()))
@@ -122,6 +134,11 @@ class _Read:
 def _read(name: str, source: str, rule: str, side: int, channels: int) -> _Read:
     whole = {"validation_fraction": 0.0, "test_fraction": 0.0}
     found = pipelines.read(source, "train", image_shape=(side, side, channels), resize="stretch", **whole)
+    if found.pixels is not None and found.pixels.dtype != np.uint8:
+        raise UserError(
+            f"concept {name}: {source} has images of {found.pixels.dtype}; expected uint8, which are brought to the "
+            "size of each neuron's window"
+        )
     columns = dict(zip(found.head_names, np.asarray(found.labels).reshape(len(found), -1).T, strict=True))
     groups = _groups(name, source, found, columns, rule) if rule else None
     said = {column: labels for column, labels in columns.items() if column != rule}

@@ -13,6 +13,7 @@ from .. import models, pipelines
 from ..errors import UserError
 from ..evaluation import EvaluationData, collapse, of_family
 from ..models import Capability, settings
+from ..training import checkpoints
 from ..training.loop import Hooks, Phase, Watch
 from ..training.phases import stream_of
 from .kinds import Prepared, Sample
@@ -47,18 +48,24 @@ class Plain:
         sets = read or read_images(config, "train", "validation")
         with strategy.scope():
             model = models.build(self.model_section(config), config.seed)
-        phases = self.phases(config, model, sets["train"], strategy)
+        begun = checkpoints.latest(workdir / "checkpoints") is not None
+        phases = self.phases(config, model, sets["train"], strategy, begun)
         data = EvaluationData(sets["train"], sets.get("validation") or sets["train"])
         health = health_of(config, model, lambda step: self.judged(config, workdir, model, step, data))
         watch = dataclasses.replace(monitors(models.family(config.model.family), model, sets), health=health)
         return Prepared(model, phases, describe_images(sets["train"]), watch)
 
-    def phases(self, config, model: Any, images: pipelines.Images, strategy: tf.distribute.Strategy) -> list[Phase]:
+    def phases(
+        self, config, model: Any, images: pipelines.Images, strategy: tf.distribute.Strategy, begun: bool = False
+    ) -> list[Phase]:
         """The run as phases of the loop.
+
+        A run that has begun finds its weights in its checkpoint, and needs no other run any more that it started from.
 
         Raises:
           UserError: settings that make no run.
         """
+        del begun
         return [whole(config, model, images, strategy)]
 
     def own_settings(self, config: ml_collections.ConfigDict, kind: type[S]) -> S:

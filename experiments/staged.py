@@ -24,9 +24,9 @@ class Staged(Plain):
         stages.name_attributes(config, sets["train"])
         return sets
 
-    def phases(self, config, model, images, strategy) -> list:
+    def phases(self, config, model, images, strategy, begun: bool = False) -> list:
         with strategy.scope():
-            return stages.phases(config, model, images, strategy)
+            return stages.phases(config, model, images, strategy, begun)
 
     def facts(self, config: ml_collections.ConfigDict, model: Any, step: int) -> stages.StagesFacts:
         return stages.facts(config, model, step)

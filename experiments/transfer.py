@@ -12,7 +12,7 @@ class Transfer(Plain):
     name = "transfer"
     section = "transfer"
 
-    def phases(self, config, model, images, strategy: tf.distribute.Strategy) -> list:
+    def phases(self, config, model, images, strategy: tf.distribute.Strategy, begun: bool = False) -> list:
         chosen = self.own_settings(config, transfer.TransferSettings)
         with strategy.scope():
-            return transfer.phases(chosen, model, whole(config, model, images, strategy))
+            return transfer.phases(chosen, model, whole(config, model, images, strategy), begun)

@@ -332,9 +332,14 @@ class Sparse(Network):
           ValueError: sizes that do not go together; the first is named.
         """
         mine, theirs = self.config, other.config
-        for name in ("stages", "field", "maps", "stride", "signed_pooling"):
-            pairs = [(getattr(c.of_stage(k + 1), name) for c in (theirs, mine)) for k in range(mine.stages)]
-            for given, wanted in pairs if theirs.stages == mine.stages else [(theirs.stages, mine.stages)]:
+        names = ["field", "maps", "stride", "pool", "contrast", "contrast_floor", "signed_pooling"]
+        if mine.reconstruction == theirs.reconstruction == "window":
+            names.append("natural_filters")
+        if theirs.stages != mine.stages:
+            raise ValueError(f"stages is {theirs.stages} there and {mine.stages} here; expected the same")
+        for name in names:
+            for number in range(1, mine.stages + 1):
+                given, wanted = (getattr(config.of_stage(number), name) for config in (theirs, mine))
                 if given != wanted:
                     raise ValueError(f"{name} is {given} there and {wanted} here; expected the same")
         if theirs.image_shape[2] != mine.image_shape[2] or theirs.whitening != mine.whitening:

@@ -285,8 +285,13 @@ class WindowStage(Stage):
         return self.whitening.window_filters(self._kernel_at(place), natural=self.config.natural_filters)
 
     def spread(self, other: Stage, inputs) -> None:
-        if not isinstance(other, WindowStage) or other.whitening.kept != self.whitening.kept:
-            raise ValueError("filters of pixels, or of other components, cannot become filters of these components")
+        if not isinstance(other, WindowStage):
+            raise ValueError("filters of pixels cannot become filters of components")
+        if other.whitening.kept != self.whitening.kept:
+            raise ValueError(
+                f"{self.name} has {other.whitening.kept} components there and {self.whitening.kept} here; "
+                "expected the same"
+            )
         for mine, theirs in zip(self.whitening.weights, other.whitening.weights, strict=True):
             mine.assign(theirs)
         super().spread(other, inputs)

@@ -55,6 +55,12 @@ def test_run_names_the_folder_for_every_command_that_takes_one(capsys, tmp_path,
     assert str(tmp_path / "none") in refusal(capsys, command, f"--run={tmp_path / 'none'}", *more)
 
 
+def test_two_names_of_the_folder_that_differ_are_refused(capsys):
+    line = refusal(capsys, "evaluate", "--run=a", "--workdir=b")
+    assert "--run is a and --workdir is b; expected one of them" in line
+    assert "--run is a and --model is b" in refusal(capsys, "generate", "--run=a", "--model=b")
+
+
 def test_the_overview_lists_commands_configs_and_exit_codes(capsys):
     assert reverie("--help") == 0
     text = capsys.readouterr().out

@@ -2,12 +2,11 @@
 
 A layer's phase begins by encoding all training images through everything below it, once, where that fits into memory;
 otherwise every batch goes through the layers below again. What a layer is fitted to and does not learn (whitening) is
-done once, too. After the layers, everything may be trained together for
+done once, too, also of layers without steps. After the layers, everything may be trained together for
 `train.steps` steps.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -66,25 +65,38 @@ def phases(
     steps = settings.steps * len(layers) if len(settings.steps) == 1 else settings.steps
     if len(steps) < len(layers):
         raise UserError(f"greedy.steps is {settings.steps}; expected one number, or {len(layers)}, one for each layer")
-    teach = functools.partial(_phase, images=images, whole=whole, seed=seed, replicas=replicas)
-    made = [teach(layer, count) for layer, count in zip(layers, steps, strict=False) if count]
+    made: list[Phase] = []
+    left: list[GreedyLayer] = []
+    for layer, count in zip(layers, steps, strict=False):
+        left.append(layer)
+        if count:
+            made.append(_phase(left, count, images, whole, seed, replicas))
+            left = []
+    if made and left and not whole.steps:  # Nothing comes after the last that learns.
+
+        def finish() -> None:
+            for layer in left:
+                _fitted(layer, images)
+
+        made[-1] = dataclasses.replace(made[-1], hooks=dataclasses.replace(made[-1].hooks, finish=finish))
     made += [whole] if whole.steps else []
     if not made:
         raise UserError("greedy.steps and train.steps are all 0; expected steps for a layer, or for all together")
     return made
 
 
-def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int) -> Phase:
-    kept: dict[str, np.ndarray] = {}
+def _phase(
+    layers: list[GreedyLayer], steps: int, images: pipelines.Images, whole: Phase, seed: int, replicas: int
+) -> Phase:
+    """The phase of the last of `layers`; those before it are left as they are, but for what is fitted."""
+    layer, kept = layers[-1], {}
 
     def begin() -> None:
         layer.begin(pipelines.drawn(images, _IMAGES_SAMPLED)["image"])
-        # Made for any number of rows: the last ones are fewer, and a graph for each number would be built anew.
-        below = _of_any_rows(layer.below, tf.TensorSpec([None, *images.shape], tf.float32))
-        inputs = below.get_concrete_function().structured_outputs
+        for one in layers:
+            below, inputs = _fitted(one, images)
         seen = _of_any_rows(layer.seen, tf.TensorSpec(inputs.shape, inputs.dtype))
         sizes = {"input": _bytes(inputs), "seen": _bytes(seen.get_concrete_function().structured_outputs)}
-        layer.fit(_in_parts(below, pipelines.drawn(images, max(1, _MOST_SAMPLED // sizes["input"]))["image"]))
         smaller = "seen" if sizes["seen"] <= sizes["input"] else "input"
         if len(images) * sizes[smaller] <= _MOST_KEPT:
             encode = below if smaller == "input" else lambda shown: seen(below(shown))
@@ -105,6 +117,15 @@ def _phase(layer: GreedyLayer, steps: int, images: pipelines.Images, whole: Phas
         whole, name=layer.name, steps=steps, losses=losses, variables=layer.variables, stream=stream,
         hooks=Hooks(begin=begin), constraints=layer.constraints, parts=None,
     )  # fmt: skip
+
+
+def _fitted(layer: GreedyLayer, images: pipelines.Images) -> tuple[Any, Any]:
+    """Fits a layer to what it sees; returns the function of what is below it, and what that gives."""
+    # Made for any number of rows: the last ones are fewer, and a graph for each number would be built anew.
+    below = _of_any_rows(layer.below, tf.TensorSpec([None, *images.shape], tf.float32))
+    inputs = below.get_concrete_function().structured_outputs
+    layer.fit(_in_parts(below, pipelines.drawn(images, max(1, _MOST_SAMPLED // _bytes(inputs)))["image"]))
+    return below, inputs
 
 
 def _of_any_rows(function: Callable, rows: tf.TensorSpec) -> Any:

@@ -149,7 +149,9 @@ def _of_every_concept(config, name: str, labels: np.ndarray, rows: np.ndarray) -
     return rows[np.concatenate(chosen)]
 
 
-def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy) -> list[Phase]:
+def phases(
+    config: ml_collections.ConfigDict, model: Any, images: pipelines.Images, strategy, begun: bool = False
+) -> list[Phase]:
     """All stages of a run that have steps.
 
     Args:
@@ -157,6 +159,7 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
       model: built from it.
       images: training images, with named attributes where the family has words.
       strategy: it will run under.
+      begun: whether there is a checkpoint, with whatever was taken over from another run.
 
     Raises:
       UserError: a stage without the one that it stands on, a number that cannot be used.
@@ -179,7 +182,8 @@ def phases(config: ml_collections.ConfigDict, model: Any, images: pipelines.Imag
             f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs:g}; expected 0, a run in "
             "stages takes stages.<stage>.steps"
         )
-    _take_earlier(config, model, wanted)
+    if not begun:
+        _take_earlier(config, model, wanted)
     made: list[Phase] = []
     start = 0
     for name in wanted:

@@ -59,13 +59,14 @@ class TransferSettings:
             raise UserError(f"transfer.head_steps is {self.head_steps}; expected 0 or more")
 
 
-def phases(settings: TransferSettings, model: Any, whole: Phase) -> list[Phase]:
+def phases(settings: TransferSettings, model: Any, whole: Phase, begun: bool = False) -> list[Phase]:
     """The head's phase and the phase of everything.
 
     Args:
       settings: the `transfer` section.
       model: with `network`, `head_variables()` and `all_variables()`; see `models.contract.OnTop`.
       whole: the run as one phase; its steps are shared out.
+      begun: whether there is a checkpoint, with what was taken over.
 
     Raises:
       UserError: no such run, more steps for the head than there are.
@@ -75,9 +76,9 @@ def phases(settings: TransferSettings, model: Any, whole: Phase) -> list[Phase]:
         raise UserError(f"transfer.head_steps is {steps}; expected 0 to train.steps, {whole.steps}")
     hooks = whole.hooks
     if settings.pretrained:
-        # Before anything is trained; a run that is resumed then finds its own weights in its checkpoint.
-        network = f"a {type(model.network).__name__.lower()} network on {model.config.image_shape} as configured here"
-        take(settings.pretrained, "transfer.pretrained", model.network, network)
+        if not begun:
+            network = f"a {type(model.network).__name__.lower()} network on {model.config.image_shape}"
+            take(settings.pretrained, "transfer.pretrained", model.network, f"{network} as configured here")
         hooks = dataclasses.replace(hooks, begin=None)
     slower = {**whole.schedule, "rate": float(settings.rate)}
     both = [

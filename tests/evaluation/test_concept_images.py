@@ -76,6 +76,30 @@ def test_columns_that_do_not_say_which_is_the_concept_are_refused():
     np.testing.assert_array_equal(Concept("left", source).read(8, 1).labels, np.arange(8) % 2)
 
 
+def test_the_same_images_do_not_choose_and_judge(tmp_path):
+    for number in range(8):
+        path = tmp_path / "set" / f"{number % 2}_kind" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(np.full([9, 9], 20 * number, np.uint8)).save(path)
+    source = f"folder:{tmp_path}/set"
+    with pytest.raises(UserError, match=r"concept a: 8 images of .*/set/ are also in .*; expected others to judge on"):
+        Concept("a", source, f"{source}/").read(9, 1)
+
+
+def test_images_of_floats_are_refused_whatever_their_size():
+    images, labels = np.random.default_rng(0).random((8, 9, 9, 1), np.float32), np.arange(8) % 2
+    with pytest.raises(UserError, match="concept a: .* has images of float32; expected uint8"):
+        Concept("a", pipelines.give(images, labels)).read(9, 1)
+
+
+def test_halves_that_cannot_be_made_name_the_concept_and_the_rule():
+    images, labels = np.random.default_rng(0).integers(0, 255, (8, 9, 9, 1), np.uint8), np.arange(8) % 2
+    who = np.stack([labels, np.ones(8, np.int64)], axis=1)
+    source = pipelines.give(images, who)
+    with pytest.raises(UserError, match=r"concept label_0: in .* one group alone .*\(groups are 'label_1'\)"):
+        Concept("label_0", source, groups="label_1").read(9, 1)
+
+
 def test_moved_images_are_moved_as_stated_and_always_alike():
     images = np.zeros([200, 41, 41, 1], np.float32)
     images[:, 18:23, 18:23] = 1.0

@@ -209,8 +209,7 @@ def test_options_for_concepts_that_are_not_there_are_refused(train):
 def test_a_concept_that_cannot_be_read_is_refused_before_another_is_searched_for(train, monkeypatch):
     monkeypatch.setattr(sparse.concept_table, "measure", lambda *_: pytest.fail("a search was begun"))
     images, labels = _shapes(20, 1)
-    small = images[:, :5, :5].astype(np.float32) / 255
-    concepts = {"disc": pipelines.give(images, labels), "small": pipelines.give(small, labels)}
+    concepts = {"disc": pipelines.give(images, labels), "odd": pipelines.give(images, labels + 1)}
     data = EvaluationData(train, train, options={"concept": concepts})
-    with pytest.raises(UserError, match=r"images are 5x5x\d of float32, but .* is needed; expected .* or of uint8"):
+    with pytest.raises(UserError, match="concept odd: .* has the labels 1, 2; expected 1 for the concept"):
         sparse.evaluate(_model(), data)

@@ -115,6 +115,10 @@ def test_what_cannot_be_spread_is_refused_with_the_difference(model):
         ({"field": (5, 5)}, "field is 3 there and 5 here"),
         ({"image_shape": (22, 22, 3)}, r"images of 1 channel\(s\)"),
         ({"stages": 1}, "stages is 2 there and 1 here"),
+        ({"pool": (2, 2)}, "pool is 3 there and 2 here"),
+        ({"contrast": 5}, "contrast is 3 there and 5 here"),
+        ({"natural_filters": True}, "natural_filters is False there and True here"),
+        ({"components": (7, 8)}, "stage_1 has 9 components there and 7 here"),
     ):
         with pytest.raises(ValueError, match=said):
             models.build({**SIZES, **other}, 0).spread(model, _images(2))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -68,6 +69,33 @@ def test_a_run_starts_from_the_filters_of_another_and_trains_them_untied(folder,
     for own, shared in zip(_kernels(trained), _kernels(both), strict=True):
         assert np.abs(own - shared).max() > 1e-3
         assert np.abs(own[0] - own[-1]).max() > 1e-4  # Positions differ by now.
+
+
+def test_a_layer_without_steps_is_fitted_though_it_does_not_learn(folder):
+    for steps, name in (((0, 5), "later"), ((5, 0), "earlier")):
+        run = _train(folder, name, **{"train.steps": 0, "greedy.steps": steps})
+        assert [float(stage.whitening.fitted.numpy()) for stage in run.model.stages] == [1.0, 1.0], name
+
+
+def test_a_run_that_has_begun_needs_the_one_that_it_started_from_no_more(folder, both, tmp_path):
+    start = tmp_path / "start"
+    shutil.copytree(both.folder, start)
+    settings = {"greedy.start_from": str(start), "greedy.steps": (0,), "model.tile": 0}
+    first = _train(tmp_path, "untied", **settings, **{"train.steps": 4})
+    shutil.rmtree(start)
+    again = _train(tmp_path, "untied", **settings, **{"train.steps": 4})
+    assert again.step == first.step
+    for one, other in zip(_kernels(first), _kernels(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_that_was_stopped_is_no_start(folder, both, tmp_path):
+    start = tmp_path / "start"
+    shutil.copytree(both.folder, start)
+    description = json.loads((start / "run.json").read_text())
+    (start / "run.json").write_text(json.dumps({**description, "signal": 15}))
+    with pytest.raises(UserError, match=r"it was stopped at step 15; let it come to its end first"):
+        _train(tmp_path, "untied", **{"greedy.start_from": str(start), "greedy.steps": (0,), "model.tile": 0})
 
 
 def test_numbers_of_steps_that_make_no_run_are_refused(folder):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from reverie.errors import UserError
 from reverie.layers import Noise
 from reverie.pipelines import in_order
-from reverie.training import continual
+from reverie.training import continual, strategies
 from reverie.training.continual import equal_mixture
 from reverie.training.continual.equal_mixture import fit_equal_mixture
 from reverie.training.continual.guided import in_every_domain
@@ -210,3 +210,20 @@ def test_a_class_met_nowhere_is_left_out():
 def test_gates_of_tasks_stay_as_they_are():
     config = reverie.config("replay_permuted_mnist_quick:guided")
     assert (config.model.gate_by, config.model.gating, config.model.generative_weight) == ("task", 0.8, 1.0)
+
+
+def test_the_copy_of_a_run_that_goes_on_answers_as_the_run_did(stream_npz, tmp_path):
+    first = _config(stream_npz, "domain", "permuted")
+    first.stream.tasks = 2
+    model = run_stream(first, tmp_path / "two")[0]
+    more = first.copy_and_resolve_references()
+    more.stream.tasks, more.continual.learned = 3, str(tmp_path / "two")
+    stream = experiment.read_streams(more, "train")["train"]
+    made = continual.make_experiment(more, stream, strategies.make_strategy("one"))
+    method = next(method for method in made.state.methods if method.name == "guided")
+    method.before_task(2)
+    rows = np.random.default_rng(0).random((9, 144)).astype(np.float32)
+    expected = model.answers(rows, model.activations(rows)[0])
+    np.testing.assert_allclose(
+        method.copy.answers(rows, method.copy.activations(rows)[0]), expected, rtol=1e-3, atol=1e-2
+    )

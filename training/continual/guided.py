@@ -72,6 +72,9 @@ class Guided(Generative):
             return  # The run was stopped inside this task.
         if not task and not self._model.config.fourier_deviation:
             self._model.discriminant_features.spread.assign(spread_of(self._tasks.represented(task)))
+        if task and self._stream.domains > 1 and not np.any(self.copy.discriminant.kernel[:, -1]):
+            # Of a run that goes on: its copy was taken when there were fewer domains.
+            self._set(self.copy.discriminant)
         self._gather(task)
         self.gathered.assign(task + 1)
 
@@ -84,9 +87,12 @@ class Guided(Generative):
         first = task * self._stream.outputs if self._stream.domains > 1 else 0
         for rows, label in self._tasks.represented(task):
             self._compiled["add"](tf.constant(rows), tf.constant(label + first))
+        self._set(self._model.discriminant)
+
+    def _set(self, layer: Any) -> None:
         met = self.moments.counts.numpy() > 0.0
         known = discriminant_of(self.moments, self._shrinkage)
-        set_classifier(self._model.discriminant, *in_every_domain(met, *known, self._stream.domains))
+        set_classifier(layer, *in_every_domain(met, *known, self._stream.domains))
 
     def _fit_prior(self, task: int) -> None:
         noise = Noise(self._seed, task)
