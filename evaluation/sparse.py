@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -91,12 +92,15 @@ def evaluate(model, data: EvaluationData, seed: int = 0) -> dict[str, float]:
     fits, pixels = np.array([found.fit for found in gabor.fit(filters)]), gabor.effective_pixels(filters)
     result["gabor_fit"], result["effective_pixels"] = float(np.median(fits)), float(np.median(pixels))
     result["edges"] = float(np.mean((fits >= 0.8) & (pixels >= 15)))
-    wanted = concept_table.chosen(data.options.get("rows", ()), model.config.stages)
+    rows, every = data.options.get("rows", ()), data.options.get("every", 0)
+    if not isinstance(every, int) or every < 0:
+        raise UserError(f"every is {every!r}; expected a whole number, 0 or more")
+    wanted = concept_table.chosen([rows] if isinstance(rows, str) else rows, model.config.stages)
     concepts = _concepts(data)
     for concept in concepts[1:]:  # What cannot be read is refused before the first is searched for.
         concept.read(model.config.window, model.config.image_shape[2], seed)
     for number, concept in enumerate(concepts):
-        result |= concept_table.measure(model, train, concept, int(data.options.get("every", 0)), seed, wanted)
+        result |= concept_table.measure(model, train, concept, every, seed, wanted)
         result |= concept_probes.measure(model, concept, seed)
         if not number:
             headlines = ("neuron", "linear_filter", "random_weights")
@@ -130,15 +134,26 @@ def _places(model, most: int) -> list[tuple[int, int]]:
 
 def _concepts(data: EvaluationData) -> list[Concept]:
     named = {option: data.options.get(option, {}) for option in ("concept", "report", "groups")}
+    for option, given in named.items():
+        if not isinstance(given, Mapping):
+            value = "a rule" if option == "groups" else "a source, or (images, labels)"
+            raise UserError(f"{option} is {given!r}; expected a dict of names, each with {value}")
+    for name, rule in named["groups"].items():
+        if not isinstance(rule, str):
+            raise UserError(f"groups of {name} is {rule!r}; expected a column of labels or a regular expression")
     for option in ("report", "groups"):
         for name in named[option]:
             if name not in named["concept"]:
                 raise UserError(
                     f"{option} is given for {name}, but the concept(s) are {', '.join(named['concept']) or 'none'}"
                 )
+
+    def source(given) -> str:
+        return given if isinstance(given, str) else pipelines.give(given)
+
     return [
-        Concept(name, source, named["report"].get(name, ""), named["groups"].get(name, ""))
-        for name, source in named["concept"].items()
+        Concept(name, source(given), source(named["report"].get(name, "")), named["groups"].get(name, ""))
+        for name, given in named["concept"].items()
     ]
 
 

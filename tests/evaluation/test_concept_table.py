@@ -200,6 +200,26 @@ def test_a_map_finds_where_the_concept_is():
     assert values[5, 30] < 0 and values.shape == (40, 40)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"concept": "face=folder:x"}, r"concept is 'face=folder:x'; expected a dict of names"),
+     ({"concept": {"face": "a.npz"}, "groups": {"face": 3}}, "groups of face is 3; expected a column of labels"),
+     ({"concept": {"face": None}}, "data is None; expected \\(images, labels\\)"),
+     ({"every": "x"}, "every is 'x'; expected a whole number"),
+     ({"rows": "nothing"}, "rows is 'nothing'; expected some of neuron")],
+)  # fmt: skip
+def test_options_that_say_nothing_are_refused_in_words(train, options, said):
+    with pytest.raises(UserError, match=said):
+        sparse.evaluate(_model(), EvaluationData(train, train, options=options))
+
+
+def test_arrays_with_labels_are_a_concept(train):
+    numbers = sparse.evaluate(
+        _model(), EvaluationData(train, train, options={"concept": {"disc": _shapes(40, 1)}, "rows": "neuron"})
+    )
+    assert 0.0 <= numbers["disc_neuron"] <= 1.0 and "disc_linear_filter" not in numbers
+
+
 def test_options_for_concepts_that_are_not_there_are_refused(train):
     data = EvaluationData(train, train, options={"concept": {"disc": "a.npz"}, "report": {"face": "b.npz"}})
     with pytest.raises(UserError, match=r"report is given for face, but the concept\(s\) are disc"):
