@@ -131,3 +131,11 @@ def test_each_layers_graphs_are_built_once_whatever_the_number_of_images(folder,
     for phase in greedy.phases(greedy.GreedySettings((1,)), Model(), images, whole, seed=0, replicas=1):
         phase.hooks.begin()
     assert built == [("stage_1", None), ("stage_2", None)]
+
+
+def test_untied_filters_have_a_config_for_each_recipe_that_they_start_from():
+    for start, recipe in (("", "sparse_small"), (":gray", "sparse_gray")):
+        untied, shared = reverie.config(f"sparse_untied{start}").model, reverie.config(recipe).model
+        assert untied.tile == 0 and {**untied.to_dict(), "tile": 1} == shared.to_dict()
+    with pytest.raises(UserError, match="start is 'blue'; expected one of color, gray, or none"):
+        reverie.config("sparse_untied:blue")
