@@ -33,7 +33,8 @@ class Guided(Generative):
        drifted in the copy does not become the next network's truth.
     2. After a task the prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's
        own images, and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a
-       class nearly alike, and what is imagined too uniform.
+       class nearly alike, and what is imagined too uniform. Where gates are keyed by task it is left alone: a code means
+       something only under the gates that it was learned with, and one prior has no room for those of every task.
 
     Memory grows with the number of features, not of images; with tasks only by a mean a class of each (`domain`).
 
@@ -80,7 +81,8 @@ class Guided(Generative):
 
     def after_task(self, task: int) -> None:
         """Fits the prior, and then takes the copy."""
-        self._fit_prior(task)
+        if self._model.config.gate_by == "class":
+            self._fit_prior(task)
         super().after_task(task)
 
     def _gather(self, task: int) -> None:
@@ -146,10 +148,10 @@ class Guided(Generative):
         if not chosen:
             return
         config.model.discriminant = int(5000 if value is None else value)
-        config.model.discriminant_weight, config.model.modes = 3.0, 10
-        if config.model.gate_by == "class":  # Gates of tasks keep apart what tasks have apart: they stay.
+        config.model.discriminant_weight = 3.0
+        if config.model.gate_by == "class":  # Gates of tasks keep apart what tasks have apart: they and the prior stay.
             # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
-            config.model.generative_weight = 20.0
+            config.model.generative_weight, config.model.modes = 20.0, 10
             config.model.gating = 0.1 if config.model.gating else 0.0
         scale = 1.0 if config.model.mean else config.model.fourier_deviation
         config.model.fourier_deviation = 0.0 if config.model.internal else scale
