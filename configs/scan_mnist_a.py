@@ -9,7 +9,8 @@ are far from enough for the shapes of digits: what comes of them is in docs/resu
     reverie imagine --run=runs/digits "small seven clockwise top-left"
 
 Without a file of MNIST's digits those are drawn that ship with the package. `--config.data.combinations=held_out` keeps
-36 of the 240 combinations from training. `scan_mnist_a:jmvae` is one joint VAE instead of stages.
+36 of the 240 combinations from training. `scan_mnist_a:jmvae` and `scan_mnist_a:telbo` are one joint VAE instead of
+stages.
 """
 
 import ml_collections
@@ -54,6 +55,13 @@ def _jmvae() -> ml_collections.ConfigDict:
     return config
 
 
+def _telbo() -> ml_collections.ConfigDict:
+    config = defaults.in_stages("telbo")
+    config.model.vision.activation = "elu"
+    config.stages.joint.update({"steps": 9000, "batch_size": 32, "rate": 1.5e-3})
+    return config
+
+
 # What follows the colon -> what makes the config.
-_MADE = {"": _scan, "jmvae": _jmvae}
+_MADE = {"": _scan, "jmvae": _jmvae, "telbo": _telbo}
 VARIANTS = tuple(_MADE)

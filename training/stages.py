@@ -264,12 +264,13 @@ def _data(
 
 
 def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
-    """All pictures without words and, repeated until they make up their share, those with, as rows of one set."""
-    times = max(1, round(_SHARE_WITH_WORDS / (1.0 - _SHARE_WITH_WORDS) * len(shown) / len(told)))
+    """Pictures without words and, repeated until they make up their share, those with, as rows of one set."""
+    silent = np.setdiff1d(np.arange(len(shown)), told)
+    times = max(1, round(_SHARE_WITH_WORDS / (1.0 - _SHARE_WITH_WORDS) * len(silent) / len(told)))
     repeated = np.tile(told, times)
     labels = shown.labels.reshape(len(shown), -1)
-    labels = np.concatenate([np.full_like(labels, -1), labels[repeated]])
-    return dataclasses.replace(shown.take(np.concatenate([np.arange(len(shown)), repeated])), labels=labels)
+    labels = np.concatenate([np.full_like(labels[silent], -1), labels[repeated]])
+    return dataclasses.replace(shown.take(np.concatenate([silent, repeated])), labels=labels)
 
 
 def _encode(model, told: pipelines.Images, codes: dict) -> None:
