@@ -158,7 +158,7 @@ class Runner:
         values, gradients = self._gradients(batch, step, context.replica_id_in_sync_group)
         if context.num_replicas_in_sync > 1:
             *gradients, values = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, values])
-        finite = tf.reduce_all(tf.math.is_finite(values)) & tf.math.is_finite(tf.linalg.global_norm(gradients))
+        finite = tf.reduce_all(tf.math.is_finite(values)) & _finite(gradients)
         rate = self.rate(step - self._zero)
         if self.optimizer.inside_cond:
 
@@ -201,7 +201,7 @@ class Runner:
                 gradients = tape.gradient(means["total"], tensors, unconnected_gradients="zero")
                 if context.num_replicas_in_sync > 1:
                     *gradients, means = context.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, means])
-                good = tf.math.is_finite(means["total"]) & tf.math.is_finite(tf.linalg.global_norm(gradients))
+                good = tf.math.is_finite(means["total"]) & _finite(gradients)
                 finite = finite & good
                 chosen = [places[id(variable)] for variable in variables]
 
@@ -290,6 +290,16 @@ class Runner:
         finally:
             for variable, value in zip(variables, kept, strict=True):
                 variable.assign(value)
+
+
+def _finite(gradients) -> tf.Tensor:
+    """Whether every number of every gradient is finite, bool []."""
+    # One sum says so, unless squares above 2e19 overflow in it; only then is every number looked at.
+    return tf.cond(
+        tf.math.is_finite(tf.linalg.global_norm(gradients)),
+        lambda: True,
+        lambda: tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])),
+    )
 
 
 def shadows(variables: list) -> list[tf.Variable]:

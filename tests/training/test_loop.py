@@ -140,8 +140,8 @@ def test_xla_gives_the_same_training(tiny_npz, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def _poisoned(config, workdir, bad_steps, strategy="one", optimizer="adam"):
-    """Trains with losses that are NaN at the given steps."""
+def _poisoned(config, workdir, bad_steps, strategy="one", optimizer="adam", factor=np.nan):
+    """Trains with losses that are multiplied at the given steps, by NaN if nothing is said."""
     chosen = strategies.make_strategy(strategy)
     images = experiment.read_images(config, "train")["train"]
     model, phases = experiment.model_and_phases(config, images, chosen)
@@ -149,7 +149,7 @@ def _poisoned(config, workdir, bad_steps, strategy="one", optimizer="adam"):
 
     def losses(batch, noise, training):
         bad = tf.reduce_any(tf.equal(noise.step, tf.constant(bad_steps, tf.int64)))
-        return {name: value * tf.where(bad, np.nan, 1.0) for name, value in original(batch, noise, training).items()}
+        return {name: value * tf.where(bad, factor, 1.0) for name, value in original(batch, noise, training).items()}
 
     phase = dataclasses.replace(phases[0], losses=losses, optimizer={"name": optimizer})
     workdir.mkdir(exist_ok=True)
@@ -178,6 +178,17 @@ def test_bad_steps_can_be_skipped_up_to_a_limit(tiny_npz, tmp_path, optimizer):
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
     _, start = _poisoned(config, tmp_path / "many", [3, 4, 5], optimizer=optimizer)
     with pytest.raises(NonFiniteError):
+        start()
+
+
+@pytest.mark.parametrize("strategy", ["one", "mirrored"])
+def test_gradients_whose_squares_overflow_are_finite_all_the_same(tiny_npz, tmp_path, strategy):
+    # Synaptic intelligence at the paper's strength makes such: 1e21 is finite, the sum of squares is not.
+    model, start = _poisoned(tiny_config(tiny_npz), tmp_path / "run", [13], strategy, "Lion", factor=1e21)
+    assert start().step == 30
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+    _, start = _poisoned(tiny_config(tiny_npz), tmp_path / "infinite", [13], strategy, "Lion", factor=np.inf)
+    with pytest.raises(NonFiniteError, match="step 14"):
         start()
 
 
