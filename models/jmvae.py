@@ -60,7 +60,7 @@ class JMVAE(JointVAE):
 
         Args:
           batch: "image" float32 [b, h, w, c], "label" int32 [b, attributes]; rows of -1 have no words.
-          noise: keys which attributes are named, and the draw from the posterior.
+          noise: keys which attributes q(z|y) is asked for, and the draw from the posterior.
           training: unused.
 
         Returns:
@@ -68,15 +68,17 @@ class JMVAE(JointVAE):
         """
         del training
         labels = batch["label"]
-        symbols = khot(labels, self.sizes, some(labels, noise))
-        seen, both = self.posteriors(batch["image"], symbols)
-        told = self.symbols.posterior(symbols)
+        # Both sides together know all that is known of a picture. Were some of it left out there too, latents would
+        # have to say which, and words would be read from that copy instead of from what the picture shows.
+        known = khot(labels, self.sizes)
+        seen, both = self.posteriors(batch["image"], known)
+        told = self.symbols.posterior(khot(labels, self.sizes, some(labels, noise)))
         named = tf.reduce_any(labels >= 0, axis=-1)
         mean, deviation = either(named, both, seen)
         latents = mean + deviation * noise.normal("latent", tf.shape(mean))
         surprise = self.vision.surprise(batch["image"], latents)
         divergence = tfd.kl_divergence(diagonal_gaussian(mean, 2.0 * tf.math.log(deviation)), self.vision.prior)
-        words = tf.where(named, self.symbols.surprise(symbols, latents), 0.0)
+        words = tf.where(named, self.symbols.surprise(known, latents), 0.0)
         sides = tf.where(named, tfd.kl_divergence(both, seen) + tfd.kl_divergence(both, told), 0.0)
         total = surprise + self.config.vision.beta * divergence
         total += self.config.words_weight * words + self.config.alpha * sides
