@@ -50,10 +50,11 @@ class StreamOfTasks(Plain):
         if settings.evaluate_on not in streams:
             raise UserError("continual.evaluate_on is validation, but there is none: set data.validation_fraction")
         facts = _facts(streams["train"])
-        made = continual.make_experiment(config, streams["train"], strategy)
+        begun = checkpoints.latest(workdir / "checkpoints") is not None
+        made = continual.make_experiment(config, streams["train"], strategy, begun)
         accuracies = measures.Accuracies(made.model, streams[settings.evaluate_on], settings.evaluate_images)
         history = read_history(workdir)
-        if not checkpoints.latest(workdir / "checkpoints"):
+        if not begun:
             initial = None if config.stream.scenario == "class" or made.first else accuracies.row(0)
             history = measures.History(_before(settings.learned, len(streams["train"])), initial)
             _write_history(workdir, history)

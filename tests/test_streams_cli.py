@@ -197,9 +197,12 @@ def test_cifar_files_go_from_pretraining_to_internal_replay(tmp_path):
     features, run = tmp_path / "features", tmp_path / "run"
     assert cli.main(["reverie", "train", "--config=features_cifar10", f"--config.data.source=cifar10:{tmp_path}/ten",
                      *small, "--config.train.steps=10", f"--workdir={features}"]) == 0  # fmt: skip
-    assert cli.main(["reverie", "train", "--config=replay_split_cifar100:bir,class", f"--workdir={run}",
-                     f"--config.data.source=cifar100:{tmp_path}/hundred", *small, "--config.train.steps=4",
-                     f"--config.continual.pretrained={features}"]) == 0  # fmt: skip
+    again = ["reverie", "train", "--config=replay_split_cifar100:bir,class", f"--workdir={run}",
+             f"--config.data.source=cifar100:{tmp_path}/hundred", *small, "--config.train.steps=4",
+             f"--config.continual.pretrained={features}"]  # fmt: skip
+    assert cli.main(again) == 0
+    features = features.rename(tmp_path / "elsewhere")
+    assert cli.main(again) == 0  # What was taken over is in the run's own checkpoint.
     assert cli.main(["reverie", "evaluate", f"--workdir={run}"]) == 0
     numbers = json.loads((run / "evaluation.json").read_text())
     assert {"average_accuracy", "log_likelihood", "frechet", "generated_recognized"} <= set(numbers)

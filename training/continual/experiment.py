@@ -39,7 +39,7 @@ class Experiment:
 
 
 def make_experiment(
-    config: ml_collections.ConfigDict, stream: pipelines.Stream, strategy: tf.distribute.Strategy
+    config: ml_collections.ConfigDict, stream: pipelines.Stream, strategy: tf.distribute.Strategy, begun: bool = False
 ) -> Experiment:
     """An experiment from a config, made inside the strategy's scope.
 
@@ -47,6 +47,7 @@ def make_experiment(
       config: with sections `stream`, `continual`, `model`, `train`, ...; `train.steps` is a task's steps.
       stream: the training images' tasks.
       strategy: it will run under.
+      begun: whether there is a checkpoint, with the convolutional stack that was taken over.
 
     Raises:
       UserError: settings that make no model or no run.
@@ -79,7 +80,7 @@ def make_experiment(
     with strategy.scope():
         model = _network(config)
         _check_frozen(model, settings)
-        if settings.pretrained:
+        if settings.pretrained and not begun:
             _take_features(model, settings.pretrained)
         if stream.settings.scenario == "domain":
             model.seen.assign(np.ones(stream.settings.outputs, np.float32))  # All tasks share all units.
@@ -141,7 +142,7 @@ def _take_learned(
     earlier.train = config.train.copy_and_resolve_references()
     # Its weights must be those of this network: only what belongs to classes and tasks has room to grow.
     earlier.model = config.model.copy_and_resolve_references()
-    before = make_experiment(earlier, first_tasks(stream, learned.tasks), strategy)
+    before = make_experiment(earlier, first_tasks(stream, learned.tasks), strategy, begun=True)
     grow(learned, before, Experiment(model, [], state))
     return learned.tasks
 
