@@ -11,6 +11,7 @@ real pictures. The divergence is in bits here, so that coverage lies between 0 a
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -188,12 +189,23 @@ def imagine(model, reference, vocabulary, asked, seed: int = 0) -> Imagined:
 
 def _seen(reference, function, columns: list, seed: int) -> np.ndarray:
     """int [n, attributes]: what the classifier sees in a picture a row, of `function`(columns..., count, seed)."""
-    made, seen = tf.function(function, autograph=False), []
+    made, seen = _compiled(function), []
     for start in progress.shown(range(0, len(columns[0]), _AT_ONCE), "imagining", unit="batch"):
-        part = [tf.constant(column[start : start + _AT_ONCE]) for column in columns]
-        images = made(*part, tf.constant(len(part[0])), tf.constant([seed, start]))["images"]
-        seen.append(reference.all_classes(images))
+        parts = [column[start : start + _AT_ONCE] for column in columns]
+        count = len(parts[0])
+        # Always as many, the last ones repeated: another number of rows would be another graph.
+        rows = [
+            tf.constant(np.pad(part, [(0, _AT_ONCE - count), *[(0, 0)] * (part.ndim - 1)], "edge")) for part in parts
+        ]
+        images = made(*rows, tf.constant(_AT_ONCE), tf.constant([seed, start]))["images"]
+        seen.append(reference.all_classes(images[:count]))
     return np.concatenate(seen)
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled(function) -> tf.types.experimental.GenericFunction:
+    """A model's function, traced once for everything that is asked of it."""
+    return tf.function(function, autograph=False)
 
 
 def recognize(function, images: pipelines.Images) -> Imagined:

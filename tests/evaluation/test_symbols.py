@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from reverie.evaluation import concepts
 from reverie.evaluation.symbols import (
     Imagined,
     coverage,
+    imagine,
     jensen_shannon,
     leak,
     sample_cases,
@@ -145,3 +147,35 @@ def test_queries_name_so_many_attributes_and_are_told_apart_by_what_training_sho
     partly = np.where(np.arange(labels.shape[1]) == 1, -1, labels)
     assert (sample_queries(vocabulary, partly, trained, table, 2, 60, seed=0).held_out[:, 1] < 0).all()
     assert not len(sample_queries(vocabulary, partly, trained, table, labels.shape[1], 60, seed=0).shown)
+
+
+class Painter:
+    """Paints the symbol itself, and counts how often its graph is built."""
+
+    traced = 0
+
+    def symbols_to_images(self, symbols, count, seed):
+        self.traced += 1
+        noise = tf.random.stateless_uniform([count, 1], seed, maxval=0.1)
+        return {"images": symbols + noise}
+
+
+class Reader:
+    """Reads a painted symbol: the value of every attribute, of those that name all."""
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def all_classes(self, images):
+        parts = np.split(images.numpy(), np.cumsum(self.sizes)[:-1], axis=1)
+        return np.stack([part.argmax(axis=1) for part in parts], axis=1)
+
+
+def test_a_model_is_traced_once_for_all_that_is_asked_of_it_and_each_row_is_seen_once():
+    vocabulary, painter = scenes(), Painter()
+    reader = Reader(vocabulary.sizes)
+    asked = np.random.default_rng(0).integers(0, min(vocabulary.sizes), (310, len(vocabulary.sizes))).astype(np.int32)
+    for rows in (asked, asked[:20], asked[:250]):
+        made = imagine(painter, reader, vocabulary, rows)
+        np.testing.assert_array_equal(made.seen, rows)
+    assert painter.traced == 1
