@@ -210,6 +210,7 @@ def test_a_class_met_nowhere_is_left_out():
 def test_gates_of_tasks_stay_as_they_are():
     config = reverie.config("replay_permuted_mnist_quick:guided")
     assert (config.model.gate_by, config.model.gating, config.model.generative_weight) == ("task", 0.8, 1.0)
+    assert (config.model.discriminant_weight, config.model.modes) == (0.1, 1)
 
 
 def test_the_copy_of_a_run_that_goes_on_answers_as_the_run_did(stream_npz, tmp_path):
@@ -227,3 +228,18 @@ def test_the_copy_of_a_run_that_goes_on_answers_as_the_run_did(stream_npz, tmp_p
     np.testing.assert_allclose(
         method.copy.answers(rows, method.copy.activations(rows)[0]), expected, rtol=1e-3, atol=1e-2
     )
+
+
+@pytest.mark.parametrize("gate_by", ["class", "task"])
+def test_where_gates_are_of_tasks_the_copys_network_labels_and_the_prior_is_left_alone(stream_npz, tmp_path, gate_by):
+    kind = ("domain", "permuted") if gate_by == "task" else ("class", "split")
+    model, _, _, state = run_stream(_config(stream_npz, *kind), tmp_path / "run")
+    method = next(method for method in state.methods if method.name == "guided")
+    assert model.config.gate_by == gate_by
+    rows = np.random.default_rng(0).random((9, 144)).astype(np.float32)
+    hidden = method.copy.activations(rows)[0]
+    labeled, network = method.judged(rows, hidden).numpy(), method.copy.logits(hidden).numpy()
+    assert np.array_equal(labeled, network) == (gate_by == "task")
+    before = model.prior.means.numpy()
+    method.after_task(2)
+    assert np.array_equal(model.prior.means.numpy(), before) == (gate_by == "task")

@@ -34,7 +34,8 @@ class Guided(Generative):
     2. After a task the prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's
        own images, and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a
        class nearly alike, and what is imagined too uniform. Where gates are keyed by task it is left alone: a code
-       means something only under the gates that it was learned with, and one prior has no room for those of all tasks.
+       means something only under the gates that it was learned with, and one prior has no room for those of all tasks. There
+       the copy's network alone labels, too: of a permutation a discriminant knows less than of a class.
 
     Memory grows with the number of features, not of images; with tasks only by a mean a class of each (`domain`).
 
@@ -84,6 +85,12 @@ class Guided(Generative):
         if self._model.config.gate_by == "class":
             self._fit_prior(task)
         super().after_task(task)
+
+    def judged(self, inputs: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+        """See `Copy.judged`."""
+        if self._model.config.gate_by == "class":
+            return super().judged(inputs, hidden)
+        return self.copy.logits(hidden)
 
     def _gather(self, task: int) -> None:
         first = task * self._stream.outputs if self._stream.domains > 1 else 0
@@ -148,8 +155,10 @@ class Guided(Generative):
         if not chosen:
             return
         config.model.discriminant = int(5000 if value is None else value)
-        config.model.discriminant_weight = 3.0
-        if config.model.gate_by == "class":  # Gates of tasks keep apart what tasks have apart: they and the prior stay.
+        # Gates of tasks keep apart what tasks have apart: they and the prior stay, and the network answers first.
+        config.model.discriminant_weight = 0.1
+        if config.model.gate_by == "class":
+            config.model.discriminant_weight = 3.0
             # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
             config.model.generative_weight, config.model.modes = 20.0, 10
             config.model.gating = 0.1 if config.model.gating else 0.0

@@ -50,14 +50,16 @@ class Copy(Method):
         soft = self._settings.distillation
         hidden, _ = self.copy.activations(inputs)
         temperature = self._settings.temperature if soft else 1.0
-        log_probabilities = self.copy.log_probabilities(
-            self.copy.answers(inputs, hidden), self._active(task), temperature
-        )
+        log_probabilities = self.copy.log_probabilities(self.judged(inputs, hidden), self._active(task), temperature)
         if soft:
             answers = tf.exp(log_probabilities)
         else:
             answers = tf.one_hot(tf.argmax(log_probabilities, axis=-1), log_probabilities.shape[-1])
         return tf.reshape(answers * blocks[..., None], [-1, self._stream.outputs])
+
+    def judged(self, inputs: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+        """Logits that rows are labeled by, float32 [r, classes]: all that the copy answers by."""
+        return self.copy.answers(inputs, hidden)
 
     def earlier_blocks(self, count: tf.Tensor | int, task: tf.Tensor) -> tf.Tensor:
         """float32 [count, blocks]: all earlier blocks in equal parts."""
