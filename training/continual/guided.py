@@ -33,9 +33,11 @@ class Guided(Generative):
        drifted in the copy does not become the next network's truth.
     2. After a task the prior of every class is fitted to codes, by `model.modes` Gaussians: to those of the task's
        own images, and for earlier classes to those of what the copy imagines. Gradients alone leave the modes of a
-       class nearly alike, and what is imagined too uniform. Where gates are keyed by task it is left alone: a code
-       means something only under the gates that it was learned with, and one prior has no room for those of all tasks. There
-       the copy's network alone labels, too: of a permutation a discriminant knows less than of a class.
+       class nearly alike, and what is imagined too uniform.
+
+    Where gates are keyed by task priors are left alone: a code means something only under the gates that it was
+    learned with, and one prior has no room for those of all tasks. There the copy's network alone labels what it
+    imagined, too, and answers first: of a permutation a discriminant knows less than of a class.
 
     Memory grows with the number of features, not of images; with tasks only by a mean a class of each (`domain`).
 
