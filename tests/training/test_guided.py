@@ -210,7 +210,7 @@ def test_a_class_met_nowhere_is_left_out():
 def test_gates_of_tasks_stay_as_they_are():
     config = reverie.config("replay_permuted_mnist_quick:guided")
     assert (config.model.gate_by, config.model.gating, config.model.generative_weight) == ("task", 0.8, 1.0)
-    assert (config.model.discriminant_weight, config.model.modes) == (0.1, 1)
+    assert (config.model.discriminant_weight, config.model.modes) == (0.03, 1)
 
 
 def test_the_copy_of_a_run_that_goes_on_answers_as_the_run_did(stream_npz, tmp_path):

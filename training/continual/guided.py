@@ -158,7 +158,7 @@ class Guided(Generative):
             return
         config.model.discriminant = int(5000 if value is None else value)
         # Gates of tasks keep apart what tasks have apart: they and the prior stay, and the network answers first.
-        config.model.discriminant_weight = 0.1
+        config.model.discriminant_weight = 0.03
         if config.model.gate_by == "class":
             config.model.discriminant_weight = 3.0
             # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
