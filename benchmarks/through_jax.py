@@ -19,7 +19,6 @@ has lowered: what is used here of its inside was tried with the versions above.
 """
 
 import gc
-import itertools
 import os
 import queue
 import re
@@ -111,7 +110,7 @@ class Compiled:
 
         def many(values, stacked):
             values, (losses, finite) = jax.lax.scan(one, values, stacked)
-            return values, losses.sum(0), losses[-1], finite.all()
+            return values, losses.sum(0), finite.all()
 
         self._many = jax.jit(many, donate_argnums=0)
 
@@ -119,6 +118,7 @@ class Compiled:
         runner, step = self._runner, tf.identity(self._runner.step)
         losses, gradients = runner._gradients(batch, step, 0)
         finite = tf.reduce_all(tf.math.is_finite(losses))
+        # Not as the loop asks, by a sum first and a condition: a device would stop at that to ask the processor.
         for gradient in gradients:
             finite &= tf.reduce_all(tf.math.is_finite(gradient))
         runner._apply(gradients, runner.rate(step - runner._zero), step)
@@ -141,14 +141,14 @@ class Compiled:
         after = [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in self.variables]
         return (*after, *found)
 
-    def run(self, batches: "Batches", count: int) -> tuple[np.ndarray, np.ndarray]:
-        """(means of the losses over `count` steps, the last ones)."""
+    def run(self, batches: "Batches", count: int) -> np.ndarray:
+        """Means of the losses over `count` steps."""
         began = time.monotonic()
         values = tuple(jax.device_put(variable.numpy()) for variable in self.variables)
-        sums, last, finite = 0.0, None, True
+        sums, finite = 0.0, True
         for _ in range(count // STACK):
             stacked = batches.next()
-            values, more, last, good = self._many(values, tuple(stacked[name] for name in self.names))
+            values, more, good = self._many(values, tuple(stacked[name] for name in self.names))
             sums, finite = sums + more, good & finite
         for variable, value in zip(self.variables, jax.block_until_ready(values), strict=True):
             variable.assign(np.asarray(value))
@@ -156,7 +156,7 @@ class Compiled:
         if not bool(finite):
             raise NonFiniteError(f"a loss or gradient of the {count} steps before step "
                                  f"{int(self._runner.step.numpy()) + 1} is not finite")  # fmt: skip
-        return np.asarray(sums) / count, np.asarray(last)
+        return np.asarray(sums) / count
 
 
 def _captured(function: tf.types.experimental.ConcreteFunction) -> list[tf.Variable]:
@@ -215,8 +215,7 @@ def _on_device(runner: steps.Runner, batches, count: int) -> dict:
         sys.exit(f"a call of {count} steps is no multiple of STACK, {STACK}; set train.steps_per_call and log_every")
     if runner._graph_step is not getattr(runner, "compiled_for", None):
         runner.compiled, runner.compiled_for = Compiled(runner, batches.element), runner._graph_step
-    means, _ = runner.compiled.run(batches, count)
-    return dict(zip(runner.names, means, strict=True))
+    return dict(zip(runner.names, runner.compiled.run(batches, count), strict=True))
 
 
 def main() -> int:
@@ -224,7 +223,7 @@ def main() -> int:
     tf.config.experimental.enable_tensor_float_32_execution(os.environ.get("TF32") != "0")
     steps.Runner.iterator, steps.Runner.call = _batches, _on_device
     loop._CALL_SECONDS = 1e9
-    print(", ".join(itertools.chain(map(str, jax.devices()), [f"JAX {jax.__version__}"])), file=sys.stderr)
+    print(*jax.devices(), f"JAX {jax.__version__}", sep=", ", file=sys.stderr)
     return cli.main(sys.argv)
 
 
