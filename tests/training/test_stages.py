@@ -8,7 +8,7 @@ from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
 from reverie.layers import Noise
 from reverie.models import scan
-from reverie.pipelines import from_arrays
+from reverie.pipelines import Images, from_arrays
 from reverie.training import checkpoints, loop, run_folder, stages, strategies
 
 from .. import experiment
@@ -229,3 +229,14 @@ def test_a_single_attribute_in_a_single_column_trains_the_joint_baselines_too(fa
     batch = next(iter(phase.stream(0, None)))
     assert batch["label"].shape == (16, 1)
     assert np.isfinite(model.losses(batch, Noise(0))["total"]).all()
+
+
+@pytest.mark.parametrize("told", [[1, 4], list(range(6))])
+def test_a_picture_with_words_is_never_among_those_without(told):
+    labels = np.arange(6, dtype=np.int32)[:, None]
+    pixels = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones([1, 2, 2, 1], np.uint8)
+    shown = Images("six", (2, 2, 1), labels, pixels=pixels)
+    mixed = stages._mixed(shown, np.array(told))
+    number, named = mixed.pixels[:, 0, 0, 0], mixed.labels[:, 0]
+    assert set(number[named >= 0]) == set(told) and np.array_equal(named[named >= 0], number[named >= 0])
+    assert sorted(number[named < 0]) == sorted(set(range(6)) - set(told))
