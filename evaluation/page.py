@@ -131,6 +131,7 @@ class WordsPanel:
       operators: in words, in order.
       example: an expression.
       fillers: words that say nothing and are passed over.
+      guidance: how many times over concepts are meant, see `models/guidance.py`.
       count: pictures at a time.
     """
 
@@ -143,6 +144,7 @@ class WordsPanel:
     words: str = "words"
     concept: str = "concept"
     compose: str = ""
+    guidance: float = 1.0
     count: int = 10
     kind: str = "words"
 

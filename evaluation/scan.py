@@ -256,6 +256,7 @@ def explore(model, data: EvaluationData) -> page.Page:
                 example=_example(vocabulary, labels, composes),
                 fillers=vocabulary.fillers,
                 compose="compose" if composes else "",
+                guidance=model.config.guidance,
             )
         )
     shown = batch["image"].numpy()[:24]

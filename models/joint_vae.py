@@ -15,6 +15,7 @@ from ..layers import GaussianPosterior, Noise, diagonal_gaussian
 from . import scan
 from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Stage
+from .guidance import at_least_once
 from .network import Network, in_float32
 from .symbol_vae import SymbolVAE, SymbolVAEConfig
 
@@ -26,15 +27,18 @@ class JointVAEConfig:
     """Sizes.
 
     Attributes:
-      image_shape, attributes, vision, symbols: as in `scan.ScanConfig`; of vision.beta the divergence's weight.
+      image_shape, attributes, vision, symbols, guidance: as in `scan.ScanConfig`; of vision.beta the divergence's
+        weight.
     """
 
     image_shape: tuple = (64, 64, 3)
     attributes: tuple = ()
     vision: BetaVAEConfig = dataclasses.field(default_factory=BetaVAEConfig)
     symbols: SymbolVAEConfig = dataclasses.field(default_factory=SymbolVAEConfig)
+    guidance: float = 1.0
 
     def __post_init__(self):
+        at_least_once(self.guidance)
         if not self.attributes:
             raise ValueError("attributes are empty; they come from the data when a run starts")
         if self.vision.likelihood == "features" or self.vision.objective != "fixed":

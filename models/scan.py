@@ -23,6 +23,7 @@ from ..layers import Noise
 from .beta_vae import ENLARGED, LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
 from .denoising import Denoising, DenoisingConfig
+from .guidance import at_least_once, guided
 from .limits import CODES, PIXELS
 from .network import Network
 from .recombination import OPERATORS, Recombination, RecombinationConfig
@@ -44,6 +45,8 @@ class ScanConfig:
       attributes: ((name, values, noun), ...), see `pipelines.Vocabulary.plain`.
       denoising, vision, symbols, recombination: of the networks.
       view: pictures are shown as "decoded", or "denoised": seen through the denoising autoencoder, sharper.
+      guidance: how many times over a concept is meant where pictures are imagined of it, see `guidance.py`; 1 is the
+        paper.
     """
 
     image_shape: tuple = (64, 64, 3)
@@ -53,8 +56,10 @@ class ScanConfig:
     symbols: SymbolVAEConfig = dataclasses.field(default_factory=SymbolVAEConfig)
     recombination: RecombinationConfig = dataclasses.field(default_factory=RecombinationConfig)
     view: str = "decoded"
+    guidance: float = 1.0
 
     def __post_init__(self):
+        at_least_once(self.guidance)
         if self.view not in VIEWS:
             raise ValueError(f"view is '{self.view}'; expected one of {', '.join(VIEWS)}")
         if not self.attributes:
@@ -216,7 +221,7 @@ class Scan(Network):
 
     def imagine(self, code: tuple, count, seed) -> dict:
         """{"images"} of `count` draws from Gaussians (mean, log_variance), float32 [1 or count, latents] each."""
-        mean, log_variance = code
+        mean, log_variance = guided(code, self.config.guidance)
         return {"images": self.picture(mean + tf.exp(0.5 * log_variance) * _normal(count, mean.shape[-1], seed))}
 
     def images_to_symbols(self, images) -> dict:

@@ -1,5 +1,6 @@
 // Words to pictures, pictures to words, and a walk from concept to concept.
 import { button, h, onceAFrame, percent, say, section } from "./elements.js";
+import { guided } from "./guidance.js";
 import { run } from "./models.js";
 import { paint } from "./picture.js";
 import { drawn, normals } from "./random.js";
@@ -36,9 +37,9 @@ export function makeWords(panel, { image, page, pad, shared }) {
     });
   }
 
-  function draws({ mean, log_variance }, count, from) {
+  function draws(concept, count, from) {
     const normal = normals(from);
-    const prior = { mean: Array.from(mean), deviation: log_variance.map((value) => Math.exp(value / 2)) };
+    const prior = guided(concept, panel.guidance);
     return Array.from({ length: count }, () => drawn(prior, normal));
   }
 
