@@ -198,7 +198,7 @@ def explore(model, data: EvaluationData) -> page.Page:
             heads=heads,
             units=page.units(decode, seen["mean"]),
             rest=seen["mean"].mean(axis=0),
-            priors=_priors(config.latents, moments.values_of(model.moment()), met),
+            priors=_priors(config, moments.values_of(model.moment()), met),
         )
         panels = [code, page.ImaginePanel(named=config.conditional and heads is not None)]
     times, earlier = _times(model, data)
@@ -213,11 +213,11 @@ def _class_names(stream: pipelines.Stream, classes: int) -> list[str]:
     return [names[label] if label < len(names) else str(label) for label in range(classes)]
 
 
-def _priors(latents: int, values: Mapping[str, np.ndarray], met: np.ndarray) -> list[dict]:
+def _priors(config, values: Mapping[str, np.ndarray], met: np.ndarray) -> list[dict]:
     """Gaussians that latents are drawn from: modes of the classes met, or the standard one; `values` of a moment."""
     if "means" not in values:
-        return [{"mean": np.zeros(latents), "deviation": np.ones(latents)}]
-    means, deviations = values["means"], np.exp(0.5 * values["log_variances"])
+        return [{"mean": np.zeros(config.latents), "deviation": np.full(config.latents, config.temperature)}]
+    means, deviations = values["means"], config.temperature * np.exp(0.5 * values["log_variances"])
     return [
         {"mean": means[label, mode], "deviation": deviations[label, mode], "label": int(label)}
         for label in met
@@ -250,7 +250,7 @@ def _times(model, data: EvaluationData) -> tuple[list[dict], dict[str, pathlib.P
                 time["function"] = f"{now.function}_after_task_{number + 1:03d}"
                 earlier[time["function"]] = path
             time["met"] = met = np.flatnonzero(values["seen"] > 0.0)
-            time["priors"] = _short(_priors(model.config.latents, values, met))
+            time["priors"] = _short(_priors(model.config, values, met))
         times.append(time)
     return times, earlier
 

@@ -101,12 +101,13 @@ class ClassConditionalPrior(keras.layers.Layer):
         terms = log_weights + self.distribution().log_prob(z[:, None, :])
         return tf.reduce_logsumexp(tf.where(present, terms, terms.dtype.min), axis=-1)
 
-    def sample(self, label, seed) -> tf.Tensor:
+    def sample(self, label, seed, temperature: float = 1.0) -> tf.Tensor:
         """Draws one z for each label.
 
         Args:
           label: int [b].
           seed: int32 [2], stateless.
+          temperature: deviations are taken this many times; 1 draws from the prior.
 
         Returns:
           float [b, units]; the same numbers for the same seed on every machine.
@@ -117,7 +118,7 @@ class ClassConditionalPrior(keras.layers.Layer):
         place = tf.stack([tf.cast(label, tf.int32), mode], axis=-1)
         mean, log_variance = tf.gather_nd(self.means, place), tf.gather_nd(self.log_variances, place)
         normal = tf.random.stateless_normal([count, self.units], normal_key, dtype=mean.dtype, alg="philox")
-        return mean + tf.exp(0.5 * log_variance) * normal
+        return mean + temperature * tf.exp(0.5 * log_variance) * normal
 
     def get_config(self) -> dict:
         return {**super().get_config(), "classes": self.classes, "units": self.units, "modes": self.modes}

@@ -79,6 +79,10 @@ class ReplayConfig:
       generator: False leaves a classifier, for the methods that do not imagine.
       feedback, conditional, internal: components, see above.
       modes: Gaussians a class in the prior.
+      temperature: of the prior where images are asked for: its deviations times this; 1 is the prior, more is more
+        varied and less often right.
+      attempts: draws of each image that is asked of a class. The first is kept in which the network itself sees the
+        class; of none, that in which it is likeliest. Not where each task has units or gates of its own.
       gating: share of decoder units closed in a context; 0 is no gating.
       gate_by: "class" or "task".
       reconstruction: "bernoulli" (cross-entropy of pixels in [0, 1]) or "squared" (half the squared error).
@@ -107,6 +111,8 @@ class ReplayConfig:
     feedback: bool = True
     conditional: bool = True
     modes: int = 1
+    temperature: float = 1.0
+    attempts: int = 1
     gating: float = 0.8
     gate_by: str = "class"
     internal: bool = False
@@ -123,6 +129,10 @@ class ReplayConfig:
             raise ValueError(
                 f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; "
                 "expected 0 or more of each"
+            )
+        if self.attempts < 1 or not 0.0 < self.temperature < math.inf:
+            raise ValueError(
+                f"attempts={self.attempts}, temperature={self.temperature:g}; expected 1 or more, and above 0"
             )
         if self.gate_by not in ("class", "task"):
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
@@ -550,16 +560,35 @@ class Replay(Network):
         met = tf.cast(tf.reshape(tf.where(self.seen > 0.0), [-1]), tf.int32)
         drawn = tf.random.stateless_uniform([count], class_key, 0, tf.maximum(tf.size(met), 1), tf.int32, alg="philox")
         label = tf.where(class_ids >= 0, tf.broadcast_to(class_ids, [count]), tf.gather(met, drawn))
+        attempts = self.config.attempts if self._tells_classes() else 1
+        asked = tf.repeat(label, attempts)
         if self.config.conditional:
-            z = self.prior.sample(label, latent_key)
+            z = self.prior.sample(asked, latent_key, self.config.temperature)
         else:
-            z = tf.random.stateless_normal([count, self.config.latents], latent_key, alg="philox")
+            normal = tf.random.stateless_normal([count, self.config.latents], latent_key, alg="philox")
+            z = self.config.temperature * normal
         tasks = tf.maximum(tf.cast(self.tasks_seen, tf.int32), 1)
         task = tf.random.stateless_uniform([count], gate_key, 0, tasks, tf.int32, alg="philox")
-        imagined = self.imagine(z, self.context(label, task))
+        imagined = self.imagine(z, self.context(asked, tf.repeat(task, attempts)))
+        if attempts > 1:
+            imagined = self._best_of(attempts, imagined, asked)
         if not self.config.conditional and self.config.blocks == 1:
             label = self.classify_inputs(imagined, task=0)["label"]
         return {"images": self.to_images(imagined), "label": label}
+
+    def _tells_classes(self) -> bool:
+        """Whether classes can be imagined on purpose, and told apart without being told the task."""
+        config = self.config
+        return config.conditional and config.blocks == 1 and not config.task_gating
+
+    def _best_of(self, attempts: int, imagined, asked):
+        """Of every `attempts` rows the first that is seen as what was asked, or else the one that is likeliest so."""
+        answer = self.classify_inputs(imagined)
+        right = tf.reshape(tf.cast(answer["label"] == asked, tf.float32), [-1, attempts])
+        likely = tf.reshape(tf.gather(answer["probabilities"], asked, batch_dims=1), [-1, attempts])
+        # One that is right counts for more than any probability; of several, `argmax` takes the first.
+        chosen = tf.argmax(tf.where(right > 0.0, 2.0, likely), axis=-1)
+        return tf.gather(tf.reshape(imagined, [-1, attempts, imagined.shape[-1]]), chosen, batch_dims=1)
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""

@@ -148,6 +148,48 @@ def test_generate_repeats_with_its_seed_and_imagines_what_is_asked():
     assert abs(float(np.mean(z)) - 200.0) < 2.0
 
 
+def test_of_several_attempts_the_first_seen_as_what_was_asked_is_kept_and_else_the_likeliest():
+    once, often = _model(), _model(attempts=4)
+    for model in (once, often):  # Codes far apart, and no class that is seen in all of them: attempts differ.
+        model.prior.log_variances.assign(np.full(model.prior.log_variances.shape, 4.0))
+        some = tf.range(600) % 6
+        rows = model.imagine(model.prior.sample(some, tf.constant([5, 5])), model.context(some, some))
+        model.classifier.bias.assign_sub(tf.reduce_mean(model.logits(model.activations(rows)[0]), axis=0))
+    seed, asked = tf.constant([1, 2]), np.arange(60, dtype=np.int32) % 6
+    made = often.generate(tf.constant(60), seed, tf.constant(asked))
+    latent_key = tf.random.split(seed, 3, alg="philox")[1]
+    label = np.repeat(asked, 4)
+    rows = once.imagine(once.prior.sample(tf.constant(label), latent_key), once.context(tf.constant(label), label))
+    seen = once.classify_inputs(rows)
+    wanted, rights = [], []
+    for row, of in enumerate(asked):
+        places = range(4 * row, 4 * row + 4)
+        right = [place for place in places if int(seen["label"][place]) == of]
+        likely = max(places, key=lambda place: float(seen["probabilities"][place, of]))
+        wanted.append(rows[right[0] if right else likely])
+        rights.append(len(right))
+    assert 0 in rights and any(0 < count < 4 for count in rights)
+    np.testing.assert_allclose(made["images"], once.to_images(tf.stack(wanted)), atol=1e-6)
+    np.testing.assert_array_equal(made["label"], asked)
+
+
+def test_temperature_widens_the_prior_where_images_are_asked_for():
+    once, warm = _model(), _model(temperature=3.0)
+    label, key = tf.zeros([5], tf.int32), tf.constant([3, 4])
+    mean = once.prior.distribution().mean()[0]
+    np.testing.assert_allclose(
+        warm.prior.sample(label, key, 3.0) - mean, 3.0 * (once.prior.sample(label, key) - mean), rtol=1e-4, atol=1e-5
+    )
+    seed = tf.constant([1, 2])
+    latent_key = tf.random.split(seed, 3, alg="philox")[1]
+    wanted = once.imagine(once.prior.sample(label, latent_key, 3.0), once.context(label, label))
+    made = warm.generate(tf.constant(5), seed, tf.constant([0]))["images"]
+    np.testing.assert_allclose(made, once.to_images(wanted), atol=1e-6)
+    cold = _model(conditional=False, gating=0.0, temperature=1e-6)
+    plain = cold.generate(tf.constant(5), seed, tf.constant([-1]))["images"]
+    np.testing.assert_allclose(plain - plain[:1], 0.0, atol=1e-4)
+
+
 def test_internal_replay_imagines_features_of_a_frozen_stack():
     settings = {"image_shape": (8, 8, 3), "convolutions": (4, 6, 8), "internal": True, "reconstruction": "squared"}
     model = _model(**settings, mean=(0.5,) * 3, deviation=(0.2,) * 3)
@@ -180,6 +222,8 @@ def test_pixel_replay_beside_convolutions_imagines_images_and_trains_the_stack()
         ({"hidden": ()}, "at least one"),
         ({"blocks": 2}, "expected 1, or tasks=3"),
         ({"gating": 1.0}, "below 1"),
+        ({"attempts": 0}, "attempts=0"),
+        ({"temperature": 0.0}, "above 0"),
     ],
 )
 def test_settings_that_make_no_network_are_refused(settings, said):

@@ -163,6 +163,8 @@ class Guided(Generative):
             config.model.discriminant_weight = 3.0
             # The discriminant answers for the classes, so the trunk may learn more of what makes a picture.
             config.model.generative_weight, config.model.modes = 20.0, 10
+            # What knows the classes so well can look at what it imagines before it is shown.
+            config.model.attempts, config.model.temperature = 2, 1.15
             config.model.gating = 0.1 if config.model.gating else 0.0
         scale = 1.0 if config.model.mean else config.model.fourier_deviation
         config.model.fourier_deviation = 0.0 if config.model.internal else scale
