@@ -5,7 +5,8 @@ the paper's are not public; networks and steps are smaller (the paper's sizes: s
 pixels, hue and saturation as a point in a plane, and so the first stage, the denoising autoencoder, has no steps here
 (`:features` trains and uses it). Vision is learned in two parts: beta is held at 100, at a precision of 200, while
 causes come into use and their latents are turned apart three times (models/unmixing.py), then falls to 10, so that
-latents are filled. All of that was chosen on other scenes than the test scenes.
+latents are filled. Concepts are meant five times over where pictures are imagined of them (models/guidance.py). All of
+that was chosen on other scenes than the test scenes.
 
     reverie train --config=scan_scenes --workdir=runs/scan
     reverie evaluate --workdir=runs/scan
@@ -93,5 +94,6 @@ def _common(config: ml_collections.ConfigDict) -> None:
     config.data.image_shape = (64, 64, 3)
     config.model.image_shape = (64, 64, 3)
     config.model.vision.update(_VISION)
+    config.model.guidance = 5.0
     config.train.log_every = 100
     config.schedule.name = "cosine"
