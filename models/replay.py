@@ -123,6 +123,11 @@ class ReplayConfig:
     discriminant: int = 0
     discriminant_weight: float = 1.0
 
+    @property
+    def needs_task(self) -> bool:
+        """Whether each task has units or gates of its own, so that whoever asks says which task it is."""
+        return self.blocks > 1 or self.task_gating > 0.0
+
     def __post_init__(self):
         not_negative(self, "generative_weight", "fourier_deviation", "importance_samples", "latent_units")
         if self.discriminant < 0 or self.discriminant_weight < 0.0:
@@ -560,7 +565,7 @@ class Replay(Network):
         met = tf.cast(tf.reshape(tf.where(self.seen > 0.0), [-1]), tf.int32)
         drawn = tf.random.stateless_uniform([count], class_key, 0, tf.maximum(tf.size(met), 1), tf.int32, alg="philox")
         label = tf.where(class_ids >= 0, tf.broadcast_to(class_ids, [count]), tf.gather(met, drawn))
-        attempts = self.config.attempts if self._tells_classes() else 1
+        attempts = self.config.attempts if self.config.conditional and not self.config.needs_task else 1
         asked = tf.repeat(label, attempts)
         if self.config.conditional:
             z = self.prior.sample(asked, latent_key, self.config.temperature)
@@ -576,18 +581,13 @@ class Replay(Network):
             label = self.classify_inputs(imagined, task=0)["label"]
         return {"images": self.to_images(imagined), "label": label}
 
-    def _tells_classes(self) -> bool:
-        """Whether classes can be imagined on purpose, and told apart without being told the task."""
-        config = self.config
-        return config.conditional and config.blocks == 1 and not config.task_gating
-
     def _best_of(self, attempts: int, imagined, asked):
         """Of every `attempts` rows the first that is seen as what was asked, or else the one that is likeliest so."""
         answer = self.classify_inputs(imagined)
-        right = tf.reshape(tf.cast(answer["label"] == asked, tf.float32), [-1, attempts])
+        right = tf.reshape(answer["label"] == asked, [-1, attempts])
         likely = tf.reshape(tf.gather(answer["probabilities"], asked, batch_dims=1), [-1, attempts])
         # One that is right counts for more than any probability; of several, `argmax` takes the first.
-        chosen = tf.argmax(tf.where(right > 0.0, 2.0, likely), axis=-1)
+        chosen = tf.argmax(tf.where(right, 2.0, likely), axis=-1)
         return tf.gather(tf.reshape(imagined, [-1, attempts, imagined.shape[-1]]), chosen, batch_dims=1)
 
     def signatures(self) -> dict:
@@ -651,8 +651,7 @@ def signatures(model) -> dict[str, Signature]:
     """Endpoint -> `Signature` of a Replay model; without a generator, encode and classify only."""
     config = model.config
     images = {"images": tf.TensorSpec([None, *config.image_shape], tf.float32, name="images")}
-    # Where each task has units (or gates) of its own, the caller says which task the images belong to.
-    with_task = config.blocks > 1 or config.task_gating > 0.0
+    with_task = config.needs_task
     pixels = {"images": PIXELS}
     asked, ranges = dict(images), dict(pixels)
     if with_task:
@@ -719,7 +718,7 @@ def page_functions(model) -> dict[str, Signature]:
     nobody says which task it is.
     """
     config = model.config
-    known = config.blocks == 1 and config.task_gating == 0.0
+    known = not config.needs_task
 
     def perceive(images):
         probabilities = {"probabilities": model.classify(images)["probabilities"]} if known else {}
