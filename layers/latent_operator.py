@@ -11,7 +11,7 @@ _NEAR, _ALIKE = 1e-4, 1e-3
 
 
 @register_layer(
-    arguments={"operators": 3, "hidden": 8, "compares": True},
+    arguments={"operators": 3, "hidden": 8, "compares": True, "across": 4},
     inputs=[(CallInput((4,)), CallInput((4,))), (CallInput((4,)), CallInput((4,))), CallInput((), "int32", below=3)],
     backends=True,
 )
@@ -24,10 +24,18 @@ class LatentOperator(keras.layers.Layer):
     from a hundredth of a latent's range on; a hidden layer of numbers of the size of the range sees that poorly, so it
     may be told (`compares`): the logarithms of the squared distance, and of that over both variances.
 
+    What a word says can lie in several latents: a hue is a circle, and takes two. Then two hues agree at one latent
+    where they share a coordinate, and no function of that latent alone can know that they are not the same. It may be
+    told that, too (`across`): how surely the two differ in each latent, 1 - exp(-(m - n)^2 / (4 (s^2 + t^2))), summed
+    over all latents with weights that are learned, a row for each latent, and that begin as that latent alone. (The
+    exponential is the overlap of two Gaussians of the same width; Bhattacharyya 1943.)
+
     Args:
       operators: how many.
       hidden: units of the hidden layer.
       compares: whether the function also sees how far the means are from each other.
+      across: how many latents there are, where the function also sees how surely all of them differ; 0: it does not,
+        and there can be any number.
       min_log_variance, max_log_variance: bounds of the log-variance.
 
     Call arguments:
@@ -37,7 +45,8 @@ class LatentOperator(keras.layers.Layer):
     Returns:
       `GaussianParameters`: (mean, log_variance), float [batch, latents].
 
-    Reference: Higgins et al. 2018, section 4.2; sizes as in the public reimplementation, `compares` as nowhere.
+    Reference: Higgins et al. 2018, section 4.2; sizes as in the public reimplementation; `compares` and `across` are
+    not in either.
 
     Example:
       >>> from reverie.layers import LatentOperator
@@ -53,21 +62,27 @@ class LatentOperator(keras.layers.Layer):
         min_log_variance: float = -20.0,
         max_log_variance: float = 20.0,
         compares: bool = False,
+        across: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.operators, self.hidden, self.compares = operators, hidden, compares
+        self.operators, self.hidden, self.compares, self.across = operators, hidden, compares, across
         self.min_log_variance, self.max_log_variance = min_log_variance, max_log_variance
         self.inner = keras.layers.Dense(hidden, "relu", name="inner", dtype=self.dtype_policy)
         self.outer = keras.layers.Dense(2 * operators, name="outer", dtype=self.dtype_policy)
 
     def build(self, *_):  # Whatever the number of latents.
-        self.inner.build((None, None, 6 if self.compares else 4))
+        self.inner.build((None, None, 4 + 2 * self.compares + bool(self.across)))
         self.outer.build((None, None, self.hidden))
+        if self.across:
+            shape = (self.across, self.across)
+            self.fellows = self.add_weight(name="fellows", shape=shape, initializer=keras.initializers.Identity())
         self.built = True
 
     def call(self, first, second, operator) -> GaussianParameters:
         channels = [*first, *second, *(_comparison(first, second) if self.compares else ())]
+        if self.across:
+            channels.append(ops.matmul(_differ(first, second), ops.transpose(self.fellows)))
         answers = self.outer(self.inner(ops.stack(channels, axis=-1)))
         chosen = ops.one_hot(operator, self.operators, dtype=answers.dtype)[:, None, :]
         means, log_variances = ops.split(answers, 2, axis=-1)
@@ -79,9 +94,10 @@ class LatentOperator(keras.layers.Layer):
         return GaussianParameters(*(tuple(shape) for shape in first_shape))
 
     def get_config(self) -> dict:
-        sizes = {"operators": self.operators, "hidden": self.hidden, "compares": self.compares}
+        sizes = {"operators": self.operators, "hidden": self.hidden}
+        told = {"compares": self.compares, "across": self.across}
         limits = {"min_log_variance": self.min_log_variance, "max_log_variance": self.max_log_variance}
-        return {**super().get_config(), **sizes, **limits}
+        return {**super().get_config(), **sizes, **told, **limits}
 
 
 def _comparison(first, second) -> tuple:
@@ -89,3 +105,9 @@ def _comparison(first, second) -> tuple:
     (mean, log_variance), (other, other_log_variance) = first, second
     square = ops.square(mean - other)
     return ops.log(square + _NEAR), ops.log(square / (ops.exp(log_variance) + ops.exp(other_log_variance)) + _ALIKE)
+
+
+def _differ(first, second):
+    """How surely the means of two Gaussians are not the same: 0 where they are, 1 where they are far apart."""
+    (mean, log_variance), (other, other_log_variance) = first, second
+    return 1.0 - ops.exp(-ops.square(mean - other) / (4.0 * (ops.exp(log_variance) + ops.exp(other_log_variance))))

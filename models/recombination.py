@@ -4,7 +4,8 @@
 
 for pictures x that fit the composed symbol y_r = y_1 o y_2, and for that symbol itself; forward as in SCAN, everything
 else frozen. The operator works on each latent by itself and knows only the two posteriors there, so what it learns
-holds for values that it never saw together.
+holds for values that it never saw together. What lies in several latents, as a hue does, it cannot compare that way;
+`across_latents` tells it.
 """
 
 import dataclasses
@@ -33,6 +34,8 @@ class RecombinationConfig:
     Attributes:
       hidden: units of the function that is applied to every latent.
       compares: whether it is told how far the two means are from each other, see `LatentOperator`; not in the paper.
+      across_latents: whether it is told how surely they differ in all latents, weighted as it learns, so that IN COMMON
+        tells colors apart that share one coordinate; see `LatentOperator`. Not in the paper.
       conflicts: of two values of one attribute that are about to be given to the two sides of IN COMMON, the share
         that both are given. Colors that share a coordinate look alike on the latent of that coordinate, and forward
         divergences make the operator hedge: the more often that happens, the less it trusts values that *are* in
@@ -42,6 +45,7 @@ class RecombinationConfig:
     hidden: int = 1024
     conflicts: float = 0.25
     compares: bool = False
+    across_latents: bool = False
 
     def __post_init__(self):
         if self.hidden < 1 or not 0.0 <= self.conflicts <= 1.0:
@@ -53,18 +57,29 @@ class RecombinationConfig:
 
 @keras.saving.register_keras_serializable("reverie")
 class Recombination(Network):
-    """The operator network."""
+    """The operator network.
+
+    Args:
+      config: its sizes and what it is told.
+      latents: how many there are; only `across_latents` needs to know.
+    """
 
     settings = RecombinationConfig
 
-    def __init__(self, config: RecombinationConfig, **kwargs):
+    def __init__(self, config: RecombinationConfig, latents: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.config = config
+        if config.across_latents and not latents:
+            raise ValueError("across_latents needs to know how many latents there are; got 0")
+        self.config, self.latents = config, latents
+        across = latents if config.across_latents else 0
         self.operator = LatentOperator(
-            OPERATORS, config.hidden, *LOG_VARIANCES, config.compares, name="operator", dtype="float32"
+            OPERATORS, config.hidden, *LOG_VARIANCES, config.compares, across, name="operator", dtype="float32"
         )
         self.operator.build()
         self.built = True
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "latents": self.latents}
 
     def compose(self, first: Sequence, operator, second: Sequence) -> tuple:
         """(mean, log_variance) float32 [n, latents] of the composed concept.

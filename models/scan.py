@@ -102,7 +102,7 @@ class Scan(Network):
         self.denoising = Denoising(config.denoising, name="denoising")
         self.vision = BetaVAE(config.vision, name="vision")
         self.symbols = SymbolVAE(config.symbols, config.sizes, config.vision.latents, name="symbols")
-        self.recombination = Recombination(config.recombination, name="recombination")
+        self.recombination = Recombination(config.recombination, config.vision.latents, name="recombination")
         self.built = True
 
     # ---- objectives, one a stage

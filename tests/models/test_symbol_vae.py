@@ -158,6 +158,11 @@ def test_a_share_of_conflicts_that_is_none_is_refused():
         RecombinationConfig(conflicts=1.5)
 
 
+def test_operators_that_see_across_latents_have_to_know_how_many_there_are():
+    with pytest.raises(ValueError, match="across_latents needs to know how many latents there are; got 0"):
+        Recombination(RecombinationConfig(across_latents=True))
+
+
 def test_another_divergence_is_refused():
     with pytest.raises(ValueError, match="divergence is 'sideways'"):
         dataclasses.replace(SymbolVAEConfig(), divergence="sideways")
