@@ -67,6 +67,19 @@ def test_moments_are_those_of_all_rows_at_once_however_they_were_batched(rows, s
     np.testing.assert_allclose(moments.covariance(), centered.T @ centered / 120, rtol=1e-10, atol=1e-10)
 
 
+def test_products_in_float32_change_the_scatter_by_less_than_a_millionth_of_its_diagonal(rows):
+    rows, label = rows
+    shifted = rows + 100.0  # As far from zero as rows of pixels in [0, 255]: they are centered before they are rounded.
+    exact, single = (ClassMoments(5, rows.shape[1], single=single) for single in (False, True))
+    for part in np.array_split(np.arange(120), 3):
+        for moments in (exact, single):
+            moments.add(tf.constant(shifted[part]), tf.constant(label[part]))
+    most = 1e-6 * np.diag(exact.scatter.numpy()).max()
+    np.testing.assert_allclose(single.scatter, exact.scatter, rtol=0, atol=most)
+    np.testing.assert_array_equal(single.means, exact.means)
+    assert np.any(single.scatter.numpy() != exact.scatter.numpy())
+
+
 def test_moments_do_not_depend_on_the_order_of_classes(rows):
     rows, label = rows
     order = np.argsort(label, kind="stable")[::-1]

@@ -54,7 +54,7 @@ class Guided(Generative):
         super().__init__(context.model, context.copy(), context.stream, context.settings)
         kernel = context.model.discriminant.kernel
         self.gathered = state(0)
-        self.moments = ClassMoments(int(kernel.shape[1]), int(kernel.shape[0]))
+        self.moments = ClassMoments(int(kernel.shape[1]), int(kernel.shape[0]), single=True)
         self._tasks, self._shrinkage, self._seed = context.tasks, context.options.shrinkage, context.seed
         once = {"autograph": False, "reduce_retracing": True}
         self._compiled = {
