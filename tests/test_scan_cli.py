@@ -284,5 +284,5 @@ def test_digits_with_attributes_are_learned_from_the_sample_and_imagined(variant
 
 def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
-    expected = "reverse, entangled, mixed, compares, features, jmvae, telbo"
+    expected = "reverse, entangled, mixed, latentwise, compares, features, jmvae, telbo"
     assert f"variant is 'sideways'; expected one of {expected}" in capsys.readouterr().err
