@@ -17,8 +17,8 @@ Baselines and variants follow a colon: `scan_scenes:reverse` (the divergence the
 `scan_scenes:entangled` (beta = 1, never unmixed), `scan_scenes:mixed` (the same beta, never unmixed),
 `scan_scenes:latentwise` (operators that see one latent alone, as published), `scan_scenes:compares` (the same, told how
 far two means are apart there), `scan_scenes:features` (the paper's likelihood, through a denoising autoencoder, which
-is then the first stage), `scan_scenes:jmvae` and `scan_scenes:telbo` (one joint VAE instead of stages). Measured numbers and times:
-docs/results/scan_scenes.md.
+is then the first stage), `scan_scenes:jmvae` and `scan_scenes:telbo` (one joint VAE instead of stages). Measured
+numbers and times: docs/results/scan_scenes.md.
 """
 
 import ml_collections

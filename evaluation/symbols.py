@@ -341,6 +341,10 @@ def imagined(model, vocabulary: pipelines.Vocabulary, expression, count: int, se
     def composed(first, operator, second):
         return model.combined(first, tf.constant([words.OPERATORS.index(operator)]), second)
 
-    code = folded(expression, lambda one: model.concept(tf.constant(vocabulary.encode(one)[None])), composed)
+    def concept(one):
+        code = model.concept(tf.constant(vocabulary.encode(one)[None]))
+        return code if one else tuple(tf.zeros_like(part) for part in code)  # Of nothing named, the prior.
+
+    code = folded(expression, concept, composed)
     images = model.imagine(code, count, [seed, 0])["images"].numpy()
     return Sheet(images, symbol, model.in_words(code[0])["label"].numpy()[0])

@@ -161,6 +161,8 @@ class Endpoints(abc.ABC):
         expression = vocabulary.parse_expression(text)
         request = self._wanted(count, seed)
         said = vocabulary.phrase(comes_to(expression))
+        if not expression:  # Anything: the prior, which a model is not asked to learn as a symbol.
+            return self._call("generate", request)["images"], said
         if not isinstance(expression, Composed):
             parts = {"symbols": vocabulary.encode(expression)[None], **request}
             return self._call("symbols_to_images", parts)["images"], said
@@ -168,7 +170,7 @@ class Endpoints(abc.ABC):
         if "compose_concepts" in self.endpoints:
             concept = folded(expression, self._concept, self._composed)
             return self._call("concepts_to_images", {**concept, **request})["images"], said
-        if any(isinstance(side, Composed) for side in sides) or "compose" not in self.endpoints:
+        if any(isinstance(side, Composed) or not side for side in sides) or "compose" not in self.endpoints:
             raise UserError(
                 "this published version composes two symbols at most (a jmvae or telbo none); use --run for longer "
                 "expressions, or export the run again"
@@ -178,8 +180,9 @@ class Endpoints(abc.ABC):
         return images, said
 
     def _concept(self, symbol: Mapping[str, str]) -> dict[str, np.ndarray]:
-        """What a symbol means: "mean", "log_variance"."""
-        return self._call("symbols_to_concepts", {"symbols": self.vocabulary.encode(symbol)[None]})
+        """What a symbol means: "mean", "log_variance"; the prior's where it names nothing."""
+        concept = self._call("symbols_to_concepts", {"symbols": self.vocabulary.encode(symbol)[None]})
+        return concept if symbol else {name: np.zeros_like(value) for name, value in concept.items()}
 
     def _composed(self, first: dict, operator: str, second: dict) -> dict[str, np.ndarray]:
         sides = {"first": first, "second": second}

@@ -20,6 +20,8 @@ FILLERS = frozenset((
     *("is", "are", "was", "be", "has", "have", "having", "which", "who", "whose", "wearing"),
     *("color", "colored", "colour", "coloured", "picture", "image", "photo", "scene", "show", "me", "imagine"),
 ))  # fmt: skip
+# Said alone it names nothing, as the empty symbol is written.
+ANYTHING = "anything"
 # What may stand inside a term: "without a hat", "red colored hat", and of the loose ones "the wall is white".
 _ARTICLES = frozenset(("a", "an", "the", "any", "color", "colored", "colour", "coloured"))
 _COPULAS = frozenset(("is", "are", "was", "has", "in", "of"))
@@ -59,6 +61,8 @@ class Reader:
     def read(self, text: str) -> dict[str, str]:
         """A phrase as {attribute: value}; see `Vocabulary.parse`."""
         symbol: dict[str, str] = {}
+        if _normal(text).split() == [ANYTHING] and not self._loose.knows(ANYTHING):
+            return symbol
         for term in (part.strip() for part in text.split(",")):
             if not term:
                 raise UserError(f"'{text}' names nothing; say for example {self.example()!r}")

@@ -19,7 +19,7 @@ from . import expressions
 from .expressions import OPERATORS, Expression
 from .image_set import Images
 from .nearest import nearest
-from .phrases import Reader, is_number, said
+from .phrases import ANYTHING, Reader, is_number, said
 
 # What things stand on or before: "on a white wall", where other nouns are said to be "with" them.
 _SURFACES = ("wall", "floor", "ground", "background", "table", "field")
@@ -190,7 +190,7 @@ class Vocabulary:
     def phrase(self, symbol: Mapping[str, str]) -> str:
         """ "white wall, red hat"; "anything" for the empty symbol."""
         words = [self._said(part) for part in self._parts(symbol)]
-        return ", ".join(words) or "anything"
+        return ", ".join(words) or ANYTHING
 
     def sentence(self, symbol: Mapping[str, str], probabilities: Mapping[str, float]) -> str:
         """A symbol in words with how sure each is: "red hat (0.98) on a white wall (0.99)".
@@ -224,13 +224,14 @@ class Vocabulary:
                 else " with "
             )
             text += before + ground
-        return text or "anything"
+        return text or ANYTHING
 
     def parse(self, text: str) -> dict[str, str]:
         """ "white wall, red hat" as {attribute: value}; `name=value` says the same of any attribute.
 
         Words may be in any case and, where that leaves one meaning, without commas and in another order; words that
-        say nothing here ("a", "on", "the") are passed over: "Red hat on a white wall". See `phrases`.
+        say nothing here ("a", "on", "the") are passed over: "Red hat on a white wall". "anything" names nothing. See
+        `phrases`.
 
         Raises:
           UserError: nothing named, an unknown word (with the nearest known ones), a word that fits several attributes,
@@ -342,7 +343,7 @@ def combine(first: Mapping[str, str], operator: str, second: Mapping[str, str]) 
 def _plainly(symbol: Mapping[str, str]) -> str:
     """A symbol as `Vocabulary.parse` reads it, in brackets where more is named than one value."""
     named = ", ".join(f"{name}={value}" for name, value in symbol.items())
-    return f"({named})" if len(symbol) > 1 else named
+    return f"({named})" if len(symbol) > 1 else named or ANYTHING
 
 
 def comes_to(expression: Expression) -> dict[str, str]:

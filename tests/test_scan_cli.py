@@ -216,7 +216,9 @@ def test_published_versions_imagine_words_too(scan_run, scan_version, tmp_path, 
     assert reverie("generate", f"--model={scan_version}", "--label=3") == 2
     assert "imagines without labels" in capsys.readouterr().err
     version, run = load(scan_version), load(scan_run)
-    for text in ("red AND top", long):
+    # Of nothing named, both draw from the prior, and so does what it is composed with.
+    np.testing.assert_allclose(run.imagine("anything", 3, 7), run.generate(3, seed=7)["images"], atol=1e-6)
+    for text in ("red AND top", long, "anything", "anything AND red"):
         np.testing.assert_allclose(version.imagine(text, 3, 7), run.imagine(text, 3, 7), atol=1e-4)
     pixels = np.random.default_rng(0).integers(0, 256, [4, 8, 8, 3], np.uint8)
     assert [str(one) for one in version.describe(pixels)] == [str(one) for one in run.describe(pixels)]

@@ -374,7 +374,8 @@ def test_of_plugins_given_twice_the_last_ones_count_however_they_are_written(tmp
         ("xcov_demo:foo", "config xcov_demo:foo: xcov_demo has no variants; write it without ':foo'"),
         (
             "scan_scenes:foo",
-            "variant is 'foo'; expected one of reverse, entangled, mixed, latentwise, compares, features, jmvae, telbo, or none",
+            "variant is 'foo'; expected one of reverse, entangled, mixed, latentwise, compares, features, jmvae, "
+            "telbo, or none",
         ),
         ("replay_split_mnist:foo", "no recipe 'foo'; a recipe is one of none,"),
         ("replay_split_mnist:gr,foo", "scenario is 'foo'; expected one of task, domain, class"),

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from reverie.errors import UserError
 from reverie.pipelines.image_set import from_arrays
 from reverie.pipelines.scenes.factors import ATTRIBUTES
-from reverie.pipelines.symbols import OPERATORS, Attribute, Vocabulary, attributes_of, combine, held_out, holds_pair
+from reverie.pipelines.symbols import (
+    OPERATORS,
+    Attribute,
+    Vocabulary,
+    attributes_of,
+    combine,
+    comes_to,
+    held_out,
+    holds_pair,
+)
 
 
 def scenes() -> Vocabulary:
@@ -46,6 +55,17 @@ def test_phrases_read_like_words():
     assert vocabulary.phrase({"object_colour": "red", "object": "hat", "wall_colour": "white"}) == "white wall, red hat"
     assert vocabulary.phrase({}) == "anything"
     assert vocabulary.example() == "red wall, red floor"
+
+
+def test_anything_names_nothing_unless_the_data_has_the_word():
+    vocabulary = scenes()
+    for text in ("anything", " Anything "):
+        assert vocabulary.parse(text) == {} and vocabulary.parse_expression(text) == {}
+    assert comes_to(vocabulary.parse_expression("anything AND red hat")) == vocabulary.parse("red hat")
+    with pytest.raises(UserError, match="'anything IN COMMON object=hat' leaves nothing"):
+        comes_to(vocabulary.parse_expression("anything IN COMMON hat"))
+    moods = Vocabulary([Attribute("mood", ("anything", "nothing"))])
+    assert moods.parse("anything") == {"mood": "anything"}
 
 
 def test_subsets_are_every_part_but_the_empty_one():
