@@ -55,7 +55,7 @@ def plan(workdir: pathlib.Path, seeds: list, given: list) -> list:
         later = [f"--config.stages.start_from={base}", "--config.stages.vision.steps=0", *own]
         jobs = [(base, "scan_scenes", own), (workdir / f"reverse-{seed}", "scan_scenes:reverse", later)]
         told = [*later, "--config.stages.symbols.steps=0"]
-        jobs += [(workdir / f"compares-{seed}", "scan_scenes:compares", told)]
+        jobs += [(workdir / f"{v}-{seed}", f"scan_scenes:{v}", told) for v in ("latentwise", "compares")]
         words_only = [*later, "--config.stages.operators.steps=0"]
         jobs += [
             (workdir / f"pairs{count}-{seed}", "scan_scenes", [f"--config.words.pairs={count}", *words_only])
@@ -145,7 +145,7 @@ def main() -> None:
         if seed.isdigit() and int(seed) in seeds:
             results.setdefault(method, []).append(evaluate(folder, sets, reference))
             print(f"{folder.name}: evaluated", flush=True)
-    order = ["scan", "compares", "reverse", "entangled", "jmvae", "telbo", "mixed"]
+    order = ["scan", "latentwise", "compares", "reverse", "entangled", "jmvae", "telbo", "mixed"]
     order += [f"pairs{count}" for count in PAIRS]
     order += [f"concept{count}" for count in PER_CONCEPT]
     results = {method: results[method] for method in order if method in results}

@@ -1,15 +1,21 @@
 """SCAN from the command line, on a table of pictures with attributes: training to words made pictures."""
 
+import collections
+import csv
+import itertools
 import json
 import pathlib
 import re
+import subprocess
+import sys
 
 import numpy as np
 import PIL.Image
 import pytest
+import reverie as package
 import tensorflow as tf
 from reverie import Exported, cli, load, models
-from reverie.configs import scan_mnist_a, scan_scenes
+from reverie.configs import scan_few, scan_mnist_a, scan_scenes
 from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
 from reverie.export.graph_loader import GraphModel
@@ -264,6 +270,7 @@ def test_the_joint_baselines_go_the_whole_way_too(family, bars_table, tmp_path, 
     [
         *((scan_scenes.get_config(variant), 3) for variant in scan_scenes.VARIANTS),
         *((scan_mnist_a.get_config(variant), 1) for variant in scan_mnist_a.VARIANTS),
+        (scan_few.get_config(), 3),
     ],
 )
 def test_every_variant_builds_its_model(config, channels):
@@ -288,3 +295,38 @@ def test_an_unknown_variant_is_refused(capsys):
     assert reverie("train", "--config=scan_scenes:sideways", "--workdir=none") == 2
     expected = "reverse, entangled, mixed, latentwise, compares, features, jmvae, telbo"
     assert f"variant is 'sideways'; expected one of {expected}" in capsys.readouterr().err
+
+
+def test_emoji_people_become_a_table_and_are_learned_from_it(tmp_path):
+    """examples/words/emoji_people.py on a package of three roles, one of which has no man."""
+    script = pathlib.Path(package.__file__).parent / "examples/words/emoji_people.py"
+    unpacked, random, entries = tmp_path / "package", np.random.default_rng(0), []
+    pictures = unpacked / "img/google/64"
+    pictures.mkdir(parents=True)
+    tones = ("1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF")
+    for name in ("WOMAN FARMER", "MAN FARMER", "WOMAN FACTORY WORKER", "MAN FACTORY WORKER", "WOMAN JUDGE"):
+        files = {tone: {"image": f"{name}-{tone}.png".replace(" ", "-").lower()} for tone in tones}
+        entries.append({"name": name, "subcategory": "person-role", "has_img_google": True, "skin_variations": files})
+        for file in files.values():
+            PIL.Image.fromarray(random.integers(0, 256, [64, 64, 4], np.uint8)).save(pictures / file["image"])
+    entries.append({"name": "MAN RUNNING", "subcategory": "person-sport", "has_img_google": True})
+    (unpacked / "emoji.json").write_text(json.dumps(entries))
+    made = subprocess.run([sys.executable, script, unpacked], capture_output=True, text=True, check=True)
+    assert "people.csv: 20 people, 2 roles" in made.stdout
+    rows = list(csv.DictReader((pictures / "people.csv").open()))
+    assert {(row["tone"], row["gender"], row["role"]) for row in rows} == set(
+        itertools.product(
+            ("light", "medium_light", "medium", "medium_dark", "dark"), ("woman", "man"), ("farmer", "factory_worker")
+        )
+    )
+    assert collections.Counter(row["split"] for row in rows) == {"train": 16, "validation": 2, "test": 2}
+    assert all(row["file"].startswith(row["gender"]) and row["role"][:4] in row["file"] for row in rows)
+    sizes = (("steps", 2), ("batch_size", 8))
+    steps = [f"--config.stages.{s}.{name}={n}" for s in ("vision", "symbols", "operators") for name, n in sizes]
+    source = f"--config.data.source=table:{pictures / 'people.csv'}"
+    folder = tmp_path / "people"
+    assert reverie("train", "--config=scan_few", f"--workdir={folder}", source, *steps) == 0
+    text = "dark woman factory worker IGNORE factory worker"
+    assert reverie("imagine", f"--run={folder}", text, f"--out={tmp_path / 'a.png'}", "--count=2") == 0
+    wrong = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
+    assert wrong.returncode and "which holds emoji.json" in wrong.stderr

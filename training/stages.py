@@ -33,7 +33,7 @@ class WordsSettings:
     """The `words` section of a config: which images have words, and what is never shown together.
 
     Attributes:
-      pairs: images with words; all others teach vision only.
+      pairs: images with words, 0 for all that have any; all others teach vision only.
       per_concept: where it is not 0, images with words are counted as Higgins et al. do: as many for every concept
         (a value of an attribute) as this says, and `pairs` counts for nothing. An image stands for one concept and
         comes with all its words, so that pairs are pictures x concepts.
@@ -114,18 +114,20 @@ def pairs(config: ml_collections.ConfigDict, images: pipelines.Images) -> np.nda
     """The pictures that have words: rows of the admitted ones, `words.pairs` or `words.per_concept` a concept.
 
     Raises:
-      UserError: fewer pictures with words than that.
+      UserError: none has words, or fewer pictures with words than that.
     """
     labels = images.labels.reshape(len(images), -1)
     known = np.flatnonzero((labels >= 0).any(axis=1))
     order = np.random.default_rng(int(config.seed)).permutation(len(known))
     if config.words.per_concept:
         return _of_every_concept(config, images.name, labels, known[order])
-    count = int(config.words.pairs)
+    if not len(known):
+        raise UserError(f"no picture of {images.name} that may be shown has words; expected one at least")
+    count = int(config.words.pairs) or len(known)
     if not 1 <= count <= len(known):
         raise UserError(
             f"words.pairs is {count}; expected 1 to {len(known)}, the pictures of {images.name} with words that "
-            "may be shown"
+            "may be shown, or 0 for all of them"
         )
     return known[order[:count]]
 

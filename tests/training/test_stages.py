@@ -158,8 +158,20 @@ def test_words_are_as_few_as_was_said_and_never_of_held_out_pairs():
     table, vocabulary = stages.held_out(config), stages.vocabulary_of(config)
     assert not np.einsum("ni,ij,nj->n", *(vocabulary.khot(shown.labels),), table, vocabulary.khot(shown.labels)).any()
     assert len(stages.pairs(config, shown)) == 60
-    with pytest.raises(UserError, match="words.pairs is 6000"):
+    with pytest.raises(UserError, match=rf"words.pairs is 6000; expected 1 to {len(shown)}.* or 0 for all of them"):
         stages.pairs(tiny_scan(words__pairs=6000), shown)
+
+
+def test_no_number_of_pairs_is_all_pictures_with_words():
+    pictures = images(40)
+    pictures.labels[::4] = -1
+    stages.name_attributes(config := tiny_scan(words__pairs=0), pictures)
+    with_words = np.flatnonzero((pictures.labels >= 0).any(axis=1))
+    assert len(with_words) == 30
+    np.testing.assert_array_equal(np.sort(stages.pairs(config, pictures)), with_words)
+    pictures.labels[:] = -1
+    with pytest.raises(UserError, match="no picture of .* has words; expected one at least"):
+        stages.pairs(config, pictures)
 
 
 def test_pairs_may_be_counted_by_concept():
