@@ -1,9 +1,9 @@
 """Latents that are the causes of pictures, found without a label: beta-VAE, beta-TCVAE and FactorVAE, with unmixing.
 
 Drawn pictures with the six factors of Shapes3D (pipelines/scenes/shapes3d_like.py): 450,000 of the 480,000 combinations
-train, 15,000 are for choosing settings and 15,000 are read once, for the numbers. Sized for a few minutes on one CPU
-core: 96,000 pictures are seen. As in scan_scenes, beta is held high while causes come into use, their latents are
-turned apart three times (models/unmixing.py), then beta falls so that latents are filled.
+train, 15,000 are for choosing settings and 15,000 are read once, for the numbers. Sized for ten minutes on one CPU
+core: 192,000 pictures are seen. As in scan_scenes, beta is held high while causes come into use, their latents are
+turned apart (models/unmixing.py), here six times, then beta falls so that latents are filled.
 
     reverie train --config=disentangle_shapes3d --workdir=runs/beta_vae
     reverie evaluate --workdir=runs/beta_vae
@@ -24,14 +24,14 @@ _VISION = {
     "objective": "annealed",
     "beta_start": 100.0,
     "beta": 10.0,  # Log-likelihood summed over pixels, divergence over latents.
-    "hold_steps": 4000,
-    "ramp_steps": 1300,
+    "hold_steps": 8000,
+    "ramp_steps": 2600,
     "color_space": "chroma",
 }
-_STAGE = {"steps": 6000, "batch_size": 16, "unmix_at": (1000, 2000, 3000)}
+_STAGE = {"steps": 12000, "batch_size": 16, "unmix_at": (1000, 2000, 3000, 4500, 6000, 7500)}
 # What is different of a rival. It lets the divergence weigh 1, so the pixels weigh less: by as much as in the beta-VAE
 # with beta 20. Total correlation needs more rows a step; of pictures there are as many.
-_RIVAL_STAGE = {"steps": 3000, "batch_size": 32, "unmix_at": (500, 1000, 1500)}
+_RIVAL_STAGE = {"steps": 6000, "batch_size": 32, "unmix_at": (500, 1000, 1500, 2250, 3000, 3750)}
 _FIXED = {"precision": 10.0, "objective": "fixed"}
 _RIVALS = {
     "beta_vae": ({}, {}),

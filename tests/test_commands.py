@@ -42,6 +42,8 @@ ELSEWHERE = {
     "reverie train --config=scan_scenes": "tests/test_scan_cli.py",
     "reverie train --config=scan_mnist_a": "tests/test_scan_cli.py",
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
+    "reverie train --config=scan_few": "tests/test_scan_cli.py",
+    "python examples/words/emoji_people.py": "tests/test_scan_cli.py",
     "reverie describe": "tests/test_scan_cli.py",
     "reverie imagine": "tests/test_scan_cli.py",
     "reverie train --config=disentangle_shapes3d": "tests/experiments/test_vision.py",
@@ -69,7 +71,7 @@ ELSEWHERE = {
 # What no test has: it is looked up that verbs, flags and settings exist (tests/test_documents.py), and no more.
 NEEDS = {
     "the whole set-up, which .ci/run makes": ("make ", ".ci/run", "pip install -e"),
-    "a network": ("git clone", "python -m venv", "triton/bin/pip"),
+    "a network": ("git clone", "python -m venv", "triton/bin/pip", "npm pack", "tar xzf emoji-datasource"),
     "data that do not ship with the package, or hours": (
         "python benchmarks/",
         "reverie train --config=xcov_mnist --config.data.source=idx:DIR",
