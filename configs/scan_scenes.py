@@ -6,7 +6,7 @@ pixels, hue and saturation as a point in a plane, and so the first stage, the de
 (`:features` trains and uses it). Vision is learned in two parts: beta is held at 100, at a precision of 200, while
 causes come into use and their latents are turned apart three times (models/unmixing.py), then falls to 10, so that
 latents are filled. Operators are told how surely two concepts differ in all latents (layers/latent_operator.py): a hue
-takes two of them. Concepts are meant five times over where pictures are imagined of them (models/guidance.py). All of
+takes two of them. Concepts are meant eight times over where pictures are imagined of them (models/guidance.py). All of
 that was chosen on other scenes than the test scenes.
 
     reverie train --config=scan_scenes --workdir=runs/scan
@@ -102,6 +102,6 @@ def _common(config: ml_collections.ConfigDict) -> None:
     config.data.image_shape = (64, 64, 3)
     config.model.image_shape = (64, 64, 3)
     config.model.vision.update(_VISION)
-    config.model.guidance = 5.0
+    config.model.guidance = 8.0
     config.train.log_every = 100
     config.schedule.name = "cosine"

@@ -53,6 +53,8 @@ from .signature import Signature
 
 # A logit that no softmax gives weight: finite, so that 0 times it is 0.
 _MASKED = -1e9
+# More attempts than two have changed nothing; further from the prior no code has been.
+_MOST_ATTEMPTS, _HOTTEST = 16, 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,10 +137,10 @@ class ReplayConfig:
                 f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; "
                 "expected 0 or more of each"
             )
-        if self.attempts < 1 or not 0.0 < self.temperature < math.inf:
-            raise ValueError(
-                f"attempts={self.attempts}, temperature={self.temperature:g}; expected 1 or more, and above 0"
-            )
+        if not 1 <= self.attempts <= _MOST_ATTEMPTS:
+            raise ValueError(f"attempts is {self.attempts}; expected 1 to {_MOST_ATTEMPTS}")
+        if not 0.0 < self.temperature <= _HOTTEST:
+            raise ValueError(f"temperature is {self.temperature:g}; expected more than 0, and at most {_HOTTEST:g}")
         if self.gate_by not in ("class", "task"):
             raise ValueError(f"gate_by is '{self.gate_by}'; expected 'class' or 'task'")
         if self.classifier not in ("dense", "autoencoders"):
@@ -566,29 +568,38 @@ class Replay(Network):
         drawn = tf.random.stateless_uniform([count], class_key, 0, tf.maximum(tf.size(met), 1), tf.int32, alg="philox")
         label = tf.where(class_ids >= 0, tf.broadcast_to(class_ids, [count]), tf.gather(met, drawn))
         attempts = self.config.attempts if self.config.conditional and not self.config.needs_task else 1
-        asked = tf.repeat(label, attempts)
         if self.config.conditional:
-            z = self.prior.sample(asked, latent_key, self.config.temperature)
+            z = self.prior.sample(tf.repeat(label, attempts), latent_key, self.config.temperature)
         else:
             normal = tf.random.stateless_normal([count, self.config.latents], latent_key, alg="philox")
             z = self.config.temperature * normal
         tasks = tf.maximum(tf.cast(self.tasks_seen, tf.int32), 1)
         task = tf.random.stateless_uniform([count], gate_key, 0, tasks, tf.int32, alg="philox")
-        imagined = self.imagine(z, self.context(asked, tf.repeat(task, attempts)))
-        if attempts > 1:
-            imagined = self._best_of(attempts, imagined, asked)
+        imagined = self._best_of(attempts, z, label, self.context(label, task))
         if not self.config.conditional and self.config.blocks == 1:
             label = self.classify_inputs(imagined, task=0)["label"]
         return {"images": self.to_images(imagined), "label": label}
 
-    def _best_of(self, attempts: int, imagined, asked):
-        """Of every `attempts` rows the first that is seen as what was asked, or else the one that is likeliest so."""
+    def _best_of(self, attempts: int, z, asked, context):
+        """Of every `attempts` codes the first that is seen as what was asked, or else the one that is likeliest so.
+
+        They are decoded one after the other: memory does not grow with their number.
+        """
+        codes = tf.unstack(tf.reshape(z, [-1, attempts, z.shape[-1]]), axis=1)
+        shown = self.imagine(codes[0], context)
+        best = self._fitting(shown, asked) if attempts > 1 else None
+        for code in codes[1:]:
+            imagined = self.imagine(code, context)
+            fits = self._fitting(imagined, asked)
+            better = fits > best
+            shown, best = tf.where(better[:, None], imagined, shown), tf.where(better, fits, best)
+        return shown
+
+    def _fitting(self, imagined, asked):
+        """How well rows show the class that was asked: 2 where they are seen as it, else its probability."""
         answer = self.classify_inputs(imagined)
-        right = tf.reshape(answer["label"] == asked, [-1, attempts])
-        likely = tf.reshape(tf.gather(answer["probabilities"], asked, batch_dims=1), [-1, attempts])
-        # One that is right counts for more than any probability; of several, `argmax` takes the first.
-        chosen = tf.argmax(tf.where(right, 2.0, likely), axis=-1)
-        return tf.gather(tf.reshape(imagined, [-1, attempts, imagined.shape[-1]]), chosen, batch_dims=1)
+        likely = tf.gather(answer["probabilities"], asked, batch_dims=1)
+        return tf.where(answer["label"] == asked, tf.constant(2.0, likely.dtype), likely)
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""

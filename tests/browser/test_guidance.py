@@ -18,7 +18,7 @@ def test_a_page_means_a_concept_as_much_as_the_package_does(times):
     node = shutil.which("node")
     if not node:
         pytest.skip("needs node")
-    code = {"mean": [0.8, -1.2, 0.4, -0.1], "log_variance": [-2.5, -0.1, 0.0, 0.3]}
+    code = {"mean": [0.8, -1.2, 0.4, -0.1, 0.3], "log_variance": [-2.5, -0.1, 0.0, 0.3, -1e-6]}
     asked = f"guided({json.dumps(code)}, {times})"
     script = f"import {{ guided }} from '{MODULE.as_uri()}'; console.log(JSON.stringify({asked}))"
     done = subprocess.run([node, "--input-type=module", "-e", script], capture_output=True, text=True, check=True)

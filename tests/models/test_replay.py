@@ -222,8 +222,10 @@ def test_pixel_replay_beside_convolutions_imagines_images_and_trains_the_stack()
         ({"hidden": ()}, "at least one"),
         ({"blocks": 2}, "expected 1, or tasks=3"),
         ({"gating": 1.0}, "below 1"),
-        ({"attempts": 0}, "attempts=0"),
-        ({"temperature": 0.0}, "above 0"),
+        ({"attempts": 0}, "attempts is 0; expected 1 to 16"),
+        ({"attempts": 3_000_000_000}, "attempts is 3000000000; expected 1 to 16"),
+        ({"temperature": 0.0}, "temperature is 0; expected more than 0, and at most 100"),
+        ({"temperature": 1e38}, r"temperature is 1e\+38; expected more than 0, and at most 100"),
     ],
 )
 def test_settings_that_make_no_network_are_refused(settings, said):

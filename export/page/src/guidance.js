@@ -1,13 +1,14 @@
 // A concept meant more than once: its Gaussian counted several times against the prior; see models/guidance.py.
 export function guided({ mean, log_variance }, guidance) {
-  const narrow = Array.from(log_variance, (value) => guidance !== 1 && value < 0);
-  const precisions = Array.from(log_variance, (value, k) =>
-    narrow[k] ? 1 + guidance * (Math.exp(-value) - 1) : Math.exp(-value),
-  );
+  const known = Array.from(log_variance, (value) => (guidance === 1 ? 0 : Math.min(value, 0)));
+  const times = known.map((value) => 1 - (guidance - 1) * Math.expm1(value));
+  const precisions = known.map((value, k) => 1 + times[k] * Math.expm1(-value));
   return {
     mean: Array.from(mean, (value, k) =>
-      narrow[k] ? (guidance * Math.exp(-log_variance[k]) * value) / precisions[k] : value,
+      known[k] < 0 ? (times[k] * Math.exp(-known[k]) * value) / precisions[k] : value,
     ),
-    deviation: precisions.map((precision) => 1 / Math.sqrt(precision)),
+    deviation: Array.from(log_variance, (value, k) =>
+      known[k] < 0 ? 1 / Math.sqrt(precisions[k]) : Math.exp(0.5 * value),
+    ),
   };
 }
