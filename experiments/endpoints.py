@@ -170,9 +170,13 @@ class Endpoints(abc.ABC):
         if "compose_concepts" in self.endpoints:
             concept = folded(expression, self._concept, self._composed)
             return self._call("concepts_to_images", {**concept, **request})["images"], said
-        if any(isinstance(side, Composed) or not side for side in sides) or "compose" not in self.endpoints:
+        if "compose" not in self.endpoints:
             raise UserError(
-                "this published version composes two symbols at most (a jmvae or telbo none); use --run for longer "
+                f"this published version has no operators, so it imagines one symbol without {expression.operator}"
+            )
+        if any(isinstance(side, Composed) or not side for side in sides):
+            raise UserError(
+                "this published version composes two symbols at most, neither of them 'anything'; use --run for longer "
                 "expressions, or export the run again"
             )
         parts = dict(zip(("symbols_a", "symbols_b"), (vocabulary.encode(side)[None] for side in sides), strict=True))

@@ -4,7 +4,7 @@ import functools
 import math
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .. import __version__, export, pipelines
 from ..errors import UserError
@@ -12,11 +12,12 @@ from ..evaluation import report
 from ..evaluation.numbers import read_numbers
 from ..export import Provenance, Published
 from ..export import lite as lite_files
+from ..export.endpoints import endpoints
 from ..models import Capability
 from ..pipelines import served_files
 from ..pipelines.picture import Look
 from ..stored import read_object
-from ..training import run_folder
+from ..training import run_folder, stages
 from . import arguments
 from .run import Run
 
@@ -66,6 +67,7 @@ def publish(
     if page and Capability.EXPLORE not in run.family.capabilities:
         raise UserError(f"page: the family {run.family.name} declares no page, so it has no files for one")
     config, model = run.config, run.model
+    trained = stages.trained(config, model, run.step) if run.family.stages else None
     sample = run.kind.sample(config)
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
     count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(sample.images.shape))))
@@ -81,7 +83,7 @@ def publish(
         environment=run_folder.environment(),
         classes=tuple(sample.classes),  # Label k is the k-th: a stream numbers classes in the order it met them.
         class_names=run.class_names,
-        legend=legend_of(run, model, sample.classes),
+        legend=legend_of(run, model, sample.classes, trained),
     )
     published = export.export(
         model,
@@ -92,6 +94,7 @@ def publish(
         lite_variants=tuple(lite),
         with_warmup=warmup,
         page=page,
+        trained=trained,
         from_bytes=functools.partial(
             served_files.served_images,
             shape=tuple(model.config.image_shape),
@@ -104,8 +107,14 @@ def publish(
     return published
 
 
-def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
-    """Lines for the model card that say what the model's inputs and outputs stand for."""
+def legend_of(run: Run, model, classes: list, trained: Collection[str] | None = None) -> tuple[str, ...]:
+    """Lines for the model card that say what the model's inputs and outputs stand for.
+
+    Args:
+      run, model: what is published.
+      classes: that a stream has met, in their order.
+      trained: what the stages have learned; None where there are none.
+    """
     meanings = ", ".join(f"{label} is {meaning}" for label, meaning in enumerate(classes))
     order = (f"Labels are numbered in the order of learning: {meanings}.",) if classes else ()
     named = () if classes else tuple(
@@ -113,8 +122,9 @@ def legend_of(run: Run, model, classes: list) -> tuple[str, ...]:
         for head, names in run.class_names.items()
         if names
     )  # fmt: skip
-    lines = (*order, *named, *run.family.legend(model.config))
-    if "compose" in model.signatures():
+    silent = Capability.WORDS in run.family.capabilities and trained is not None and "symbols" not in trained
+    lines = (*order, *named, *(() if silent else run.family.legend(model.config)))
+    if "compose" in endpoints(model, trained=trained):
         named = ", ".join(f"{number} {name}" for number, name in enumerate(pipelines.OPERATORS))
         lines = (*lines, "", f"Operators: {named}.")
     return lines

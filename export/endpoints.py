@@ -1,6 +1,6 @@
 """The endpoints of a version: the model's own signatures, and those that every version has beside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import tensorflow as tf
@@ -13,19 +13,26 @@ DEFAULT_SIGNATURE = "encode"
 BESIDE = ("serving_default", "encode_bytes")
 
 
-def endpoints(model, from_bytes: Callable | None = None) -> dict[str, Signature]:
+def endpoints(
+    model, from_bytes: Callable | None = None, trained: Collection[str] | None = None
+) -> dict[str, Signature]:
     """Every endpoint of a version, by its name on the server.
 
     Args:
       model: answers the model protocol; `encode` is among its signatures.
       from_bytes: string [n] -> float32 images [n, height, width, channels]; None leaves `encode_bytes` out.
+      trained: what its stages have learned, of `Signature.needs`; None is all.
 
     Returns:
-      The signatures of the model; NAME_each of those that draw (see `by_rows`); `serving_default`, which is `encode`
-      under the name that a server takes where a request names none; and `encode_bytes`, which decodes image files
-      before it encodes.
+      The signatures of the model that need no more than what is trained; NAME_each of those that draw (see `by_rows`);
+      `serving_default`, which is `encode` under the name that a server takes where a request names none; and
+      `encode_bytes`, which decodes image files before it encodes.
     """
-    own = model.signatures()
+    own = {
+        name: signature
+        for name, signature in model.signatures().items()
+        if trained is None or not signature.needs or signature.needs in trained
+    }
     default = own[DEFAULT_SIGNATURE]
     result = {**own, **by_rows(own), "serving_default": default}
     if from_bytes is not None:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from absl import logging
@@ -54,6 +54,7 @@ def export(
     with_warmup: bool = True,
     page: bool = False,
     from_bytes: Callable | None = None,
+    trained: Collection[str] | None = None,
 ) -> Published:
     """Publishes base/<next version>/: a SavedModel, LiteRT files, warm-up and example requests, metadata and a card.
 
@@ -68,6 +69,7 @@ def export(
       page: whether to add the files that a page in a browser runs, of one row each; the model answers
         `page_functions`.
       from_bytes: string [n] -> images, for the signature `encode_bytes`.
+      trained: of a model that is trained in stages, what it has learned; see `Signature.needs`. None is all.
 
     Returns:
       The published version. Quantized LiteRT files that do not reproduce the Keras model are not in it; a warning says
@@ -85,7 +87,7 @@ def export(
     if with_warmup:
         warmup.protocol()
     name = pathlib.Path(base).name
-    signatures = endpoints(model, from_bytes)
+    signatures = endpoints(model, from_bytes, trained)
     # Quantization is calibrated on one part and judged on the other.
     half = max(1, min(len(images) // 2, 500))
     rows = images[half : half + min(max_batch, 64)]

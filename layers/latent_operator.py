@@ -45,6 +45,9 @@ class LatentOperator(keras.layers.Layer):
     Returns:
       `GaussianParameters`: (mean, log_variance), float [batch, latents].
 
+    Raises:
+      ValueError: `across` that is no number of latents, or not theirs.
+
     Reference: Higgins et al. 2018, section 4.2; sizes as in the public reimplementation; `compares` and `across` are
     not in either.
 
@@ -66,6 +69,8 @@ class LatentOperator(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if not isinstance(across, int) or across < 0:
+            raise ValueError(f"across is {across}; expected the number of latents, or 0")
         self.operators, self.hidden, self.compares, self.across = operators, hidden, compares, across
         self.min_log_variance, self.max_log_variance = min_log_variance, max_log_variance
         self.inner = keras.layers.Dense(hidden, "relu", name="inner", dtype=self.dtype_policy)
@@ -82,6 +87,8 @@ class LatentOperator(keras.layers.Layer):
     def call(self, first, second, operator) -> GaussianParameters:
         channels = [*first, *second, *(_comparison(first, second) if self.compares else ())]
         if self.across:
+            if first[0].shape[-1] not in (None, self.across):
+                raise ValueError(f"across is {self.across}, but there are {first[0].shape[-1]} latents")
             channels.append(ops.matmul(_differ(first, second), ops.transpose(self.fellows)))
         answers = self.outer(self.inner(ops.stack(channels, axis=-1)))
         chosen = ops.one_hot(operator, self.operators, dtype=answers.dtype)[:, None, :]

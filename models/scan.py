@@ -321,6 +321,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             {"symbols": (0.0, 1.0)},
             enlarged,
             meaning="imagines what symbols name; what they leave open varies",
+            needs="symbols",
         ),
         # No LiteRT file: words turn over at sharp edges between latents, where weights of 8 bits are too coarse.
         "images_to_symbols": Signature(
@@ -329,6 +330,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             as_images,
             pixels,
             meaning="images to the probability of every word and the likeliest value of every attribute",
+            needs="symbols",
         ),
     }
     if compose:
@@ -339,6 +341,7 @@ def signatures(model, compose: Callable | None = None) -> dict[str, Signature]:
             {"symbols_a": (0.0, 1.0), "symbols_b": (0.0, 1.0), "operator": (0, OPERATORS - 1)},
             enlarged,
             meaning="imagines two symbols composed by an operator, and says the composition in words",
+            needs="operators",
         )
         ends |= _steps(model, symbols_as("symbols"), as_symbols, operator, request, as_request, enlarged)
     return ends
@@ -370,6 +373,7 @@ def _steps(model, symbols: dict, as_symbols, operator: dict, request: dict, as_r
             as_symbols,
             {"symbols": (0.0, 1.0)},
             meaning="symbols to what they mean: mean and log variance of latents",
+            needs="symbols",
         ),
         "compose_concepts": Signature(
             lambda first, first_log_variance, operator, second, second_log_variance: code_of(
@@ -379,6 +383,7 @@ def _steps(model, symbols: dict, as_symbols, operator: dict, request: dict, as_r
             as_pairs,
             {**{name: ranges[name] for name in pair}, "operator": (0, OPERATORS - 1)},
             meaning="two concepts and an operator to a concept, which may be composed again",
+            needs="operators",
         ),
         "concepts_to_images": Signature(
             lambda mean, log_variance, count, seed: model.imagine((mean, log_variance), count, seed),
@@ -387,6 +392,7 @@ def _steps(model, symbols: dict, as_symbols, operator: dict, request: dict, as_r
             {name: ranges[name] for name in ("mean", "log_variance")},
             enlarged,
             meaning="imagines what concepts mean",
+            needs="symbols",
         ),
     }
 

@@ -30,6 +30,8 @@ class Signature:
       lite: whether a LiteRT file of this endpoint makes sense (deterministic, float, builtin operators).
       meaning: one line for the model card: what goes in and what comes out.
       sums: input name of probabilities -> sizes of the parts of a row; the values of each part sum to 1.
+      needs: what must have been trained, of what the family's stages give (`Stage.gives`); "" where any checkpoint will
+        do. An endpoint of a stage that a run has left out is not published.
       rowwise: whether row k of every output is a function of row k of every input that has rows, and of what has none.
 
     Example:
@@ -48,6 +50,7 @@ class Signature:
     lite: bool = False
     meaning: str = ""
     sums: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    needs: str = ""
     rowwise: bool = True
 
     @property

@@ -18,6 +18,7 @@ from reverie import Exported, cli, load, models
 from reverie.configs import scan_few, scan_mnist_a, scan_scenes
 from reverie.errors import UserError
 from reverie.evaluation import scan as evaluation
+from reverie.export.endpoints import endpoints
 from reverie.export.graph_loader import GraphModel
 
 from . import experiment
@@ -245,6 +246,41 @@ def test_versions_without_steps_of_composing_compose_two_symbols(scan_version):
         earlier.imagine("red AND top IGNORE red", 2)
 
 
+NAMING = {"symbols_to_images", "images_to_symbols", "symbols_to_concepts", "concepts_to_images"}
+
+
+@pytest.mark.parametrize(
+    ("trained", "words"),
+    [
+        (None, {"symbols_to_images", "images_to_symbols", "symbols_to_concepts", "concepts_to_images", "compose"}),
+        (
+            ("vision", "symbols"),
+            {"symbols_to_images", "images_to_symbols", "symbols_to_concepts", "concepts_to_images"},
+        ),
+        (("vision",), set()),
+    ],
+)
+def test_words_that_no_stage_has_learned_are_not_published(trained, words):
+    config = scan_scenes.get_config()
+    config.model.attributes = (("colour", ("red", "green"), ""), ("place", ("top", "bottom"), ""))
+    found = set(endpoints(models.build(config.model), trained=trained))
+    assert {name for name in found if not name.endswith("_each")} - {"compose_concepts"} == {
+        "encode", "serving_default", "decode", "reconstruct", "generate", *words,
+    }  # fmt: skip
+    assert ("compose_concepts" in found) == ("compose" in words)
+
+
+@pytest.mark.thorough
+def test_a_version_of_vision_alone_says_nothing_of_words(bars_table, tmp_path, capsys):
+    folder, none = tmp_path / "run", [f"--config.stages.{stage}.steps=0" for stage in ("symbols", "operators")]
+    assert reverie("train", f"--workdir={folder}", *TINY, f"--config.data.source={bars_table}", *none) == 0
+    assert reverie("export", f"--workdir={folder}", "--lite=none") == 0
+    version = folder / "export/scan/1"
+    assert "Entries of a symbol" not in (version / "MODEL_CARD.md").read_text()
+    assert reverie("imagine", f"--model={version}", "red") == 2
+    assert "'symbols_to_images', only decode, encode" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["jmvae", "telbo"])
 def test_the_joint_baselines_go_the_whole_way_too(family, bars_table, tmp_path, monkeypatch, capsys):
@@ -263,6 +299,9 @@ def test_the_joint_baselines_go_the_whole_way_too(family, bars_table, tmp_path, 
     assert reverie("imagine", f"--run={folder}", "red AND top") == 2
     assert "the stage operators is not trained" in capsys.readouterr().err
     assert reverie("export", f"--workdir={folder}", "--lite=none") == 0
+    version = folder / "export" / family / "1"
+    assert reverie("imagine", f"--model={version}", "red AND top") == 2
+    assert "has no operators, so it imagines one symbol without AND" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -292,10 +292,15 @@ def _take_earlier(config, model, wanted: list[str]) -> None:
     known = model.stages()
     below = known[: [stage.name for stage in known].index(wanted[-1])]
     missing = [stage for stage in below if stage.needed and stage.name not in wanted]
+    folder = config.stages.start_from
     if not missing:
+        if folder:
+            raise UserError(
+                f"stages.start_from is {folder}, but nothing would be taken from it: the last stage with steps, "
+                f"{wanted[-1]}, stands on no stage of 0 steps; expected one before it, or start_from left empty"
+            )
         return
     names = [stage.name for stage in missing]
-    folder = config.stages.start_from
     if not folder:
         raise UserError(
             f"stages.{names[0]}.steps is 0, but {wanted[-1]} needs that stage; give it steps, or a run that has "

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from reverie.layers import LatentOperator
 
@@ -86,3 +87,12 @@ def test_across_latents_two_points_of_a_circle_that_share_a_coordinate_can_be_to
     layer.outer.set_weights([np.array([[2.0, 0.0]]), np.zeros(2)])
     mean, _ = layer(first, second, tf.constant([0, 0]))
     np.testing.assert_allclose(mean, [[1.0, 1.0], [0.0, 0.0]], atol=1e-5)
+
+
+def test_another_number_of_latents_than_it_is_told_across_is_refused():
+    for across in (-1, 1.5):
+        with pytest.raises(ValueError, match=f"across is {across}; expected the number of latents, or 0"):
+            LatentOperator(3, 16, across=across)
+    layer = LatentOperator(3, 16, across=4)
+    with pytest.raises(ValueError, match="across is 4, but there are 5 latents"):
+        layer(codes(0), codes(1), tf.constant([0, 1, 2]))

@@ -136,6 +136,9 @@ def test_a_missing_earlier_stage_is_named(tmp_path):
     run(half, tmp_path / "half")
     with pytest.raises(UserError, match="whose stage vision is not trained"):
         run(tiny_scan(stages__vision__steps=0, stages__start_from=str(tmp_path / "half")), tmp_path / "c")
+    half.stages.start_from = str(tmp_path / "half")
+    with pytest.raises(UserError, match="half, but nothing would be taken from it: the last stage with steps, denois"):
+        run(half, tmp_path / "e")
     nothing = {f"stages__{stage}__steps": 0 for stage in STAGES}
     with pytest.raises(UserError, match="no stage has steps"):
         run(tiny_scan(**nothing), tmp_path / "d")
