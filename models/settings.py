@@ -8,9 +8,12 @@ elsewhere (the number of classes from the stream of tasks, the picture's shape f
 
 import dataclasses
 import difflib
+import numbers
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
+
+import numpy as np
 
 S = TypeVar("S")
 
@@ -100,7 +103,8 @@ def read(kind: type[S], content: Mapping[str, Any], **shared: Any) -> S:
       **shared: derived fields; nested dataclasses take theirs from the fields of the one around.
 
     Raises:
-      ValueError: an entry that the dataclass does not have, or a value that it refuses.
+      ValueError: an entry that the dataclass does not have, a value of another kind than its default, or one that it
+        refuses.
 
     Example:
       >>> @dataclasses.dataclass(frozen=True)
@@ -118,6 +122,7 @@ def read(kind: type[S], content: Mapping[str, Any], **shared: Any) -> S:
             values[field.name] = read(nested, content.get(field.name, {}), **around)
         elif field.name in content:
             values[field.name] = _tuples(content[field.name])
+            _check_kind(field, values[field.name])
     return kind(**values)
 
 
@@ -181,6 +186,30 @@ def _default(field: dataclasses.Field) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     raise TypeError(f"{field.name} has no default; a section needs one, or mark the field as derived")
+
+
+# What a field of a plain default may hold, and how that is said.
+_KINDS = {
+    bool: ((bool, np.bool_), "True or False"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a text"),
+}
+
+
+def _check_kind(field: dataclasses.Field, value: Any) -> None:
+    """Refuses a value of another kind than a plain default; what stages may differ in, their family looks at itself.
+
+    Raises:
+      ValueError: which field, the value, and what is expected.
+    """
+    kind = type(field.default)
+    if kind not in _KINDS or field.metadata.get("each_stage"):
+        return
+    fits, said = _KINDS[kind]
+    # Python counts True as a whole number; nobody who writes it means 1.
+    if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{field.name} is {value!r}; expected {said}")
 
 
 def _tuples(value: Any) -> Any:

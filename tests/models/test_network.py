@@ -1,6 +1,7 @@
 """Every model as a Keras user meets it: called, asked to predict, saved and loaded; `fit` answers in a line."""
 
 import inspect
+import re
 
 import keras
 import numpy as np
@@ -156,3 +157,24 @@ def test_a_family_is_built_from_its_defaults_and_unknown_settings_are_one_line()
 def test_a_setting_that_no_layer_takes_is_named_with_its_value(settings, said):
     with pytest.raises(UserError, match=f"model settings of family '{settings['family']}': .*{said}"):
         models.build(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"attempts": 1.5}, "attempts is 1.5; expected a whole number"),
+        ({"attempts": True}, "attempts is True; expected a whole number"),
+        ({"temperature": "hot"}, "temperature is 'hot'; expected a number"),
+        ({"feedback": 1}, "feedback is 1; expected True or False"),
+        ({"gate_by": 3}, "gate_by is 3; expected a text"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_in_a_line(settings, said):
+    with pytest.raises(UserError, match=re.escape(f"model settings of family 'replay': model.{said}")):
+        models.build({"family": "replay", **settings})
+
+
+def test_numbers_of_numpy_and_whole_ones_for_others_are_taken():
+    settings = {"attempts": np.int64(2), "temperature": 1, "feedback": np.bool_(False)}
+    config = models.build({"family": "replay", **settings}).config
+    assert (config.attempts, config.temperature, config.feedback) == (2, 1, False)
