@@ -1,5 +1,6 @@
 """Guided replay: a discriminant that forgets nothing labels what is imagined, and the prior is fitted to codes."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from .slda import DiscriminantOptions, discriminant_of
 # Codes of a class that its part of the prior is fitted to, and rows that are imagined at a time.
 _CODES = 1000
 _BATCH = 1000
+# Batches of a task that are gathered in one product.
+_TOGETHER = 6
 
 
 class Guided(Generative):
@@ -96,7 +99,10 @@ class Guided(Generative):
 
     def _gather(self, task: int) -> None:
         first = task * self._stream.outputs if self._stream.domains > 1 else 0
-        for rows, label in self._tasks.represented(task):
+        batches = iter(self._tasks.represented(task))
+        # Several at a time: each product is as large as the scatter itself, however few rows it is of.
+        while together := list(itertools.islice(batches, _TOGETHER)):
+            rows, label = (np.concatenate(parts) for parts in zip(*together, strict=True))
             self._compiled["add"](tf.constant(rows), tf.constant(label + first))
         self._set(self._model.discriminant)
 
