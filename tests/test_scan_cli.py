@@ -252,11 +252,8 @@ NAMING = {"symbols_to_images", "images_to_symbols", "symbols_to_concepts", "conc
 @pytest.mark.parametrize(
     ("trained", "words"),
     [
-        (None, {"symbols_to_images", "images_to_symbols", "symbols_to_concepts", "concepts_to_images", "compose"}),
-        (
-            ("vision", "symbols"),
-            {"symbols_to_images", "images_to_symbols", "symbols_to_concepts", "concepts_to_images"},
-        ),
+        (None, {*NAMING, "compose"}),
+        (("vision", "symbols"), NAMING),
         (("vision",), set()),
     ],
 )

@@ -13,7 +13,7 @@ import json
 import pathlib
 import sys
 
-TONES = {"1F3FB": "light", "1F3FC": "medium light", "1F3FD": "medium", "1F3FE": "medium dark", "1F3FF": "dark"}
+TONES = {"1F3FB": "light", "1F3FC": "medium_light", "1F3FD": "medium", "1F3FE": "medium_dark", "1F3FF": "dark"}
 # What the names of people begin with.
 GENDERS = {"WOMAN ": "woman", "MAN ": "man"}
 # Head and shoulders; other kinds run, sit or swim.
@@ -55,7 +55,7 @@ def main(package: pathlib.Path) -> None:
         for number, (role, gender, tone, image) in enumerate(rows):
             # Every role is left out once in one gender and tone, and tones take turns.
             place = (number + number // 10) % 10
-            table.writerow([image, splits.get(place, "train"), tone.replace(" ", "_"), gender, role])
+            table.writerow([image, splits.get(place, "train"), tone, gender, role])
     print(f"{path}: {len(rows)} people, {len(rows) // 10} roles")
 
 
