@@ -88,8 +88,12 @@ class Kind(Protocol):
         """The images by which a collapse is noticed (see `evaluation.collapse`), None while nothing can be said yet."""
         ...
 
-    def sample(self, config: ml_collections.ConfigDict) -> Sample:
-        """What an export is calibrated and judged on."""
+    def sample(self, config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Sample:
+        """What an export is calibrated and judged on.
+
+        Raises:
+          UserError: the data cannot be read any more, or its labels stand for other classes.
+        """
         ...
 
 

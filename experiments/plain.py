@@ -13,11 +13,11 @@ from .. import models, pipelines
 from ..errors import UserError
 from ..evaluation import EvaluationData, collapse, of_family
 from ..models import Capability, settings
-from ..training import checkpoints
+from ..training import checkpoints, run_folder
 from ..training.loop import Hooks, Phase, Watch
 from ..training.phases import stream_of
 from .kinds import Prepared, Sample
-from .reading import describe_images, read_images, total_steps
+from .reading import describe_images, named_classes, read_images, total_steps
 
 S = TypeVar("S")
 
@@ -86,8 +86,8 @@ class Plain:
     def evaluation_data(
         self, config: ml_collections.ConfigDict, workdir: pathlib.Path, model: Any, step: int
     ) -> EvaluationData:
-        del workdir
         sets = read_images(config, "train", "test")
+        run_folder.check_classes(workdir, named_classes(sets["train"]))
         return EvaluationData(sets["train"], sets["test"], self.facts(config, model, step))
 
     def judged(
@@ -96,8 +96,10 @@ class Plain:
         del config, workdir, model, step
         return data.test
 
-    def sample(self, config: ml_collections.ConfigDict) -> Sample:
-        return Sample(read_images(config, "train")["train"])
+    def sample(self, config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Sample:
+        images = read_images(config, "train")["train"]
+        run_folder.check_classes(workdir, named_classes(images))
+        return Sample(images)
 
 
 def whole(

@@ -68,7 +68,7 @@ def publish(
         raise UserError(f"page: the family {run.family.name} declares no page, so it has no files for one")
     config, model = run.config, run.model
     trained = stages.trained(config, model, run.step) if run.family.stages else None
-    sample = run.kind.sample(config)
+    sample = run.kind.sample(config, run.folder)
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
     count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(sample.images.shape))))
     images = pipelines.drawn(sample.images, count, config.seed)["image"].numpy()

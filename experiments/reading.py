@@ -118,6 +118,11 @@ def total_steps(config: ml_collections.ConfigDict, examples: int) -> int:
     return math.ceil(total)
 
 
+def named_classes(images: pipelines.Images) -> dict[str, list]:
+    """Names of the classes in label order, of each head that has names."""
+    return {head: list(names) for head, names in images.class_names.items() if names}
+
+
 def describe_images(images: pipelines.Images) -> dict[str, Any]:
     """What a run's data.json says of a set of images; what was skipped is also reported at once."""
     if images.skipped.count:
@@ -129,7 +134,7 @@ def describe_images(images: pipelines.Images) -> dict[str, Any]:
         "images": len(images),
         "shape": list(images.shape),
         "unlabeled": int((images.labels < 0).sum()),
-        "classes": {head: list(names) for head, names in images.class_names.items() if names},
+        "classes": named_classes(images),
         "digest": images.digest,
         **({"windows": dataclasses.asdict(images.cut)} if images.cut else {}),
         "remarks": dict(images.remarks),

@@ -90,6 +90,7 @@ class StreamOfTasks(Plain):
         del model, step
         history = read_history(workdir)
         streams = read_streams(config, "train", "test")
+        run_folder.check_classes(workdir, _named_classes(streams["train"]))
         # What was measured on validation images is no answer to how good the run is on test images.
         measured = history.accuracy if continual.settings_of(config).evaluate_on == "test" else []
         facts = dataclasses.replace(history, accuracy=measured)
@@ -107,12 +108,13 @@ class StreamOfTasks(Plain):
         met = len(read_history(workdir).accuracy)
         return _learned(data.test, met if met == len(data.test) else 0)
 
-    def sample(self, config: ml_collections.ConfigDict) -> Sample:
+    def sample(self, config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Sample:
         """Training images of all tasks in random order, as the first task shows their pixels.
 
         Labels stand for the classes in the order met, or under `domain` for all classes that share them.
         """
         stream = read_streams(config, "train")["train"]
+        run_folder.check_classes(workdir, _named_classes(stream))
         names = stream.output_names()
         if stream.settings.kind == "permuted":
             meanings = names * (1 if stream.settings.scenario == "domain" else len(stream))
@@ -148,13 +150,18 @@ def _write_history(workdir: pathlib.Path, history: measures.History) -> None:
 def _facts(stream: pipelines.Stream) -> dict[str, Any]:
     base = stream.base
     skipped = {"skipped": base.skipped.count, "skipped_first": list(base.skipped.first)}
-    # Under `domain` a label stands for a place in its task, and has no name of its own.
-    named = base.class_names and stream.settings.scenario != "domain"
     return {
         "name": base.name, "images": len(base), "shape": list(base.shape), **skipped, **stream.facts(),
-        "classes": {"label": stream.names()} if named else {}, "pixels": base.digest,
+        "classes": _named_classes(stream), "pixels": base.digest,
         "remarks": dict(base.remarks),
     }  # fmt: skip
+
+
+def _named_classes(stream: pipelines.Stream) -> dict[str, list]:
+    """Names of the classes in the order met."""
+    # Under `domain` a label stands for a place in its task, and has no name of its own.
+    named = stream.base.class_names and stream.settings.scenario != "domain"
+    return {"label": stream.names()} if named else {}
 
 
 def _draw(

@@ -78,7 +78,7 @@ class StridedDeconvolutions(keras.layers.Layer):
       float [batch, *image_shape].
 
     Raises:
-      ValueError: sides that the convolutions cannot halve evenly.
+      ValueError: no channels, or sides that the convolutions cannot halve evenly.
 
     Reference: Higgins et al. 2018, appendix A.2.
 
@@ -94,6 +94,8 @@ class StridedDeconvolutions(keras.layers.Layer):
         super().__init__(**kwargs)
         self.image_shape, self.channels, self.units = tuple(image_shape), tuple(channels), units
         self.activation = activation
+        if not self.channels:
+            raise ValueError("channels are empty; expected those of one convolution or more")
         height, width, colors = self.image_shape
         factor = 2 ** len(self.channels)
         if height % factor or width % factor:

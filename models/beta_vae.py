@@ -42,7 +42,7 @@ from ..layers import (
     to_rgb,
 )
 from .network import Network, in_float32, takes_images
-from .settings import derived, not_negative, renamed
+from .settings import at_least, derived, not_negative, positive, renamed, sizes
 
 tfd = tfp.distributions
 
@@ -101,14 +101,10 @@ class BetaVAEConfig:
         for name, admitted in choices.items():
             if getattr(self, name) not in admitted:
                 raise ValueError(f"{name} is '{getattr(self, name)}'; expected one of {', '.join(admitted)}")
-        not_negative(self, "capacity")
-        steps_fit = self.ramp_steps >= 1 and self.hold_steps >= 0
-        if self.latents < 1 or min(self.precision, self.beta, self.beta_start) <= 0.0 or not steps_fit:
-            raise ValueError(
-                f"latents={self.latents}, precision={self.precision:g}, beta={self.beta:g}, beta_start="
-                f"{self.beta_start:g}, hold_steps={self.hold_steps}, ramp_steps={self.ramp_steps}; expected at least "
-                "one latent and one ramp step, hold_steps of 0 or more, and positive weights"
-            )
+        sizes(self, "channels")
+        at_least(1, self, "latents", "hidden", "ramp_steps")
+        not_negative(self, "capacity", "hold_steps")
+        positive(self, "precision", "beta", "beta_start")
         if self.color_space != "rgb" and self.image_shape[-1] != 3:
             channels = self.image_shape[-1]
             raise ValueError(f"color_space is '{self.color_space}', but images have {channels} channel(s); expected 3")
@@ -180,6 +176,11 @@ class BetaVAE(Network):
 
     def call(self, images):
         return self.reconstruct(images)
+
+    @property
+    def settles(self) -> int:
+        """After how many steps the objective changes no more."""
+        return 0 if self.config.objective == "fixed" else self.config.hold_steps + self.config.ramp_steps
 
     def losses(self, batch: dict, noise: Noise, features: Callable | None = None, first_step: int = 0) -> dict:
         """The terms of the objective, one value a row.

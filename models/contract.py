@@ -207,6 +207,7 @@ class Stage:
       gives: what the model can do once it is trained, of "vision", "symbols", "operators".
       unmix: (means, log-variances of codes) -> None: turns latents apart at the steps that the settings say, or None.
       whole_batch: why the losses of a row are not its own (as of `Family`), or "".
+      settles: after how many of its steps the objective changes no more; whoever gives it fewer is told.
 
     Example:
       stage = Stage("vision", model.vision.trainable_variables, lambda first_step, held_out: model.vision_losses)
@@ -221,6 +222,7 @@ class Stage:
     gives: tuple[str, ...] = ()
     unmix: Callable | None = None
     whole_batch: str = ""
+    settles: int = 0
 
 
 class Staged(Protocol):

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from ..layers import Noise, StridedConvolutions, StridedDeconvolutions, without_rectangle
 from .network import Network, in_float32, takes_images
-from .settings import added, derived
+from .settings import added, at_least, derived, sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,8 @@ class DenoisingConfig:
     compared: str = added("pictures", before="codes")
 
     def __post_init__(self):
+        sizes(self, "channels")
+        at_least(1, self, "bottleneck")
         if self.compared not in ("pictures", "codes"):
             raise ValueError(f"compared is '{self.compared}'; expected 'pictures'")
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from .beta_vae import BetaVAE, BetaVAEConfig
 from .network import in_float32
+from .settings import not_negative, sizes
 from .vision import Vision, VisionConfig, family_of
 
 
@@ -40,11 +41,8 @@ class FactorVAEConfig(BetaVAEConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.gamma < 0.0 or not self.discriminator or min(self.discriminator) < 1:
-            raise ValueError(
-                f"gamma={self.gamma:g}, discriminator={self.discriminator}; expected a weight of 0 or more and at "
-                "least one hidden layer"
-            )
+        not_negative(self, "gamma")
+        sizes(self, "discriminator")
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -18,6 +18,7 @@ import tensorflow_probability as tfp
 from ..layers import LatentOperator, Noise, diagonal_gaussian
 from .beta_vae import LOG_VARIANCES
 from .network import Network
+from .settings import at_least
 from .symbol_vae import SymbolVAE, khot
 
 tfd = tfp.distributions
@@ -48,11 +49,9 @@ class RecombinationConfig:
     across_latents: bool = False
 
     def __post_init__(self):
-        if self.hidden < 1 or not 0.0 <= self.conflicts <= 1.0:
-            raise ValueError(
-                f"hidden={self.hidden}, conflicts={self.conflicts:g}; "
-                "expected at least one unit and a share from 0 to 1"
-            )
+        at_least(1, self, "hidden")
+        if not 0.0 <= self.conflicts <= 1.0:
+            raise ValueError(f"conflicts is {self.conflicts:g}; expected a share from 0 to 1")
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -125,6 +125,7 @@ class Scan(Network):
                 losses=lambda first_step, held_out: functools.partial(self.vision_losses, first_step=first_step),
                 gives=("vision",),
                 unmix=functools.partial(unmix, self.vision),
+                settles=self.vision.settles,
             ),
             Stage(
                 name="symbols",

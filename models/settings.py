@@ -52,6 +52,23 @@ def of_each_stage(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in _fields(kind) if field.metadata.get("each_stage"))
 
 
+def at_least(least: float, settings: Any, *names: str) -> None:
+    """Refuses fields below a number.
+
+    Raises:
+      ValueError: the first such field.
+
+    Example:
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Sizes:
+      ...     latents: int = 2
+      >>> at_least(1, Sizes(), "latents")
+    """
+    for name in names:
+        if not getattr(settings, name) >= least:
+            raise ValueError(f"{name} is {getattr(settings, name):g}; expected {least:g} or more")
+
+
 def not_negative(settings: Any, *names: str) -> None:
     """Refuses fields below 0, as weights of a sum that is made small: a negative one would be made large.
 
@@ -64,9 +81,42 @@ def not_negative(settings: Any, *names: str) -> None:
       ...     beta: float = 1.0
       >>> not_negative(Weights(), "beta")
     """
+    at_least(0, settings, *names)
+
+
+def positive(settings: Any, *names: str) -> None:
+    """Refuses fields that are not above 0.
+
+    Raises:
+      ValueError: the first such field.
+
+    Example:
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Weights:
+      ...     precision: float = 1.0
+      >>> positive(Weights(), "precision")
+    """
     for name in names:
-        if getattr(settings, name) < 0:
-            raise ValueError(f"{name} is {getattr(settings, name):g}; expected 0 or more")
+        if not getattr(settings, name) > 0:
+            raise ValueError(f"{name} is {getattr(settings, name):g}; expected more than 0")
+
+
+def sizes(settings: Any, *names: str) -> None:
+    """Refuses fields that are no sizes of one layer or more.
+
+    Raises:
+      ValueError: the first field that is empty or holds a number below 1.
+
+    Example:
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Network:
+      ...     channels: tuple = (16, 32)
+      >>> sizes(Network(), "channels")
+    """
+    for name in names:
+        given = tuple(getattr(settings, name))
+        if not given or min(given) < 1:
+            raise ValueError(f"{name} is {given}; expected the size of one layer or more, each 1 or more")
 
 
 def section(kind: type) -> dict[str, Any]:

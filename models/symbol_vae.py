@@ -17,7 +17,7 @@ import tensorflow_probability as tfp
 from ..layers import GaussianPosterior, Noise, diagonal_gaussian, standard_gaussian
 from .beta_vae import LOG_VARIANCES
 from .network import Network
-from .settings import not_negative
+from .settings import at_least, not_negative
 
 tfd = tfp.distributions
 
@@ -39,6 +39,7 @@ class SymbolVAEConfig:
     divergence: str = "forward"
 
     def __post_init__(self):
+        at_least(1, self, "hidden")
         not_negative(self, "beta", "alignment")
         if self.divergence not in ("forward", "reverse"):
             raise ValueError(f"divergence is '{self.divergence}'; expected 'forward' or 'reverse'")

@@ -84,6 +84,7 @@ class Vision(Network):
                 losses=lambda first_step, held_out: functools.partial(self.losses, first_step=first_step),
                 gives=("vision",),
                 unmix=functools.partial(unmix, self.vision),
+                settles=self.vision.settles,
                 whole_batch=self.vision.whole_batch,
             )
         ]

@@ -26,7 +26,7 @@ from ..layers import Centering, CrossCovariance, FittedGaussian, Noise
 from .contract import Capability, Family
 from .limits import CODES, PIXELS
 from .network import Network, in_float32, takes_images
-from .settings import not_negative
+from .settings import at_least, not_negative
 from .signature import Signature
 
 _MOST_CLASSES = 100_000
@@ -68,15 +68,9 @@ class XCovConfig:
         not_negative(self, "reconstruction_weight", "classification_weight", "covariance_weight")
         if self.covariance_on not in ("probabilities", "logits"):
             raise ValueError(f"covariance_on is '{self.covariance_on}'; expected 'probabilities' or 'logits'")
-        if (
-            self.latents < 1
-            or not self.heads
-            or min(self.heads.values()) < 2
-            or max(self.heads.values()) > _MOST_CLASSES
-        ):
-            raise ValueError(
-                f"latents={self.latents}, heads={dict(self.heads)}; expected latents >= 1, classes 2 to {_MOST_CLASSES}"
-            )
+        at_least(1, self, "latents")
+        if not self.heads or min(self.heads.values()) < 2 or max(self.heads.values()) > _MOST_CLASSES:
+            raise ValueError(f"heads is {dict(self.heads)}; expected some, each of 2 to {_MOST_CLASSES} classes")
         _feature_shape(self)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from ..paths import natural
+from ..paths import composed, natural
 from .image_set import UNLABELED, check_range
 
 
@@ -85,6 +85,8 @@ def _plain(value: Any) -> Any:
         value = value.item()
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
+    if isinstance(value, str):
+        value = composed(value)
     # pandas has missing values of its own, which equal nothing, themselves included.
     missing = (
         value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)

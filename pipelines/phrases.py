@@ -1,8 +1,9 @@
 """Phrases as people say them, read as symbols: "Red hat on a white wall", "dark woman", "wall_color=white".
 
-Commas join terms. Within a term words are cut into what is known: values, values said of a noun, and words that say
-nothing here (`FILLERS`), which are passed over. Every way to cut them is tried; the one that passes over the fewest
-words counts, and where several remain, somebody has to say which is meant.
+Commas join terms; a value that holds one stands in quotes, `color="pale, yellow"`. Within a term words are cut into
+what is known: values, values said of a noun, and words that say nothing here (`FILLERS`), which are passed over. Every
+way to cut them is tried; the one that passes over the fewest words counts, and where several remain, somebody has to
+say which is meant.
 """
 
 import difflib
@@ -11,6 +12,7 @@ import itertools
 import re
 
 from ..errors import UserError
+from ..paths import composed
 from .nearest import nearest
 
 # Said around the words that matter. One that is a value or a noun of the data is not passed over.
@@ -32,6 +34,7 @@ _LONGEST_NOUN = 4  # Words of a noun that stands further on than what is said of
 _FAR = 100  # What it counts that a noun stands further on, in words passed over: more than all that are.
 _MOST_READINGS = 64  # Of a place in a term, the likeliest.
 _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
+_QUOTED = re.compile(r'="[^"]*"')
 _CLOSE = 0.8  # How alike a whole phrase must be to be named instead of a word of it.
 
 
@@ -50,8 +53,10 @@ class Reader:
 
     def __init__(self, attributes: tuple):
         self.attributes = {attribute.name: attribute for attribute in attributes}
-        self._exact, self._loose = _Index(attributes, str), _Index(attributes, _normal)
+        self._exact, self._loose = _Index(attributes, composed), _Index(attributes, _normal)
         self._fillers = FILLERS - self._loose.alone
+        names = "|".join(sorted(map(re.escape, self.attributes), key=len, reverse=True))
+        self._named = re.compile(rf"(?<!\S)(?:{names})\s*=", re.IGNORECASE)
 
     @property
     def fillers(self) -> tuple[str, ...]:
@@ -63,7 +68,7 @@ class Reader:
         symbol: dict[str, str] = {}
         if _normal(text).split() == [ANYTHING] and not self._loose.knows(ANYTHING):
             return symbol
-        for term in (part.strip() for part in text.split(",")):
+        for term in _terms(composed(text)):
             if not term:
                 raise UserError(f"'{text}' names nothing; say for example {self.example()!r}")
             for name, value in self._term(term).items():
@@ -106,8 +111,9 @@ class Reader:
         if len(found) == 1:
             return found[0]
         if found:
-            commas = ", or commas between the words" if len(content) > 1 else ""
-            raise UserError(f"'{term}' may mean {' or '.join(map(str, found))}; write name=value{commas}")
+            commas = ", or put commas between the words" if len(content) > 1 else ""
+            which = " or ".join(", ".join(f"{name}={value}" for name, value in one.items()) for one in found)
+            raise UserError(f"'{term}' may mean {which}; write name=value{commas}")
         raise self._refusal(term, content, strict.clash)
 
     def _bare(self, word: str) -> str:
@@ -115,16 +121,38 @@ class Reader:
         return word if self._loose.knows(word) else word.rstrip(".!?;:") or word
 
     def _assigned(self, term: str) -> dict[str, str]:
-        """name=value, in whichever case that leaves one meaning."""
+        """name=value, in whichever case that leaves one meaning; several of them where no comma stands between."""
         name, _, value = (part.strip() for part in term.partition("="))
         name = _spelled(name, tuple(self.attributes))
+        values = self.attributes[name].values if name in self.attributes else ()
+        value = _spelled(value, values)
+        if value in values:
+            return {name: value}
+        starts = [found.start() for found in self._named.finditer(term)]
+        if starts and starts != [0]:
+            return self._apart(term, starts)
         if name not in self.attributes:
             raise UserError(f"no attribute '{name}'{nearest(name, self.attributes)}")
-        values = self.attributes[name].values
-        value = _spelled(value, values)
-        if value not in values:
-            raise UserError(f"{name} has no value '{value}'{nearest(value, values)}")
-        return {name: value}
+        words = value.split()
+        while len(words) > 1 and self.passes_over(words[-1]):  # "color=red and"
+            words.pop()
+        bare = " ".join(words)
+        if bare not in values and len(bare) > 1 and bare[0] == bare[-1] == '"':
+            bare = bare[1:-1]
+        if (bare := _spelled(bare, values)) in values:
+            return {name: bare}
+        raise UserError(f"{name} has no value '{value}'{nearest(value, values)}")
+
+    def _apart(self, term: str, starts: list[int]) -> dict[str, str]:
+        """A term without commas in which name=value begins at several places, or behind words."""
+        symbol: dict[str, str] = {}
+        for part in (term[i:j].strip() for i, j in itertools.pairwise([0, *starts, len(term)])):
+            silent = "=" not in part and all(map(self.passes_over, part.split()))
+            for name, value in ({} if silent else self._term(part)).items():
+                if symbol.get(name, value) != value:
+                    raise UserError(f"contradiction: {name} is both {symbol[name]} and {value} in '{term}'")
+                symbol[name] = value
+        return symbol
 
     def single(self, words: tuple[str, ...], loose: bool) -> list[dict[str, str]]:
         """Every symbol that a run of words may mean as one: as it is spelled, and if that is nothing in any case."""
@@ -303,6 +331,15 @@ class _Cut:
         return found
 
 
+def _terms(text: str) -> list[str]:
+    """A phrase between its commas, but for those of a value in quotes: color="pale, yellow"."""
+    return [part.replace("\0", ",").strip() for part in _QUOTED.sub(_hidden, text).split(",")]
+
+
+def _hidden(found: re.Match) -> str:
+    return found[0].replace(",", "\0")
+
+
 def said(attribute, value: str) -> str:
     """One value in words: "white wall", "hat", "no glasses", "scale=3".
 
@@ -335,7 +372,7 @@ def _distinct(found: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[s
 
 def _normal(word: str) -> str:
     """In small letters, with blanks for underscores and for the hyphens inside words: a minus stays."""
-    return " ".join(_HYPHEN.sub(" ", word.casefold().replace("_", " ")).split())
+    return " ".join(_HYPHEN.sub(" ", composed(word).casefold().replace("_", " ")).split())
 
 
 def _spelled(word: str, known: tuple[str, ...]) -> str:

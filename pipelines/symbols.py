@@ -4,6 +4,7 @@ A symbol is {attribute: value} over any subset of the attributes. To a network i
 all attributes; to a person it is a phrase, `white wall, red hat`. Higgins et al. 2018, section 3.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -23,6 +24,7 @@ from .phrases import ANYTHING, Reader, is_number, said
 
 # What things stand on or before: "on a white wall", where other nouns are said to be "with" them.
 _SURFACES = ("wall", "floor", "ground", "background", "table", "field")
+_OPERATOR = r"AND|(?i:IN\s+COMMON|IGNORE)"
 _SYNTAX = r"(?i)[()]|(?<!\S)(AND|IN\s+COMMON|IGNORE)(?!\S)"
 
 
@@ -100,10 +102,14 @@ class Vocabulary:
     attributes: tuple[Attribute, ...]
 
     def __post_init__(self):
-        if not self.attributes or min(len(attribute.values) for attribute in self.attributes) < 2:
-            raise UserError(
-                f"attributes {[a.name for a in self.attributes]}: expected some, with two or more values each"
-            )
+        if not self.attributes:
+            raise UserError("there are no attributes; expected one or more, with two or more values each")
+        for attribute in self.attributes:
+            if len(attribute.values) < 2:
+                only = f"one value, '{attribute.values[0]}'" if attribute.values else "no values"
+                raise UserError(
+                    f"attribute {attribute.name} has {only}; expected two or more, or leave it out of the data"
+                )
         for attribute in self.attributes:
             if len(set(attribute.values)) < len(attribute.values):
                 raise UserError(f"attribute {attribute.name}: has values of the same name {attribute.values}")
@@ -275,9 +281,9 @@ class Vocabulary:
 
     @functools.cached_property
     def _literal(self) -> tuple[str, ...]:
-        """Names that hold a bracket or an operator."""
+        """Names that hold a bracket or an operator; one that is an operator is said with its attribute's name."""
         names = {name for a in self.attributes for name in (a.name, a.noun, *a.values)}
-        return tuple(name for name in sorted(names) if re.search(_SYNTAX, name))
+        return tuple(name for name in sorted(names) if re.search(_SYNTAX, name) and not re.fullmatch(_OPERATOR, name))
 
     def _parts(self, symbol: Mapping[str, str]) -> list[dict[str, str]]:
         """The symbol in parts that are said as one: a noun's own attribute takes its place, red hat for red object."""
@@ -293,7 +299,20 @@ class Vocabulary:
 
     def _said(self, part: Mapping[str, str]) -> str:
         (name, value), *things = part.items()
-        return f"{value} {things[0][1]}" if things else said(self._attribute(name), value)
+        return f"{value} {things[0][1]}" if things else self._words[name, value]
+
+    @functools.cached_property
+    def _words(self) -> dict[tuple[str, str], str]:
+        """(attribute, value) -> the shortest way to say it that is read as it."""
+        return {(one.name, value): self._understood(one, value) for one in self.attributes for value in one.values}
+
+    def _understood(self, attribute: Attribute, value: str) -> str:
+        name, short = attribute.name, said(attribute, value)
+        for text in (short, f"{value} {name}", f"{name}={value}", f'{name}="{value}"'):
+            with contextlib.suppress(UserError):
+                if self.parse_expression(text) == {name: value}:
+                    return text
+        return short
 
     def _attribute(self, name: str) -> Attribute:
         return self.attributes[self._number(name)]

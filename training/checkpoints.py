@@ -16,6 +16,7 @@ from absl import logging
 from ..errors import NonFiniteError, StorageError, UserError, first_line, storage_cause
 from ..paths import plain_name
 from ..stored import flush, whole_file
+from .schedules import LOWER
 
 # What a full disk, a quota or a lost mount look like from TensorFlow's file system layer.
 _STORAGE_ERRORS = (
@@ -32,6 +33,8 @@ _STORAGE_ERRORS = (
 )
 
 
+# What TensorFlow goes on to say of a checkpoint whose weights do not fit, which is said in one line here.
+_SAID_HERE = ("Detecting that an object or model or tf.train.Checkpoint", "Value in checkpoint could not be found")
 _ATTEMPTS = 20  # To read a checkpoint that training replaces meanwhile.
 
 
@@ -74,7 +77,7 @@ class Checkpoints:
                 else:
                     status.assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise UserError(f"{path}: does not fit this config ({_misfit(error)}); use a new --workdir") from None
+            raise UserError(f"{path}: does not fit this config ({misfit(error)}); use a new --workdir") from None
         return path
 
     @property
@@ -122,7 +125,7 @@ class Checkpoints:
         if not bad:
             return
         good = latest(self.folder)
-        remedy = f"the last good checkpoint is {good}: lower schedule.rate" if good else "lower schedule.rate"
+        remedy = (f"the last good checkpoint is {good}: " if good else "") + LOWER
         raise NonFiniteError(
             f"step {step}: {bad} holds values that are not finite; nothing was saved, {remedy} and start the same "
             "command again"
@@ -309,6 +312,7 @@ def reading(path: str) -> Iterator[str]:
       with reading(path) as name:
           step = tf.train.load_variable(name, "step/.ATTRIBUTES/VARIABLE_VALUE")
     """
+    tf.get_logger().addFilter(_is_news)  # Of a filter that is there already nothing comes.
     try:
         yield plain_name(path)
     except (AssertionError, LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError):
@@ -367,7 +371,7 @@ def saved_step(folder) -> int:
         with reading(path) as name:
             return int(tf.train.load_variable(name, "step/.ATTRIBUTES/VARIABLE_VALUE"))
     except (LookupError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{path}: is no checkpoint of a run ({_misfit(error)}); use a new --workdir") from None
+        raise UserError(f"{path}: is no checkpoint of a run ({misfit(error)}); use a new --workdir") from None
 
 
 def restore_weights(model, folder, averaged: bool) -> int:
@@ -398,7 +402,7 @@ def restore_weights(model, folder, averaged: bool) -> int:
                 continue  # The process that trains there has written a newer one and removed this.
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path}: does not fit this config ({_misfit(error)})") from None
+            raise UserError(f"{path}: does not fit this config ({misfit(error)})") from None
     for variable, value in zip(model.trainable_variables, average, strict=False):
         variable.assign(value)
     return int(step)
@@ -428,7 +432,15 @@ def weights_digest(model) -> str:
     return digest.hexdigest()
 
 
-def _misfit(error: Exception) -> str:
+def misfit(error: Exception) -> str:
     """Why a checkpoint was not restored; TensorFlow's own list of lost weights prints their values."""
-    lost = isinstance(error, AssertionError)
-    return "it holds other weights than the model has" if lost else first_line(error)[:300]
+    if isinstance(error, AssertionError):
+        return "it holds other weights than the model has"
+    said = first_line(error)
+    sizes = re.search(r"tensor with shape (\(.*?\)) when .* with shape (\(.*?\)) and name (\S+?)\.?$", said)
+    return f"{sizes[3]} is {sizes[2]} here and {sizes[1]} there" if sizes else said[:300]
+
+
+def _is_news(record) -> bool:
+    """Whether a line of TensorFlow's log says something that no error here does."""
+    return not str(record.msg).startswith(_SAID_HERE)

@@ -12,6 +12,7 @@ moments/         what imagined after each of them
 import contextlib
 import fcntl
 import importlib.metadata
+import itertools
 import json
 import math
 import os
@@ -261,6 +262,8 @@ def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
     before, path = read_object(folder / "data.json"), checkpoints.latest(folder / "checkpoints")
     if not before or path is None:
         return facts
+    if not accept_changed:
+        check_classes(folder, facts.get("classes", {}), "bring the old names back, or go on with --accept_changed_data")
     earlier = before.get("changed")
     changed = list(earlier) if isinstance(earlier, list) else []
     differing = [key for key in ("digest", "pixels") if key in before and before[key] != facts.get(key)]
@@ -275,6 +278,28 @@ def check_data(workdir, facts: dict, accept_changed: bool = False) -> dict:
         step = checkpoints.saved_step(folder / "checkpoints")
         changed.append({"step": step, **{key: [before[key], facts.get(key)] for key in differing}})
     return {**facts, "changed": changed} if changed else facts
+
+
+def check_classes(workdir, classes: dict, advice: str = "bring the old data back, or train anew") -> None:
+    """Refuses data whose labels stand for other classes than those of the data that a run was trained on.
+
+    Args:
+      workdir: the run folder; what data.json does not say is not compared.
+      classes: names of the classes in label order, by head or attribute, of the data as it is now.
+      advice: what to do about it.
+
+    Raises:
+      UserError: the names of a head, or their order, have changed.
+    """
+    before = read_object(pathlib.Path(workdir) / "data.json").get("classes")
+    for head, names in before.items() if isinstance(before, dict) else ():
+        now = list(map(str, classes.get(head, ())))
+        for label, (was, is_now) in enumerate(itertools.zip_longest(map(str, names), now)):
+            if was != is_now:
+                raise UserError(
+                    f"{workdir}: the data's labels stand for other classes than those that the run was trained on: "
+                    f"{head} {label} was {was or 'none'} and is {is_now or 'none'}; {advice}"
+                )
 
 
 def describe(

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from ..errors import UserError
 
+# What helps where numbers pass all bounds; a run in stages has a rate for each.
+LOWER = "lower the learning rate (schedule.rate, or stages.<stage>.rate of a run in stages)"
 NAMES = ("constant", "cosine", "linear", "exponential", "steps")
 
 

@@ -7,12 +7,14 @@ its weights come from another run, `stages.start_from`: so every stage can start
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import ml_collections
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from .. import models, pipelines
 from ..errors import UserError
@@ -20,6 +22,7 @@ from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
 from .loop import Hooks, Phase
 from .phases import stream_of
+from .schedules import ScheduleSettings
 
 _ENCODED_AT_ONCE = 250
 # How many pictures say where the latents' axes should lie.
@@ -80,7 +83,11 @@ def name_attributes(config: ml_collections.ConfigDict, images: pipelines.Images)
     """
     if not has_words(config):
         return
-    found = pipelines.Vocabulary(words.attributes_of(images)).plain()
+    try:
+        found = pipelines.Vocabulary(words.attributes_of(images)).plain()
+    except UserError as error:
+        said = str(error)
+        raise UserError(said if said.startswith(images.name) else f"{images.name}: {said}") from None
     if not config.model.attributes:
         with config.unlocked():
             config.model.attributes = found
@@ -136,19 +143,34 @@ def _of_every_concept(config, name: str, labels: np.ndarray, rows: np.ndarray) -
     """The first of these rows for every value of every attribute, none of them twice; rarest values choose first."""
     count, vocabulary = int(config.words.per_concept), vocabulary_of(config)
     khot = vocabulary.khot(labels[rows]) > 0
-    free, chosen = np.ones(len(rows), bool), []
+    chosen, lacking = _shared_out(khot, max(count, 1))
+    if lacking is None and count > 0:
+        return rows[chosen]
+    # Pictures that one value took are gone for others, so only trying says how many there are for each.
+    fewest = int(khot.sum(axis=0).min())
+    most = next((fewer for fewer in range(fewest, 0, -1) if _shared_out(khot, fewer)[1] is None), 0)
+    scarce = "=".join(vocabulary.place(int(np.argmin(khot.sum(axis=0)) if lacking is None else lacking)))
+    if not most:
+        raise UserError(
+            f"words.per_concept is {count}, but {name} has no picture of its own that may be shown for {scarce}; "
+            "expected 0, to count pairs"
+        )
+    raise UserError(
+        f"words.per_concept is {count}; expected 1 to {most}, or 0 to count pairs: of {scarce} there are no more "
+        f"pictures in {name} that may be shown and stand for nothing else"
+    )
+
+
+def _shared_out(khot: np.ndarray, count: int) -> tuple[np.ndarray, int | None]:
+    """(rows, `count` for each column, none of them twice; the first column for which there are not enough, or None)."""
+    free, chosen = np.ones(len(khot), bool), []
     for value in np.argsort(khot.sum(axis=0), kind="stable"):
-        own = np.flatnonzero(khot[:, value] & free)[: max(count, 0)]
-        if len(own) < count or count < 1:
-            most = int((khot[:, value] & free).sum())
-            attribute, place = vocabulary.place(int(value))
-            raise UserError(
-                f"words.per_concept is {count}; expected 1 to {most}, the pictures of {name} that may be shown of "
-                f"{attribute}={place}, or 0 to count pairs"
-            )
+        own = np.flatnonzero(khot[:, value] & free)[:count]
+        if len(own) < count:
+            return np.zeros(0, np.int64), int(value)
         free[own] = False
         chosen.append(own)
-    return rows[np.concatenate(chosen)]
+    return np.concatenate(chosen), None
 
 
 def phases(
@@ -184,16 +206,37 @@ def phases(
             f"train.steps is {config.train.steps} and train.epochs is {config.train.epochs:g}; expected 0, a run in "
             "stages takes stages.<stage>.steps"
         )
+    usual = ScheduleSettings().rate
+    if config.schedule.rate != usual:
+        raise UserError(
+            f"schedule.rate is {config.schedule.rate:g}, but a run in stages takes stages.<stage>.rate; leave it at "
+            f"{usual:g}"
+        )
     if not begun:
         _take_earlier(config, model, wanted)
     made: list[Phase] = []
     start = 0
+    encode = tf.function(model.encode, autograph=False, reduce_retracing=True)
     for name in wanted:
         stage, settings = known[name], config.stages[name]
         batch_size, replicas = int(settings.batch_size), strategy.num_replicas_in_sync
         if batch_size < 1 or batch_size % replicas:
-            raise UserError(f"stages.{name}.batch_size is {batch_size}; expected a multiple of {replicas} replica(s)")
-        stream, begin = _data(stage, config, model, shown, told, batch_size, replicas)
+            raise UserError(
+                f"stages.{name}.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)"
+            )
+        if stage.sees == "images" and batch_size > len(shown):
+            raise UserError(
+                f"stages.{name}.batch_size is {batch_size}, but {images.name} holds only {len(shown)} images that may "
+                f"be shown; expected {len(shown)} or less"
+            )
+        if not 0.0 < settings.rate < math.inf:
+            raise UserError(f"stages.{name}.rate is {settings.rate:g}; expected a finite number above 0")
+        if settings.steps < stage.settles:
+            logging.warning(
+                "stages.%s.steps is %d, but its objective changes until step %d (see model.%s): it ends before that",
+                name, settings.steps, stage.settles, stage.part or name,
+            )  # fmt: skip
+        stream, begin = _data(stage, config, encode, shown, told, batch_size, replicas)
         phase = Phase(
             name=name,
             steps=int(settings.steps),
@@ -206,30 +249,30 @@ def phases(
             hooks=Hooks(begin=begin),
             whole_batch=stage.whole_batch,
         )
-        made += _unmixed(phase, stage, config, model, shown) if stage.unmix else [phase]
+        made += _unmixed(phase, stage, config, encode, shown) if stage.unmix else [phase]
         start += phase.steps
     return made
 
 
-def _unmixed(phase: Phase, stage: models.Stage, config, model, shown: pipelines.Images) -> list[Phase]:
+def _unmixed(phase: Phase, stage: models.Stage, config, encode: Callable, shown: pipelines.Images) -> list[Phase]:
     """The stage as consecutive phases, with the latents unmixed between them.
 
-    Steps of `unmix_at` that the stage does not come to are left out.
+    Steps of `unmix_at` that the stage does not come to are left out, and said.
 
     Raises:
       UserError: `unmix_at` is no rising list of steps, or a moving average is kept.
     """
     setting = f"stages.{stage.name}.unmix_at"
-    steps = [int(step) for step in config.stages[stage.name].get("unmix_at", ())]
-    if any(later <= earlier for earlier, later in itertools.pairwise([0, *steps])):
-        raise UserError(f"{setting} is {steps}; expected rising steps from 1 on")
+    steps = _rising(setting, config.stages[stage.name].get("unmix_at", ()))
+    if late := [step for step in steps if step >= phase.steps]:
+        logging.warning("%s: %s left out, as the stage has %d steps", setting, ", ".join(map(str, late)), phase.steps)
     ends = [0, *(step for step in steps if step < phase.steps), phase.steps]
     if len(ends) > 2 and config.train.ema_decay:
         raise UserError(
             f"train.ema_decay is {config.train.ema_decay:g}, but latents that are unmixed have no moving average; "
             f"expected 0, or {setting}=()"
         )
-    finish = functools.partial(_unmix, stage, model, shown, int(config.seed))
+    finish = functools.partial(_unmix, stage, encode, shown, int(config.seed))
     parts = []
     for first, end in itertools.pairwise(ends):
         stream = functools.partial(_later, phase.stream, first)
@@ -238,20 +281,39 @@ def _unmixed(phase: Phase, stage: models.Stage, config, model, shown: pipelines.
     return parts
 
 
+def _rising(setting: str, given: Any) -> list[int]:
+    """Steps as a setting gives them.
+
+    Raises:
+      UserError: no list of whole numbers that rise from 1 on.
+    """
+    steps = list(given) if isinstance(given, list | tuple) else [given]
+    whole = all(isinstance(step, int) and not isinstance(step, bool) for step in steps)
+    if not whole or any(later <= earlier for earlier, later in itertools.pairwise([0, *steps])):
+        raise UserError(f"{setting} is {given!r:.80}; expected whole steps that rise from 1 on, as (500, 1000), or ()")
+    return steps
+
+
 def _later(stream, first: int, step: int, input_context):
     """A stream that begins `first` steps later."""
     return stream(first + step, input_context)
 
 
-def _unmix(stage: models.Stage, model, shown: pipelines.Images, seed: int) -> None:
+def _unmix(stage: models.Stage, encode: Callable, shown: pipelines.Images, seed: int) -> None:
     some = np.random.default_rng(seed).permutation(len(shown))[:_UNMIXED_BY]
-    codes = _codes(model, shown.take(np.sort(some)))
+    codes = _codes(encode, shown.take(np.sort(some)))
     assert stage.unmix is not None
     stage.unmix(codes["mean"], codes["log_variance"])
 
 
 def _data(
-    stage: models.Stage, config, model, shown: pipelines.Images, told: np.ndarray, batch_size: int, replicas: int
+    stage: models.Stage,
+    config,
+    encode: Callable,
+    shown: pipelines.Images,
+    told: np.ndarray,
+    batch_size: int,
+    replicas: int,
 ) -> tuple[Callable, Callable | None]:
     """(stream, what begins the phase or None) of what a stage sees."""
     order = (batch_size, int(config.seed), replicas)
@@ -262,7 +324,7 @@ def _data(
         return stream_of(batches, _mixed(shown, told), *order), None
     # Where vision is frozen, the few pictures with words are encoded once, when the stage begins.
     codes: dict = {}
-    return stream_of(pipelines.rows, codes, *order), functools.partial(_encode, model, shown.take(told), codes)
+    return stream_of(pipelines.rows, codes, *order), functools.partial(_encode, encode, shown.take(told), codes)
 
 
 def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
@@ -275,14 +337,13 @@ def _mixed(shown: pipelines.Images, told: np.ndarray) -> pipelines.Images:
     return dataclasses.replace(shown.take(np.concatenate([silent, repeated])), labels=labels)
 
 
-def _encode(model, told: pipelines.Images, codes: dict) -> None:
+def _encode(encode: Callable, told: pipelines.Images, codes: dict) -> None:
     """Puts what the stages on words learn from into `codes`: "mean", "log_variance" and "label", a row a picture."""
-    codes.update({**_codes(model, told), "label": told.labels.reshape(len(told), -1)})
+    codes.update({**_codes(encode, told), "label": told.labels.reshape(len(told), -1)})
 
 
-def _codes(model, images: pipelines.Images) -> dict[str, np.ndarray]:
-    """What the model encodes pictures as, a row each."""
-    encode = tf.function(model.encode, autograph=False)
+def _codes(encode: Callable, images: pipelines.Images) -> dict[str, np.ndarray]:
+    """What a model encodes pictures as, a row each."""
     parts = [encode(batch["image"]) for batch in pipelines.in_order(images, _ENCODED_AT_ONCE)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -113,7 +113,7 @@ class Runner:
                 shown = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, last, strict=True))
                 raise NonFiniteError(
                     f"step {int(self.step.numpy()) + 1}: loss or gradient is not finite ({shown}); nothing of it was "
-                    "applied: lower schedule.rate or check the data, then start again; where this comes back at once, "
+                    f"applied: {schedules.LOWER} or check the data, then start again; where this comes back at once, "
                     "remove the files of the newest checkpoint to go on from the one before"
                 )
         else:

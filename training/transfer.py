@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from ..errors import UserError
-from .checkpoints import latest, reading
+from .checkpoints import latest, misfit, reading
 from .loop import Phase
 
 
@@ -33,8 +33,8 @@ def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
         with reading(path) as name:
             status = tf.train.Checkpoint(model=receiver).restore(name)
             status.expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError):
-        raise UserError(f"{setting} is {folder}; its weights are not those of {expected}") from None
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{setting} is {folder}; its weights are not those of {expected}: {misfit(error)}") from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
-from ...paths import existing, shown
+from ...paths import composed, existing, shown
 from ..files import read_files
 from ..image_set import UNLABELED, Images
 from ..label_columns import ordered
@@ -38,6 +38,7 @@ _SPLITS = {
 _TRUTH = ({"-1": "no", "1": "yes"}, {"0": "no", "1": "yes"}, {"no": "no", "yes": "yes"},
           {"false": "no", "true": "yes"}, {"n": "no", "y": "yes"}, {"f": "no", "t": "yes"})  # fmt: skip
 # A single column of these is a class number, whatever its values.
+_MANY = 20  # Values of a column that may well be names, however few rows there are.
 _LABELS = ("label", "class", "target")
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATORS = ",;\t|"
@@ -119,6 +120,8 @@ def _images(name: str, root: str, chosen: list[_Row], table: _Table, request: Re
     for column in columns:
         alike = collections.Counter(value.casefold() for value in names[column])
         twice = [value for value in names[column] if alike[value.casefold()] > 1]
+        if len(names[column]) > max(_MANY, len(table.rows) // 2):
+            remarks[f"{column} has {len(names[column])} different values in {len(table.rows)} rows"] = 1
         if twice:
             remarks[f"{column} has values that differ by case alone: {', '.join(twice[:4])}"] = 1
     named = collections.Counter(row.file for row in table.rows)
@@ -138,7 +141,8 @@ def _spoken(column: str, columns: tuple[str, ...], values: set[str]) -> dict[str
     for pair in _TRUTH:
         if lowered == set(pair) and not lone_label:
             return {value: pair.get(value.casefold(), "") for value in values}
-    return {value: value for value in values}
+    # In one line, and with accents composed: names are said and read back as text.
+    return {value: composed(" ".join(value.split())) for value in values}
 
 
 def _folder_of(root: str, rows: list[_Row]) -> str:

@@ -47,6 +47,41 @@ def test_data_that_changed_is_refused_on_resume_unless_that_is_asked_for_and_rec
     assert json.loads((workdir / "data.json").read_text())["changed"] == said["changed"]
 
 
+def test_labels_that_have_come_to_stand_for_other_classes_are_refused_by_name(tmp_path):
+    folder, workdir = two_classes(tmp_path / "set", 6), tmp_path / "run"
+    source, said = f"folder:{folder}", "label 1 was dog and is wolf; bring the old data back, or train anew"
+    run = reverie.train("xcov_mnist", workdir, data=source, overrides=settings())
+    run.evaluate()
+    (folder / "dog").rename(folder / "wolf")
+    for act in (reverie.load(workdir).evaluate, reverie.load(workdir).export):
+        with pytest.raises(UserError, match=said):
+            act()
+    longer = settings(**{"train.steps": 8})
+    with pytest.raises(UserError, match="label 1 was dog and is wolf; .*--accept_changed_data"):
+        reverie.train("xcov_mnist", workdir, data=source, overrides=longer)
+    reverie.train("xcov_mnist", workdir, data=source, overrides=longer, accept_changed_data=True).evaluate()
+    (folder / "wolf").rename(folder / "ant")  # Now the cat is number 1.
+    with pytest.raises(UserError, match="label 0 was cat and is ant"):
+        reverie.load(workdir).evaluate()
+
+
+def test_a_table_whose_words_have_changed_is_refused_where_a_run_on_it_is_measured(tmp_path):
+    rows = [f"{number}.png,{('red', 'yellow')[number % 2]},{('big', 'small')[number // 2 % 2]}" for number in range(40)]
+    for number in range(40):
+        save(tmp_path / "set" / f"{number}.png", picture(number))
+    table = tmp_path / "set" / "table.csv"
+    table.write_text("\n".join(["file,color,size", *rows]))
+    small = {"model.vision.channels": (4,), "model.vision.hidden": 4, "model.denoising.channels": (4,),
+             "model.image_shape": (8, 8, 3), "data.image_shape": (8, 8, 3), "stages.vision.batch_size": 4,
+             "stages.vision.steps": 2, "stages.vision.unmix_at": (), "stages.symbols.steps": 1,
+             "stages.operators.steps": 1}  # fmt: skip
+    run = reverie.train("scan_few", tmp_path / "run", data=f"table:{table}", overrides=small)
+    run.evaluate()
+    table.write_text(table.read_text().replace("yellow", "golden"))
+    with pytest.raises(UserError, match="color 0 was red and is golden; bring the old data back, or train anew"):
+        reverie.load(run.folder).evaluate()
+
+
 def test_the_rule_of_an_earlier_run_for_what_is_held_out_stays_its_own(tmp_path):
     source = two_classes_npz(tmp_path / "set")
     run = reverie.train(

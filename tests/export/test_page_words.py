@@ -9,7 +9,9 @@ import pytest
 import reverie
 from reverie.errors import UserError
 from reverie.pipelines.expressions import OPERATORS, Composed
+from reverie.pipelines.symbols import Attribute, Vocabulary
 
+from ..pipelines.test_phrases import clothes
 from ..pipelines.test_symbols import scenes
 
 CODE = pathlib.Path(reverie.__file__).parent / "export" / "page" / "src" / "vocabulary.js"
@@ -35,13 +37,11 @@ def plain(expression):
     return {"first": plain(expression.first), "operator": expression.operator, "second": plain(expression.second)}
 
 
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def read_by_page(vocabulary, texts, folder: pathlib.Path) -> dict:
     """text -> what the page makes of it."""
     node = shutil.which("node")
     if not node:
         pytest.skip("needs node")
-    vocabulary = scenes()
     said = [
         {
             "name": attribute.name,
@@ -51,8 +51,8 @@ def answers(tmp_path_factory):
         }
         for attribute in vocabulary.attributes
     ]
-    given = json.dumps([said, OPERATORS, vocabulary.fillers, READ + REFUSED])
-    script = tmp_path_factory.mktemp("page") / "read.mjs"
+    given = json.dumps([said, OPERATORS, vocabulary.fillers, texts])
+    script = folder / "read.mjs"
     script.write_text(f"""
 import {{ makeVocabulary }} from {json.dumps(CODE.resolve().as_uri())};
 const [attributes, operators, fillers, texts] = {given};
@@ -68,6 +68,20 @@ const read = (text) => {{
 console.log(JSON.stringify(Object.fromEntries(texts.map((text) => [text, read(text)]))));
 """)
     return json.loads(subprocess.run([node, script], check=True, capture_output=True, text=True, timeout=60).stdout)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    return read_by_page(scenes(), READ + REFUSED, tmp_path_factory.mktemp("page"))
+
+
+def test_the_page_reads_back_whatever_a_value_is_called(tmp_path):
+    words = Vocabulary((*clothes().attributes, Attribute("scale", ("1", "2.5"))))
+    symbols = [{attribute.name: value} for attribute in words.attributes for value in attribute.values]
+    texts = [*map(words.phrase, symbols), "top=red bottom=blue", "red top on blue bottom"]
+    symbols += [{"top": "red", "bottom": "blue"}] * 2
+    found = read_by_page(words, texts, tmp_path)
+    assert [found[text].get("found") for text in texts] == [{"symbol": symbol} for symbol in symbols]
 
 
 @pytest.mark.parametrize("text", READ)

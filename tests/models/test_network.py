@@ -146,7 +146,7 @@ def test_a_family_is_built_from_its_defaults_and_unknown_settings_are_one_line()
         ({"family": "xcov", "convolutions": (3,)}, r"model\.convolutions is \(3,\); expected a value like \(\)"),
         ({"family": "sparse", "pool": 0}, r"model\.pool is 0; expected whole numbers, 1 or more"),
         ({"family": "sparse", "field": 0}, r"model\.field is 0; expected whole numbers, 1 or more"),
-        ({"family": "xcov", "latents": 0}, r"latents=0, heads=.*; expected latents >= 1"),
+        ({"family": "xcov", "latents": 0}, r"latents is 0; expected 1 or more"),
         ({"family": "replay", "hidden": (8, -1)}, r"model\.hidden is \(8, -1\); expected a value like "),
         (
             {"family": "sparse", "image_shape": (16, 16, 3), "field": 5, "stages": 1, "contrast": 4},

@@ -154,7 +154,7 @@ def test_the_operator_s_objective_is_two_forward_divergences():
 
 
 def test_a_share_of_conflicts_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"conflicts=1.5; expected at least one unit and a share from 0 to 1"):
+    with pytest.raises(ValueError, match="conflicts is 1.5; expected a share from 0 to 1"):
         RecombinationConfig(conflicts=1.5)
 
 

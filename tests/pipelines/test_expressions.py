@@ -100,9 +100,11 @@ def test_names_with_brackets_and_operators_in_them_stay_whole():
     assert words.parse_expression("small (cm) AND stop AND go") == Composed(
         {"size": "small (cm)"}, "AND", {"label": "stop AND go"}
     )
-    assert words.parse_expression("(large (m) AND IGNORE)") == Composed(
-        {"size": "large (m)"}, "AND", {"label": "IGNORE"}
-    )
+    # One that is an operator says so, or that operator could not be used.
+    assert words.phrase({"label": "IGNORE"}) == "label=IGNORE"
+    for operator in ("AND", "IGNORE"):
+        text = f"(large (m) {operator} label=IGNORE)"
+        assert words.parse_expression(text) == Composed({"size": "large (m)"}, operator, {"label": "IGNORE"})
 
 
 def test_what_an_expression_comes_to_is_worked_out_from_its_symbols_up():

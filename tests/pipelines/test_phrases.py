@@ -147,3 +147,63 @@ def test_every_word_of_every_phrase_is_known():
     assert {value for values in ATTRIBUTES.values() for value in values} <= {
         word for phrase in vocabulary.phrases() for word in phrase.split()
     }
+
+
+def clothes() -> Vocabulary:
+    """Values that several attributes have, or that hold what joins terms."""
+    top, bottom = ("red", "blue", "pale, yellow", "bottom=red"), ("red", "blue", "r\u00f6t")
+    return Vocabulary((Attribute("top", top), Attribute("bottom", bottom), Attribute("lamp", ("switched on", "off"))))
+
+
+def test_however_a_value_is_said_it_is_read_back():
+    words = clothes()
+    for attribute in words.attributes:
+        for value in attribute.values:
+            assert words.parse(words.phrase({attribute.name: value})) == {attribute.name: value}
+    both = {"top": "red", "bottom": "blue"}
+    assert words.phrase(both) == "red top, blue bottom" and words.parse("red top, blue bottom") == both
+    assert words.sentence(both, {"top": 0.5, "bottom": 0.25}) == "red top (0.50), blue bottom (0.25)"
+    assert words.phrase({"top": "pale, yellow"}) == 'top="pale, yellow"'
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("top=red bottom=blue", {"top": "red", "bottom": "blue"}),
+        ("top=red and bottom=blue", {"top": "red", "bottom": "blue"}),
+        ("switched on and TOP=Red", {"lamp": "switched on", "top": "red"}),
+        ("lamp=switched on top=red", {"lamp": "switched on", "top": "red"}),
+        ('top="pale, yellow", bottom=red', {"top": "pale, yellow", "bottom": "red"}),
+        ("top=bottom=red", {"top": "bottom=red"}),
+        ("ro\u0308t bottom", {"bottom": "r\u00f6t"}),
+    ],
+)
+def test_names_and_values_need_no_commas_and_may_be_quoted(text, symbol):
+    assert clothes().parse(text) == symbol
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("red", "'red' may mean top=red or bottom=red; write name=value"),
+        ("top=red top=blue", "contradiction: top is both red and blue in 'top=red top=blue'"),
+        ("side=red top=blue", "no attribute 'side'"),
+        ("top=green bottom=red", "top has no value 'green'; nearest: "),
+    ],
+)
+def test_a_name_or_value_that_is_not_there_is_named(text, message):
+    with pytest.raises(UserError, match=re.escape(message).replace("nearest: ", "(nearest: |expected one of )")):
+        clothes().parse(text)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ((), "there are no attributes"),
+        ((Attribute("shape", ("circle",)),), "attribute shape has one value, 'circle'; expected two or more"),
+        ((Attribute("shape", ()),), "attribute shape has no values; expected two or more"),
+    ],
+)
+def test_attributes_that_nothing_can_be_said_with_are_refused_by_name(attributes, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        Vocabulary(attributes)

@@ -1,6 +1,8 @@
 """SCAN's stages: what each trains, that it resumes, what it may start from."""
 
 import dataclasses
+import gc
+import re
 
 import numpy as np
 import pytest
@@ -104,8 +106,13 @@ def test_a_parted_stage_sees_the_same_pictures_as_a_whole_one():
 
 
 def test_steps_of_unmixing_that_make_no_sense_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"unmix_at is \[20, 10\]; expected rising steps from 1 on"):
-        run(tiny_scan(stages__vision__unmix_at=(20, 10)), tmp_path / "a")
+    for wrong in ((20, 10), (0, 5), (5, 5), (2.5,), (True,), ("a",), ((1, 2),), (None,)):
+        config = tiny_scan()
+        with config.unlocked():
+            config.stages.vision.unmix_at = wrong
+        said = f"unmix_at is {wrong!r}; expected whole steps that rise from 1 on, as (500, 1000), or ()"
+        with pytest.raises(UserError, match=re.escape(said)):
+            run(config, tmp_path / "a")
     with pytest.raises(UserError, match=r"train.ema_decay is 0.9, but .* expected 0, or stages.vision.unmix_at=\(\)"):
         run(tiny_scan(train__ema_decay=0.9), tmp_path / "b")
 
@@ -125,6 +132,46 @@ def test_a_stage_may_start_from_an_earlier_run(tmp_path):
     assert step == 40 and config.model.attributes[0][0] == "colour"
     for a, b in zip(second.get_weights(), restored.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_what_comes_too_late_for_a_stage_is_said(tmp_path, caplog):
+    config = tiny_scan(stages__vision__unmix_at=(10, 30, 40), stages__vision__steps=20)
+    stages.name_attributes(config, images())
+    _, phases = experiment.model_and_phases(config, images(), strategies.make_strategy("one"))
+    assert [phase.steps for phase in phases if phase.name == "vision"] == [10, 10]
+    assert "stages.vision.unmix_at: 30, 40 left out, as the stage has 20 steps" in caplog.text
+    assert "stages.vision.steps is 20, but its objective changes until step 30 (see model.vision)" in caplog.text
+    caplog.clear()
+    config = tiny_scan()
+    stages.name_attributes(config, images())
+    experiment.model_and_phases(config, images(), strategies.make_strategy("one"))
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages__vision__rate": -1.0}, "stages.vision.rate is -1; expected a finite number above 0"),
+        ({"stages__symbols__rate": float("nan")}, "stages.symbols.rate is nan; expected a finite number above 0"),
+        ({"schedule__rate": 0.1}, "schedule.rate is 0.1, but a run in stages takes stages.<stage>.rate; leave it at"),
+        ({"stages__vision__batch_size": 0}, "stages.vision.batch_size is 0; expected a positive multiple of 1 replica"),
+        ({"stages__vision__batch_size": 301}, "stages.vision.batch_size is 301, but .* that may be shown; expected "),
+    ],
+)
+def test_a_number_that_a_stage_cannot_have_is_refused_under_the_name_that_it_was_set_by(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        run(tiny_scan(**changes), tmp_path / "a")
+
+
+def test_weights_of_other_sizes_are_refused_in_one_line_that_says_which(tmp_path, capfd):
+    run(tiny_scan(stages__symbols__steps=0, stages__operators__steps=0), tmp_path / "vision")
+    later = tiny_scan(stages__start_from=str(tmp_path / "vision"), stages__vision__steps=0, model__vision__latents=4)
+    later.stages.denoising.steps = 0
+    capfd.readouterr()
+    with pytest.raises(UserError, match=r"not those of vision as configured here: .* is \(.*\) here and \(.*\) there"):
+        run(later, tmp_path / "words")
+    gc.collect()
+    assert "WARNING" not in capfd.readouterr().err
 
 
 def test_a_missing_earlier_stage_is_named(tmp_path):
@@ -196,7 +243,14 @@ def test_pairs_may_be_counted_by_concept():
     for count in (-1, 5000):
         config = tiny_scan(words__per_concept=count)
         stages.name_attributes(config, pictures)
-        with pytest.raises(UserError, match=f"words.per_concept is {count}; expected 1 to [0-9]+, the pictures of .*="):
+        with pytest.raises(UserError, match=f"words.per_concept is {count}; expected 1 to [0-9]+, or 0") as refused:
+            stages.pairs(config, shown)
+        # What it says can be followed.
+        most = int(re.search(r"1 to (\d+)", str(refused.value))[1])
+        config.words.per_concept = most
+        assert len(stages.pairs(config, shown)) == most * stages.vocabulary_of(config).size
+        config.words.per_concept = most + 1
+        with pytest.raises(UserError, match=f"expected 1 to {most}, or 0"):
             stages.pairs(config, shown)
 
 

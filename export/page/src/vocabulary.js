@@ -15,7 +15,9 @@ export function makeVocabulary(attributes, operators, fillers = []) {
   const open = new Map();
   function keep(map, text, symbol) {
     const key = words(text).join(" ");
-    map.set(key, [...(map.get(key) ?? []), symbol]);
+    const known = map.get(key) ?? [];
+    // Said twice alike it is one meaning: a number is called by its attribute and nothing else.
+    if (!known.some((one) => JSON.stringify(one) === JSON.stringify(symbol))) map.set(key, [...known, symbol]);
   }
   for (const { name, values, noun, phrases } of attributes) {
     values.forEach((value, k) => {
@@ -83,7 +85,9 @@ export function makeVocabulary(attributes, operators, fillers = []) {
   function parse(text) {
     const symbol = {};
     if (words(text).join(" ") === "anything" && !readings.has("anything")) return symbol;
-    for (const part of text.split(",")) term(part, symbol);
+    // A comma within quotes is part of a name: color="pale, yellow".
+    const hidden = text.normalize("NFC").replace(/="[^"]*"/g, (quoted) => quoted.replace(/,/g, "\0"));
+    for (const part of hidden.split(",")) term(part.replace(/\0/g, ","), symbol);
     return symbol;
   }
 

@@ -25,6 +25,22 @@ def test_a_row_a_picture_a_column_an_attribute(tmp_path):
     assert images.pixels[2, 0, 0, 0] == 120
 
 
+def test_a_value_is_one_however_its_accents_and_blanks_are_written(tmp_path):
+    text = 'file,hair\n0.png,r\u00f6t  lich\n1.png,ro\u0308t lich\n2.png,dark\n3.png,"dark\n"\n'
+    images = read(write(tmp_path, text))
+    assert images.class_names == {"hair": ("dark", "r\u00f6t lich")}
+    assert images.labels.tolist() == [1, 1, 0, 0]
+
+
+def test_a_column_with_a_value_for_every_picture_is_remarked(tmp_path):
+    for number in range(60):
+        PIL.Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    rows = "".join(f"{number}.png,{number / 8},{'ab'[number % 2]}\n" for number in range(60))
+    (tmp_path / "table.csv").write_text(f"file,size,kind\n{rows}")
+    remarks = read(f"table:{tmp_path / 'table.csv'}").remarks
+    assert list(remarks) == ["size has 60 different values in 60 rows"]
+
+
 def test_splits_number_values_alike(tmp_path):
     source = write(tmp_path, "file,split,hair\n0.png,train,b\n1.png,test,a\n2.png,train,b\n3.png,test,b\n")
     train, test = read(source), read(source, "test")
