@@ -105,7 +105,7 @@ def train(place, tmp_path):
         ("--config.data.test_fraction=0.9", "data.test_fraction is 0.9; expected 0 to 0.5"),
         ("--config.data.memory_gib=-1", "data.memory_gib is -1; expected 0 or more"),
         ("--config.model.heads.label=0", "model.heads.label is 0; expected the number of classes, of which"),
-        ("--config.model.latents=0", "model.latents=0"),
+        ("--config.model.latents=0", "model.latents is 0; expected 1 or more"),
         ("--config.schedule.name=steps --config.schedule.boundaries=('a',)", "schedule.boundaries is ('a',)"),
         ("--config.data.source=", "data source is empty"),
         ("--config.data.source=folder:", "data source 'folder:' says no place; expected folder:DIR"),
