@@ -44,7 +44,7 @@ ELSEWHERE = {
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
     "reverie train --config=scan_few": "tests/test_scan_cli.py",
     "python examples/words/emoji_people.py": "tests/test_scan_cli.py",
-    "reverie evaluate --workdir=runs/people": "tests/experiments/test_own_data.py",
+    "reverie evaluate --workdir=runs/people": "tests/test_scan_cli.py",
     "reverie describe": "tests/test_scan_cli.py",
     "reverie imagine": "tests/test_scan_cli.py",
     "reverie train --config=disentangle_shapes3d": "tests/experiments/test_vision.py",
