@@ -11,6 +11,7 @@ import numpy as np
 from .. import pipelines
 from ..errors import UserError
 from ..stored import read_object
+from ..training import run_folder
 from . import arguments
 from .configs import named_overrides, override_all
 from .reading import read_images
@@ -61,7 +62,7 @@ def learn(
     if data is not None:
         config.data.source = pipelines.give(_together(config, run.config.data.source, data))
     if config.stream.kind == "split":
-        _add_classes(config, read_object(run.folder / "data.json").get("class_order", []))
+        _add_classes(config, run.folder)
     else:
         config.stream.tasks += 1
     override_all(config, {key: value for key, value in overrides.items() if key in _FOUND})
@@ -90,9 +91,16 @@ def source_of(run: Run, data: Any) -> str:
         raise UserError(f"{run.folder} went on from {first.folder}: {error}") from None
 
 
-def _add_classes(config: ml_collections.ConfigDict, met: list[int]) -> None:
-    """Sets the tasks of the stream and their order: the classes met, then those that are new in the data."""
-    labels = read_images(config, "train")["train"].labels
+def _add_classes(config: ml_collections.ConfigDict, folder: pathlib.Path) -> None:
+    """Sets the tasks of the stream and their order: the classes met in this run, then those that are new in the data.
+
+    Raises:
+      UserError: no new ones, or labels that were met have come to stand for other classes.
+    """
+    images, met = read_images(config, "train")["train"], read_object(folder / "data.json").get("class_order", [])
+    labels, names = images.labels, next(iter(images.class_names.values()), ())
+    if names and max(met, default=-1) < len(names):
+        run_folder.check_classes(folder, {"label": [names[label] for label in met]})
     new = [int(label) for label in np.unique(labels) if label >= 0 and label not in met]
     each = int(config.stream.classes_per_task)
     if not new or len(new) % each:

@@ -285,7 +285,8 @@ def check_classes(workdir, classes: dict, advice: str = "bring the old data back
 
     Args:
       workdir: the run folder; what data.json does not say is not compared.
-      classes: names of the classes in label order, by head or attribute, of the data as it is now.
+      classes: names of the classes in label order, by head or attribute, of the data as it is now; a head without
+        names, as of arrays, is not compared.
       advice: what to do about it.
 
     Raises:
@@ -293,9 +294,10 @@ def check_classes(workdir, classes: dict, advice: str = "bring the old data back
     """
     before = read_object(pathlib.Path(workdir) / "data.json").get("classes")
     for head, names in before.items() if isinstance(before, dict) else ():
+        then = list(map(str, names)) if isinstance(names, list) else []
         now = list(map(str, classes.get(head, ())))
-        for label, (was, is_now) in enumerate(itertools.zip_longest(map(str, names), now)):
-            if was != is_now:
+        for label, (was, is_now) in enumerate(itertools.zip_longest(then, now)):
+            if then and now and was != is_now:
                 raise UserError(
                     f"{workdir}: the data's labels stand for other classes than those that the run was trained on: "
                     f"{head} {label} was {was or 'none'} and is {is_now or 'none'}; {advice}"

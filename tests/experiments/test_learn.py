@@ -58,6 +58,25 @@ def test_names_go_on_where_classes_have_names(tmp_path):
                   "fox"), "y_test": np.where(more_named["y_test"] == "eel", "bee", "fox")})  # fmt: skip
 
 
+def test_a_source_in_which_a_new_class_comes_before_those_met_is_refused(tmp_path):
+    """Its labels are numbered anew: what was a bee would be learned as an ant."""
+    place = tmp_path / "set.npz"
+
+    def write(names):
+        held = _given(range(len(names)))
+        np.savez(place, **{key: np.array(names)[value] if key[0] == "y" else value for key, value in held.items()})
+
+    write(["bee", "cat", "dog", "eel"])
+    config = tiny_stream_config(str(place), "rff")
+    config.stream.tasks = 2
+    run = reverie.train(config, tmp_path / "two")
+    write(["bee", "cat", "dog", "eel", "fox", "gnu"])
+    assert run.learn(tmp_path / "three").config.stream.tasks == 3
+    write(["bee", "cat", "dog", "eel", "ant", "fox"])
+    with pytest.raises(UserError, match="label 0 was bee and is ant; bring the old data back, or train anew"):
+        run.learn(tmp_path / "four")
+
+
 def test_what_brings_no_task_is_refused(two_tasks, tmp_path):
     with pytest.raises(UserError, match="class 3 was learned before"):
         two_tasks.learn(tmp_path / "a", _given((3, 4)))

@@ -688,3 +688,14 @@ def test_a_closed_terminal_saves_and_a_process_under_nohup_never_hears_of_it():
             assert request.number is None
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_classes_are_compared_by_name_and_place_where_both_sides_have_names(tmp_path):
+    run_folder.check_classes(tmp_path, {"label": ["a"]})  # No data.json.
+    run_folder.write_json(tmp_path / "data.json", {"classes": {"label": ["a", "b"], "pose": 5}})
+    for same in ({"label": ["a", "b"]}, {"label": []}, {}, {"label": ["a", "b"], "pose": ["x"], "light": ["dim"]}):
+        run_folder.check_classes(tmp_path, same)
+    for other, said in ((["b", "a"], "label 0 was a and is b"), (["a"], "label 1 was b and is none"),
+                        (["a", "b", "c"], "label 2 was none and is c")):  # fmt: skip
+        with pytest.raises(UserError, match=f"{said}; bring the old data back, or train anew"):
+            run_folder.check_classes(tmp_path, {"label": other})
