@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -64,9 +64,7 @@ def at_least(least: float, settings: Any, *names: str) -> None:
       ...     latents: int = 2
       >>> at_least(1, Sizes(), "latents")
     """
-    for name in names:
-        if not getattr(settings, name) >= least:
-            raise ValueError(f"{name} is {getattr(settings, name):g}; expected {least:g} or more")
+    _each(settings, names, lambda value: value >= least, f"{least:g} or more")
 
 
 def not_negative(settings: Any, *names: str) -> None:
@@ -96,9 +94,13 @@ def positive(settings: Any, *names: str) -> None:
       ...     precision: float = 1.0
       >>> positive(Weights(), "precision")
     """
+    _each(settings, names, lambda value: value > 0, "more than 0")
+
+
+def _each(settings: Any, names: tuple[str, ...], fits: Callable[[Any], bool], expected: str) -> None:
     for name in names:
-        if not getattr(settings, name) > 0:
-            raise ValueError(f"{name} is {getattr(settings, name):g}; expected more than 0")
+        if not fits(value := getattr(settings, name)):
+            raise ValueError(f"{name} is {value:g}; expected {expected}")
 
 
 def sizes(settings: Any, *names: str) -> None:

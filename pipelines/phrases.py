@@ -10,6 +10,7 @@ import difflib
 import functools
 import itertools
 import re
+from collections.abc import Iterable
 
 from ..errors import UserError
 from ..paths import composed
@@ -65,10 +66,14 @@ class Reader:
 
     def read(self, text: str) -> dict[str, str]:
         """A phrase as {attribute: value}; see `Vocabulary.parse`."""
-        symbol: dict[str, str] = {}
         if _normal(text).split() == [ANYTHING] and not self._loose.knows(ANYTHING):
-            return symbol
-        for term in _terms(composed(text)):
+            return {}
+        return self._together(_terms(composed(text)), text)
+
+    def _together(self, terms: Iterable[str], text: str) -> dict[str, str]:
+        """What the terms of a text name, each by itself."""
+        symbol: dict[str, str] = {}
+        for term in terms:
             if not term:
                 raise UserError(f"'{text}' names nothing; say for example {self.example()!r}")
             for name, value in self._term(term).items():
@@ -145,14 +150,9 @@ class Reader:
 
     def _apart(self, term: str, starts: list[int]) -> dict[str, str]:
         """A term without commas in which name=value begins at several places, or behind words."""
-        symbol: dict[str, str] = {}
-        for part in (term[i:j].strip() for i, j in itertools.pairwise([0, *starts, len(term)])):
-            silent = "=" not in part and all(map(self.passes_over, part.split()))
-            for name, value in ({} if silent else self._term(part)).items():
-                if symbol.get(name, value) != value:
-                    raise UserError(f"contradiction: {name} is both {symbol[name]} and {value} in '{term}'")
-                symbol[name] = value
-        return symbol
+        parts = [term[i:j].strip() for i, j in itertools.pairwise([0, *starts, len(term)])]
+        telling = (part for part in parts if "=" in part or not all(map(self.passes_over, part.split())))
+        return self._together(telling, term)
 
     def single(self, words: tuple[str, ...], loose: bool) -> list[dict[str, str]]:
         """Every symbol that a run of words may mean as one: as it is spelled, and if that is nothing in any case."""

@@ -50,8 +50,7 @@ class ScheduleSettings:
     def __post_init__(self):
         if self.name not in NAMES:
             raise UserError(f"schedule.name is '{self.name}'; expected one of {', '.join(NAMES)}")
-        if not 0.0 < self.rate < math.inf:
-            raise UserError(f"schedule.rate is {self.rate:g}; expected a finite number above 0")
+        check_rate("schedule.rate", self.rate)
         if self.warmup_steps < 0 or self.decay_steps < 0:
             raise UserError(
                 f"schedule: warmup_steps={self.warmup_steps}, decay_steps={self.decay_steps}; expected neither to be "
@@ -66,6 +65,19 @@ class ScheduleSettings:
             raise UserError(
                 f"schedule.boundaries is {boundaries}; expected whole numbers of steps in order, as (100, 200)"
             )
+
+
+def check_rate(setting: str, rate: float) -> None:
+    """Refuses a learning rate that is none, by the setting that it came from.
+
+    Raises:
+      UserError: it is not finite and above 0.
+
+    Example:
+      >>> check_rate("stages.vision.rate", 1e-3)
+    """
+    if not 0.0 < rate < math.inf:
+        raise UserError(f"{setting} is {rate:g}; expected a finite number above 0")
 
 
 def settings_of(section: Mapping | ScheduleSettings) -> ScheduleSettings:

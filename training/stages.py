@@ -7,7 +7,6 @@ its weights come from another run, `stages.start_from`: so every stage can start
 import dataclasses
 import functools
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
 from .loop import Hooks, Phase
 from .phases import stream_of
-from .schedules import ScheduleSettings
+from .schedules import ScheduleSettings, check_rate
 
 _ENCODED_AT_ONCE = 250
 # How many pictures say where the latents' axes should lie.
@@ -83,11 +82,11 @@ def name_attributes(config: ml_collections.ConfigDict, images: pipelines.Images)
     """
     if not has_words(config):
         return
+    attributes = words.attributes_of(images)
     try:
-        found = pipelines.Vocabulary(words.attributes_of(images)).plain()
+        found = pipelines.Vocabulary(attributes).plain()
     except UserError as error:
-        said = str(error)
-        raise UserError(said if said.startswith(images.name) else f"{images.name}: {said}") from None
+        raise UserError(f"{images.name}: {error}") from None
     if not config.model.attributes:
         with config.unlocked():
             config.model.attributes = found
@@ -229,8 +228,7 @@ def phases(
                 f"stages.{name}.batch_size is {batch_size}, but {images.name} holds only {len(shown)} images that may "
                 f"be shown; expected {len(shown)} or less"
             )
-        if not 0.0 < settings.rate < math.inf:
-            raise UserError(f"stages.{name}.rate is {settings.rate:g}; expected a finite number above 0")
+        check_rate(f"stages.{name}.rate", settings.rate)
         if settings.steps < stage.settles:
             logging.warning(
                 "stages.%s.steps is %d, but its objective changes until step %d (see model.%s): it ends before that",
