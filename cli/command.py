@@ -1,5 +1,6 @@
 """What a verb of the command line is, and the flags that verbs define."""
 
+import ast
 import dataclasses
 import itertools
 import re
@@ -39,6 +40,35 @@ def folder(name: str, text: str, values: flags.FlagValues) -> None:
     """A flag for a run folder or exported files; with every verb that takes one, --run is another name of it."""
     string(name, "", text, values)
     string("run", "", f"Another name of --{name}.", values)
+
+
+def anew(values: flags.FlagValues) -> None:
+    """A flag for what is set anew on a trained run, see `set_anew`."""
+    text = (
+        "NAME=VALUE, a setting of the model that training does not read, for this call only, as guidance=5; a name "
+        "that is none is answered by those that are. May be given several times."
+    )
+    flags.DEFINE_multi_string("set", [], text, flag_values=values)
+
+
+def set_anew(values: Any) -> dict[str, Any]:
+    """Name -> value of what `anew` was given; values are written as in Python.
+
+    Raises:
+      UserError: no NAME=VALUE, a value that is no number or word, one name twice.
+    """
+    found: dict[str, Any] = {}
+    for text in values["set"].value:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise UserError(f"--set is '{text}'; expected NAME=VALUE, for example guidance=5")
+        if name in found:
+            raise UserError(f"--set gives {name} twice; expected one value")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
 
 
 def one_folder(values: flags.FlagValues) -> None:

@@ -6,11 +6,12 @@ import re
 from absl import flags
 
 from ..errors import UserError
-from .command import Command, folder, integer, needed
+from .command import Command, anew, folder, integer, needed, set_anew
 
 
 def _define(values, _):
     folder("workdir", "The run folder.", values)
+    anew(values)
     text = (
         "For sparse: NAME=SOURCE, comma-separated: finds the neuron that best detects a concept. In the source, label "
         "1 is the concept and 0 is everything else; a folder with two subfolders will do. May be given several times."
@@ -44,7 +45,7 @@ def _run(values, _):
         options |= {"rows": values.rows} if values.rows else {}
     elif lone := [name for name in ("report", "groups", "rows", "every") if values[name].value]:
         raise UserError(f"--{lone[0]} is given without --concept; name a concept, too")
-    run = experiments.Run(values.workdir)
+    run = experiments.Run(values.workdir, settings=set_anew(values))
     for name, value in run.evaluate(**options).items():
         print(f"{name:28} {value:.6g}")
     print(f"report: {run.folder / 'report.html'}")

@@ -1,10 +1,11 @@
 """The verb `explore`: a run as a page to touch."""
 
-from .command import Command, boolean, folder, needed, string
+from .command import Command, anew, boolean, folder, needed, set_anew, string
 
 
 def _define(values, _):
     folder("workdir", "The run folder.", values)
+    anew(values)
     string("out", "", "The HTML file to write; <workdir>/explore.html by default.", values)
     text = "float32, float16, dynamic (8 bits), or auto: the most exact with which the page stays below 6 MB."
     string("weights", "auto", text, values)
@@ -21,7 +22,7 @@ def _run(values, _):
     if values.build:
         print(experiments.build_code(values.code))
     if values.workdir:
-        run = experiments.Run(values.workdir)
+        run = experiments.Run(values.workdir, settings=set_anew(values))
         print(run.explore(values.out, weights=values.weights, code=values.code))
 
 

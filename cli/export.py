@@ -1,10 +1,11 @@
 """The verb `export`: a run as files for a server and a phone."""
 
-from .command import Command, boolean, folder, integer, needed, string
+from .command import Command, anew, boolean, folder, integer, needed, set_anew, string
 
 
 def _define(values, _):
     folder("workdir", "The run folder.", values)
+    anew(values)
     string("name", "", "The model's name on the server; the family's name by default.", values)
     string("to", "", "Folder of all models; <workdir>/export by default.", values)
     string("lite", "float32,float16,dynamic,int8", "LiteRT variants, comma-separated, or none.", values)
@@ -20,7 +21,7 @@ def _run(values, _):
     from .. import experiments
 
     lite = () if values.lite in ("", "none") else tuple(values.lite.split(","))
-    published = experiments.Run(values.workdir).export(
+    published = experiments.Run(values.workdir, settings=set_anew(values)).export(
         values.name, values.to, lite=lite, max_batch=values.max_batch, warmup=values.warmup, page=values.page
     )
     print(published.folder)

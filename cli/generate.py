@@ -4,13 +4,14 @@ from absl import flags
 
 from ..errors import UserError
 from ..paths import composed
-from .command import Command, folder, integer, needed, seed, string
+from .command import Command, anew, folder, integer, needed, seed, set_anew, string
 
 _MOST = 10_000  # Images a row: one picture holds them all.
 
 
 def _define(values, _):
     folder("model", "A published version's folder, or a run folder.", values)
+    anew(values)
     integer("count", 10, "Images per label.", values)
     text = (
         "Classes by number or name, comma-separated, one row each; -1 samples one. With several heads: one each, for "
@@ -32,7 +33,7 @@ def _run(values, _):
     from .. import experiments, progress
 
     out = experiments.output_file(values.out, ".png")  # Refused now, not after the work.
-    model = experiments.load(values.model)
+    model = experiments.load(values.model, settings=set_anew(values))
     rows = []
     for row, label in enumerate(progress.shown(values.label, "imagining", unit="row")):
         asked = None if values.label == ["-1"] else _label(label, model.class_names)

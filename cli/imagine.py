@@ -1,11 +1,12 @@
 """The verb `imagine`: words to a sheet of pictures."""
 
 from ..errors import UserError
-from .command import Command, folder, integer, seed, string
+from .command import Command, anew, folder, integer, seed, set_anew, string
 
 
 def _define(values, _):
     folder("model", "The run folder of a scan, jmvae or telbo model, or a published version's folder.", values)
+    anew(values)
     integer("count", 16, "How many pictures.", values)
     seed("The same seed gives the same pictures.", values)
     string("out", "imagined.png", "The picture to write.", values)
@@ -19,7 +20,7 @@ def _run(values, positional):
     from .. import experiments
 
     out = experiments.output_file(values.out, ".png")  # Refused now, not after the work.
-    model = experiments.load(values.model)
+    model = experiments.load(values.model, settings=set_anew(values))
     images, phrase = model.sheet(positional[0], values.count, values.seed)
     experiments.save_sheet(out, images, positional[0])
     print(f"{out}: {len(images)} {'picture' if len(images) == 1 else 'pictures'} of {phrase}")

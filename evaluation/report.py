@@ -205,6 +205,9 @@ def _warnings(run: dict, data: dict, numbers: dict, exports: list["_Export"]) ->
             f"The numbers are of step {numbers['step']:,}, but the run is at step {step:,} by now; run "
             "`reverie evaluate` again."
         )
+    for name, value in numbers.items():
+        if name.startswith("model."):
+            yield f"The numbers and pictures are of {name} = {value}, which was set anew."
     if run.get("signal"):
         yield f"Training was stopped by a signal ({run['signal']}); the same command goes on with it."
     if is_number(lost := run.get("skipped")) and lost:

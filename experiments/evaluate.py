@@ -22,7 +22,7 @@ def evaluate(run: Run, **options: Any) -> dict[str, Any]:
     evaluation, folder = of_family(run.family), run.folder
     found = run.kind.evaluation_data(run.config, folder, run.model, run.step)
     data = dataclasses.replace(found, options=options)
-    numbers = {"step": run.step, **evaluation.evaluate(run.model, data)}
+    numbers = {"step": run.step, **run.anew, **evaluation.evaluate(run.model, data)}
     judged = run.kind.judged(run.config, folder, run.model, run.step, data)
     numbers |= {} if judged is None else collapse.measure(run.model, judged)
     if wrong := collapse.told(numbers, run.step):

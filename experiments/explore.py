@@ -137,7 +137,7 @@ def _files(run: Run, work: pathlib.Path, variant: str, images: np.ndarray) -> si
     for base in sorted((run.folder / "export").glob("*")):
         for version in reversed(versions(base)):
             metadata = read_object(base / str(version) / "metadata.json")
-            if metadata.get("step") == run.step and metadata.get("config") == read_object(run.folder / "config.json"):
+            if metadata.get("step") == run.step and metadata.get("config") == run.written_config():
                 found = single.published(base / str(version), functions, metadata.get("parity", []))
                 if found.whole(variant):
                     return found

@@ -5,6 +5,9 @@ import math
 import pathlib
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
+
+from absl import logging
 
 from .. import __version__, export, pipelines
 from ..errors import UserError
@@ -19,6 +22,7 @@ from ..pipelines.picture import Look
 from ..stored import read_object
 from ..training import run_folder, stages
 from . import arguments
+from .anew import differing
 from .run import Run
 
 _SAMPLE_BYTES = 2**28
@@ -72,12 +76,12 @@ def publish(
     # Enough to calibrate and to judge, but not a gigabyte of large frames.
     count = max(8, min(1000, _SAMPLE_BYTES // (4 * math.prod(sample.images.shape))))
     images = pipelines.drawn(sample.images, count, config.seed)["image"].numpy()
-    evaluation = read_numbers(run.folder)
+    evaluation = _measured(run)
     if Capability.CHOOSE in run.family.capabilities and evaluation:
         model.choose(evaluation)
     provenance = Provenance(
         reverie=__version__,
-        config=read_object(run.folder / "config.json"),
+        config=run.written_config(),
         step=run.step,
         evaluation=evaluation,
         environment=run_folder.environment(),
@@ -105,6 +109,20 @@ def publish(
     )
     report.write(run.folder)
     return published
+
+
+def _measured(run: Run) -> dict[str, Any]:
+    """The numbers of the run, unless they are of other settings than those that are published."""
+    numbers = read_numbers(run.folder)
+    if numbers and (unlike := differing(numbers, read_object(run.folder / "config.json"), run.config)):
+        logging.warning(
+            "%s: its numbers are left out, because they were measured with %s; run `reverie evaluate` with what is "
+            "published",
+            run.folder,
+            ", ".join(unlike),
+        )
+        return {}
+    return numbers
 
 
 def legend_of(run: Run, model, classes: list, trained: Collection[str] | None = None) -> tuple[str, ...]:

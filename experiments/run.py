@@ -20,6 +20,7 @@ from ..stored import read_object
 from ..training import checkpoints, run_folder, stages
 from ..training.loop import Outcome
 from . import arguments
+from .anew import set_anew
 from .description import Description
 from .endpoints import Endpoints, names_of_heads
 from .exported import Exported, ExportedEncoder
@@ -33,9 +34,14 @@ class Run(Endpoints):
     Arguments:
       workdir: the run folder.
       outcome: how training ended, where this process trained it.
+      settings: what is set anew, name in the section `model` -> value: settings that no training reads (see
+        `Family.settable`). The run folder keeps its own.
+
+    Attributes:
+      anew: dotted key -> value of these.
 
     Raises:
-      UserError: no run there.
+      UserError: no run there, a setting that cannot be set anew.
 
     Example:
       run = reverie.load("runs/a")
@@ -43,9 +49,15 @@ class Run(Endpoints):
       run.encode(images)
     """
 
-    def __init__(self, workdir: str | pathlib.Path, outcome: Outcome | None = None):
+    def __init__(
+        self,
+        workdir: str | pathlib.Path,
+        outcome: Outcome | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ):
         self.folder = arguments.path("workdir", workdir)
         self.config: ml_collections.ConfigDict = run_folder.load_config(self.folder)
+        self.anew = set_anew(self.config, settings)
         self.outcome = outcome
 
     def __repr__(self) -> str:
@@ -80,6 +92,12 @@ class Run(Endpoints):
     def step(self) -> int:
         """The step that the weights are of."""
         return self._restored[1]
+
+    def written_config(self) -> dict[str, Any]:
+        """What config.json says, with what is set anew."""
+        content = read_object(self.folder / "config.json")
+        names = {key.partition(".")[2]: value for key, value in self.anew.items()}
+        return {**content, "model": {**content["model"], **names}}
 
     # ---- what the verbs do
 
@@ -221,31 +239,36 @@ class Run(Endpoints):
         return present
 
 
-def load(path: str | pathlib.Path, data: Any = None) -> Run | Exported | ExportedEncoder:
+def load(
+    path: str | pathlib.Path, data: Any = None, settings: Mapping[str, Any] | None = None
+) -> Run | Exported | ExportedEncoder:
     """A trained run, or what was exported of one.
 
     Args:
       path: a run folder, a published version's folder, or an encoder's .tflite file.
       data: what the run was trained on, where that was handed over in Python and is wanted again (to evaluate or to
         export). Of a run that went on from another (`Run.learn`) the images that it learned are enough.
+      settings: of a run folder, what is set anew, as `{"guidance": 5}` of scan; see `Run`.
 
     Returns:
       `Run` of a run folder; `Exported` or `ExportedEncoder` of exported files.
 
     Raises:
-      UserError: no such run or file, or other data than the run was trained on.
+      UserError: no such run or file, other data than the run was trained on, a setting that cannot be set anew.
 
     Example:
       reverie.load("runs/a").encode(images)
     """
     place = arguments.path("path", path, "a run folder, a version's folder or an encoder's .tflite file")
+    if settings and (place.suffix == ".tflite" or (place / "saved_model.pb").is_file()):
+        raise UserError(f"{place}: is exported, and its settings are fixed; export its run with other ones")
     if place.suffix == ".tflite":
         return ExportedEncoder(path)
     if (place / "saved_model.pb").is_file():
         return Exported(path)
     if not (place / "config.json").is_file():
         raise UserError(f"{place}: no run there (no config.json), and no SavedModel there (no saved_model.pb)")
-    run = Run(place)
+    run = Run(place, settings=settings)
     if data is not None:
         source = data if isinstance(data, str) else pipelines.give(data)
         if source != run.config.data.source and run.kind.section == "stream":

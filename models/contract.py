@@ -294,6 +294,8 @@ class Family:
       stages: stage -> settings dataclass, for the kind `staged`.
       whole_batch: settings -> why the losses of a row are not its own, so that a step needs all its rows at once and
         train.accumulate is refused; "" where they are. Draws of `Noise` and means over rows are no reason.
+      settable: settings that no training reads and no code of an image depends on, so that a trained run may be given
+        them anew: they change what it imagines.
       legend: settings -> lines for the model card, plain text or items ("- ..."), that say what the entries of a code
         or symbol mean.
 
@@ -313,6 +315,7 @@ class Family:
     capabilities: frozenset[Capability] = frozenset()
     stages: Mapping[str, type] = dataclasses.field(default_factory=dict)
     whole_batch: Callable[[Any], str] = lambda settings: ""
+    settable: frozenset[str] = frozenset()
     legend: Callable[[Any], tuple[str, ...]] = lambda settings: ()
 
     def section(self) -> dict[str, Any]:

@@ -95,5 +95,6 @@ FAMILY = Family(
     kinds=("staged",),
     capabilities=frozenset({Capability.STAGES, Capability.WORDS, Capability.EXPLORE}),
     stages={"joint": StageSettings},
+    settable=frozenset({"guidance"}),
     legend=scan.legend,
 )

@@ -783,5 +783,6 @@ FAMILY = Family(
     evaluation="reverie.evaluation.replay",
     kinds=("stream",),
     capabilities=frozenset({Capability.EXPLORE, Capability.MOMENTS}),
+    settable=frozenset({"temperature", "attempts"}),
     whole_batch=_whole_batch,
 )

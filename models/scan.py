@@ -468,5 +468,6 @@ FAMILY = Family(
         "symbols": StageSettings,
         "operators": StageSettings,
     },
+    settable=frozenset({"guidance"}),
     legend=legend,
 )

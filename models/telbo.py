@@ -190,5 +190,6 @@ FAMILY = Family(
     kinds=("staged",),
     capabilities=frozenset({Capability.STAGES, Capability.WORDS, Capability.EXPLORE}),
     stages={"joint": StageSettings},
+    settable=frozenset({"guidance"}),
     legend=scan.legend,
 )

@@ -117,6 +117,23 @@ def test_a_model_can_do_what_its_family_declares_and_nothing_else(case, trained_
         assert declared == answered, f"{capability}: declared {declared}, answered {answered}"
 
 
+@cases
+@pytest.mark.contract("families", "settable after training")
+def test_what_can_be_set_anew_changes_no_weight_and_no_code(case, trained_runs):
+    run = trained_runs[case]
+    assert run.family.settable <= set(settings.meanings(run.family.settings))
+    images = tf.constant(np.random.default_rng(0).random((3, *run.model.config.image_shape)), tf.float32)
+    for name in run.family.settable:
+        other = reverie.load(run.folder, settings={name: 2})
+        assert getattr(other.model.config, name) == 2 and other.config.model[name] == 2
+        assert weights_digest(other.model) == weights_digest(run.model)
+        for part, code in run.model.encode(images).items():
+            np.testing.assert_array_equal(other.model.encode(images)[part], code)
+    if others := sorted(set(settings.meanings(run.family.settings)) - run.family.settable):
+        with pytest.raises(UserError, match=f"{others[0]} cannot be set anew; of a trained {run.family.name} that"):
+            reverie.load(run.folder, settings={others[0]: 1})
+
+
 def _answers(model, name: str) -> bool:
     found = getattr(model, name, None)
     return found is not None if name in ("sizes", "network") else callable(found)
