@@ -15,7 +15,7 @@ from ..evaluation import EvaluationData, collapse, of_family
 from ..models import Capability, settings
 from ..training import checkpoints, run_folder
 from ..training.loop import Hooks, Phase, Watch
-from ..training.phases import stream_of
+from ..training.phases import check_batch_size, stream_of
 from .kinds import Prepared, Sample
 from .reading import describe_images, named_classes, read_images, total_steps
 
@@ -117,14 +117,9 @@ def whole(
     Raises:
       UserError: a batch size or a number of steps that cannot be.
     """
-    batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
-    if batch_size < 1 or batch_size % replicas:
-        raise UserError(f"train.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)")
-    if batch_size > len(images):
-        raise UserError(
-            f"train.batch_size is {batch_size}, but {images.name} holds only {len(images)} images; expected "
-            f"{len(images)} or less"
-        )
+    replicas = strategy.num_replicas_in_sync
+    held = f"{images.name} holds only {len(images)} images"
+    batch_size = check_batch_size("train.batch_size", int(config.train.batch_size), replicas, len(images), held)
     family = models.family(config.model.family)
     able = family.capabilities
     batches = functools.partial(pipelines.batches, service_address=config.data.service)

@@ -16,7 +16,7 @@ _LEAST = {
     "picture_every": 0, "keep_checkpoints": 1, "max_skipped": 0, "accumulate": 1,
 }  # fmt: skip
 PRECISIONS = ("float32", "mixed_bfloat16")
-_MOST = 2**31 - 1  # What TensorFlow counts with 32 bits.
+MOST = 2**31 - 1  # What TensorFlow counts with 32 bits.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,14 +73,14 @@ class TrainSettings:
     def __post_init__(self):
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if not least <= value <= _MOST:
-                raise UserError(f"train.{name} is {value}; expected {least} to {_MOST}")
+            if not least <= value <= MOST:
+                raise UserError(f"train.{name} is {value}; expected {least} to {MOST}")
         if not (self.epochs >= 0.0 and math.isfinite(self.epochs)):
             raise UserError(f"train.epochs is {self.epochs:g}; expected 0 or more passes over the data")
         if not 0.0 <= self.ema_decay < 1.0:
             raise UserError(f"train.ema_decay is {self.ema_decay:g}; expected at least 0 and below 1")
-        if not 1.0 <= self.cluster_timeout <= _MOST:
-            raise UserError(f"train.cluster_timeout is {self.cluster_timeout:g}; expected 1 to {_MOST} seconds")
+        if not 1.0 <= self.cluster_timeout <= MOST:
+            raise UserError(f"train.cluster_timeout is {self.cluster_timeout:g}; expected 1 to {MOST} seconds")
         if self.precision not in PRECISIONS:
             raise UserError(f"train.precision is '{self.precision}'; expected one of {', '.join(PRECISIONS)}")
         if self.on_nonfinite not in ("stop", "skip"):
@@ -99,8 +99,8 @@ class LoopSettings(TrainSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.seed <= _MOST:
-            raise UserError(f"seed is {self.seed}; expected 0 to {_MOST}")
+        if not 0 <= self.seed <= MOST:
+            raise UserError(f"seed is {self.seed}; expected 0 to {MOST}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +161,30 @@ class Phase:
     parts: Callable | None = None
     whole_batch: str = ""
     take_in: Callable | None = None
+
+
+def check_batch_size(setting: str, size: int, replicas: int, images: int = MOST, held: str = "") -> int:
+    """A number of rows a step that replicas share evenly and that there are images for.
+
+    Args:
+      setting: where it comes from, for errors.
+      size: rows a step, over all replicas.
+      replicas: how many.
+      images: how many there are.
+      held: where, for errors, as "mnist holds only 5 images".
+
+    Raises:
+      UserError: anything else.
+
+    Example:
+      >>> check_batch_size("train.batch_size", 64, 2, 60000, "mnist holds only 60000 images")
+      64
+    """
+    if size < 1 or size % replicas:
+        raise UserError(f"{setting} is {size}; expected a positive multiple of {replicas} replica(s)")
+    if size > images:
+        raise UserError(f"{setting} is {size}, but {held}; expected {images} or less")
+    return size
 
 
 def stream_of(reader: Callable, source: object, batch_size: int, seed: int, replicas: int) -> Callable:

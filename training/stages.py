@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..pipelines import symbols as words
 from . import checkpoints, run_folder, transfer
 from .loop import Hooks, Phase
-from .phases import stream_of
+from .phases import MOST, check_batch_size, stream_of
 from .schedules import ScheduleSettings, check_rate
 
 _ENCODED_AT_ONCE = 250
@@ -218,16 +218,10 @@ def phases(
     encode = tf.function(model.encode, autograph=False, reduce_retracing=True)
     for name in wanted:
         stage, settings = known[name], config.stages[name]
-        batch_size, replicas = int(settings.batch_size), strategy.num_replicas_in_sync
-        if batch_size < 1 or batch_size % replicas:
-            raise UserError(
-                f"stages.{name}.batch_size is {batch_size}; expected a positive multiple of {replicas} replica(s)"
-            )
-        if stage.sees == "images" and batch_size > len(shown):
-            raise UserError(
-                f"stages.{name}.batch_size is {batch_size}, but {images.name} holds only {len(shown)} images that may "
-                f"be shown; expected {len(shown)} or less"
-            )
+        replicas = strategy.num_replicas_in_sync
+        there = len(shown) if stage.sees == "images" else MOST  # What has words is repeated as often as it takes.
+        held = f"{images.name} holds only {len(shown)} images that may be shown"
+        batch_size = check_batch_size(f"stages.{name}.batch_size", int(settings.batch_size), replicas, there, held)
         check_rate(f"stages.{name}.rate", settings.rate)
         if settings.steps < stage.settles:
             logging.warning(

@@ -12,9 +12,10 @@ import tensorflow as tf
 from ..errors import UserError
 from .checkpoints import latest, misfit, reading
 from .loop import Phase
+from .schedules import check_rate
 
 
-def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
+def take(folder: str, setting: str, receiver: tf.Module, expected: str, **beside: tf.Module) -> None:
     """Puts weights of another run's newest checkpoint into this model.
 
     Args:
@@ -22,6 +23,7 @@ def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
       setting: the setting that named it, for errors.
       receiver: a model like the other run's, or a module with some of its attributes.
       expected: what the other run's weights should have been, for errors.
+      **beside: what else of the checkpoint is wanted, under its name there.
 
     Raises:
       UserError: no such run, a damaged checkpoint, or weights of other shapes.
@@ -31,7 +33,7 @@ def take(folder: str, setting: str, receiver: tf.Module, expected: str) -> None:
         raise UserError(f"{setting} is {folder}, which holds no checkpoint; train it first")
     try:
         with reading(path) as name:
-            status = tf.train.Checkpoint(model=receiver).restore(name)
+            status = tf.train.Checkpoint(model=receiver, **beside).restore(name)
             status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{setting} is {folder}; its weights are not those of {expected}: {misfit(error)}") from None
@@ -47,7 +49,7 @@ class TransferSettings:
       rate: peak learning rate once everything learns.
 
     Raises:
-      UserError: a negative number of steps.
+      UserError: a negative number of steps, a rate that is none.
     """
 
     pretrained: str = ""
@@ -57,6 +59,7 @@ class TransferSettings:
     def __post_init__(self):
         if self.head_steps < 0:
             raise UserError(f"transfer.head_steps is {self.head_steps}; expected 0 or more")
+        check_rate("transfer.rate", self.rate)
 
 
 def phases(settings: TransferSettings, model: Any, whole: Phase, begun: bool = False) -> list[Phase]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from ... import models, pipelines
 from ...errors import UserError
 from ..loop import Hooks, Phase
+from ..phases import check_batch_size
 from ..transfer import take
 from .learned import first_tasks, grow, learned_in
 from .method import Method, MethodContext
@@ -60,8 +61,7 @@ def make_experiment(
     batch_size, replicas = int(config.train.batch_size), strategy.num_replicas_in_sync
     replay_batch = settings.replay_batch or batch_size
     for name, size in (("train.batch_size", batch_size), ("continual.replay_batch", replay_batch)):
-        if size < 1 or size % replicas:
-            raise UserError(f"{name} is {size}; expected a positive multiple of {replicas} replica(s)")
+        check_batch_size(name, size, replicas)
         if size // replicas % config.train.accumulate:
             raise UserError(
                 f"train.accumulate is {config.train.accumulate}, but {name} is {size}, {size // replicas} a replica; "
@@ -76,7 +76,7 @@ def make_experiment(
     if gathering:
         _check_gathering(gathering[0], config, strategy)
     else:
-        _check_sizes(stream, batch_size)
+        _check_sizes(stream, batch_size, replicas)
     with strategy.scope():
         model = _network(config)
         _check_frozen(model, settings)
@@ -196,14 +196,11 @@ def settings_of(config: ml_collections.ConfigDict) -> Settings:
     return checked(_plain(config.continual), config.stream.scenario, config.model.to_dict())
 
 
-def _check_sizes(stream: pipelines.Stream, batch_size: int) -> None:
+def _check_sizes(stream: pipelines.Stream, batch_size: int, replicas: int) -> None:
     """Refuses a task smaller than a batch before the first task is learned, not when its turn comes."""
     number, images = min(enumerate(stream.tasks, 1), key=lambda item: len(item[1]))
-    if len(images) < batch_size:
-        raise UserError(
-            f"train.batch_size is {batch_size}, but task {number} of {len(stream)} has only {len(images)} images; set "
-            f"train.batch_size to {len(images)} or less, or bring more images of its classes"
-        )
+    held = f"task {number} of {len(stream)} has only {len(images)} images"
+    check_batch_size("train.batch_size", batch_size, replicas, len(images), held)
 
 
 def _check_gathering(name: str, config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -> None:

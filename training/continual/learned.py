@@ -13,8 +13,7 @@ import tensorflow as tf
 from ... import pipelines
 from ...errors import UserError
 from ...stored import read_object
-from .. import run_folder
-from ..checkpoints import latest, reading
+from .. import run_folder, transfer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,24 +96,16 @@ def grow(learned: Learned, before: Any, now: Any) -> None:
     Raises:
       UserError: a damaged checkpoint, or a network of other sizes.
     """
-    path = latest(f"{learned.folder}/checkpoints")
-    expected = (
-        f"continual.learned is {learned.folder}; its weights are not those of the network as configured here; set the "
-        "section model as in its config.json"
-    )
-    if path is None:
-        raise UserError(f"continual.learned is {learned.folder}, which holds no checkpoint; train it first")
-    try:
-        with reading(path) as name:
-            status = tf.train.Checkpoint(model=before.model, state=before.state).restore(name)
-            status.expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError):
-        raise UserError(expected) from None
+    expected = "the network as configured here, whose section model should be that of its config.json"
+    transfer.take(learned.folder, "continual.learned", before.model, expected, state=before.state)
     for known, variable in _paired(before, now):
         if len(known.shape) != len(variable.shape) or any(
             a > b for a, b in zip(known.shape, variable.shape, strict=True)
         ):
-            raise UserError(expected)
+            raise UserError(
+                f"continual.learned is {learned.folder}; its weights are not those of {expected}: {variable.name} is "
+                f"{tuple(variable.shape)} here and {tuple(known.shape)} there"
+            )
         value = np.array(variable)
         value[tuple(slice(size) for size in known.shape)] = np.array(known)
         variable.assign(value)
