@@ -20,7 +20,7 @@ from scipy import special
 
 from .. import pipelines, progress
 from ..pipelines import symbols as words
-from ..pipelines.expressions import folded
+from ..pipelines.expressions import Composed, folded
 
 _AT_ONCE = 250
 _TRIED = 20  # Symbols drawn for every one wanted, so that some are held out.
@@ -346,5 +346,7 @@ def imagined(model, vocabulary: pipelines.Vocabulary, expression, count: int, se
         return code if one else tuple(tf.zeros_like(part) for part in code)  # Of nothing named, the prior.
 
     code = folded(expression, concept, composed)
-    images = model.imagine(code, count, [seed, 0])["images"].numpy()
+    # A published version composes concepts without their symbols: what is looked for is then said by the concept.
+    named = None if isinstance(expression, Composed) else tf.constant(vocabulary.encode(expression)[None])
+    images = model.imagine(code, count, tf.constant([seed, 0]), named)["images"].numpy()
     return Sheet(images, symbol, model.in_words(code[0])["label"].numpy()[0])

@@ -126,8 +126,8 @@ class Words(Protocol):
         """What symbols mean: (mean, log_variance) over the latents, float32 [n, latents] each."""
         ...
 
-    def imagine(self, code: tuple, count, seed) -> dict[str, tf.Tensor]:
-        """{"images"}: pictures of draws from a concept."""
+    def imagine(self, code: tuple, count, seed, named=None) -> dict[str, tf.Tensor]:
+        """{"images"}: pictures of draws from a concept; `named`, k-hot, is what may be looked for in them."""
         ...
 
 

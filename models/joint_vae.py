@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ..layers import GaussianPosterior, Noise, diagonal_gaussian
-from . import scan
+from . import attempts, scan
 from .beta_vae import LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Stage
 from .guidance import at_least_once
@@ -27,8 +27,8 @@ class JointVAEConfig:
     """Sizes.
 
     Attributes:
-      image_shape, attributes, vision, symbols, guidance: as in `scan.ScanConfig`; of vision.beta the divergence's
-        weight.
+      image_shape, attributes, vision, symbols, guidance, attempts: as in `scan.ScanConfig`; of vision.beta the
+        divergence's weight.
     """
 
     image_shape: tuple = (64, 64, 3)
@@ -36,9 +36,11 @@ class JointVAEConfig:
     vision: BetaVAEConfig = dataclasses.field(default_factory=BetaVAEConfig)
     symbols: SymbolVAEConfig = dataclasses.field(default_factory=SymbolVAEConfig)
     guidance: float = 1.0
+    attempts: int = 1
 
     def __post_init__(self):
         at_least_once(self.guidance)
+        attempts.check(self.attempts)
         if not self.attributes:
             raise ValueError("attributes are empty; they come from the data when a run starts")
         if self.vision.likelihood == "features" or self.vision.objective != "fixed":
@@ -98,6 +100,7 @@ class JointVAE(Network):
     images_to_symbols = scan.Scan.images_to_symbols
     concept = scan.Scan.concept
     imagine = scan.Scan.imagine
+    _fitting = scan.Scan._fitting
     in_words = scan.Scan.in_words
 
     def picture(self, latents):

@@ -45,6 +45,7 @@ from ..layers import (
     diagonal_gaussian,
     standard_gaussian,
 )
+from . import attempts
 from .contract import Capability, Family, Moment
 from .limits import CODES, PIXELS
 from .network import Network, in_float32, takes_images
@@ -53,8 +54,8 @@ from .signature import Signature
 
 # A logit that no softmax gives weight: finite, so that 0 times it is 0.
 _MASKED = -1e9
-# More attempts than two have changed nothing; further from the prior no code has been.
-_MOST_ATTEMPTS, _HOTTEST = 16, 100.0
+# Further from the prior no code has been.
+_HOTTEST = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +138,7 @@ class ReplayConfig:
                 f"discriminant={self.discriminant}, discriminant_weight={self.discriminant_weight:g}; "
                 "expected 0 or more of each"
             )
-        if not 1 <= self.attempts <= _MOST_ATTEMPTS:
-            raise ValueError(f"attempts is {self.attempts}; expected 1 to {_MOST_ATTEMPTS}")
+        attempts.check(self.attempts)
         if not 0.0 < self.temperature <= _HOTTEST:
             raise ValueError(f"temperature is {self.temperature:g}; expected more than 0, and at most {_HOTTEST:g}")
         if self.gate_by not in ("class", "task"):
@@ -567,39 +567,28 @@ class Replay(Network):
         met = tf.cast(tf.reshape(tf.where(self.seen > 0.0), [-1]), tf.int32)
         drawn = tf.random.stateless_uniform([count], class_key, 0, tf.maximum(tf.size(met), 1), tf.int32, alg="philox")
         label = tf.where(class_ids >= 0, tf.broadcast_to(class_ids, [count]), tf.gather(met, drawn))
-        attempts = self.config.attempts if self.config.conditional and not self.config.needs_task else 1
+        tried = self.config.attempts if self.config.conditional and not self.config.needs_task else 1
         if self.config.conditional:
-            z = self.prior.sample(tf.repeat(label, attempts), latent_key, self.config.temperature)
+            z = self.prior.sample(tf.repeat(label, tried), latent_key, self.config.temperature)
         else:
             normal = tf.random.stateless_normal([count, self.config.latents], latent_key, alg="philox")
             z = self.config.temperature * normal
         tasks = tf.maximum(tf.cast(self.tasks_seen, tf.int32), 1)
         task = tf.random.stateless_uniform([count], gate_key, 0, tasks, tf.int32, alg="philox")
-        imagined = self._best_of(attempts, z, label, self.context(label, task))
+        codes = tf.unstack(tf.reshape(z, [-1, tried, z.shape[-1]]), axis=1)
+        context = self.context(label, task)
+        imagined = attempts.best_of(
+            tried, lambda number: self.imagine(codes[number], context), lambda shown: self._fitting(shown, label)
+        )
         if not self.config.conditional and self.config.blocks == 1:
             label = self.classify_inputs(imagined, task=0)["label"]
         return {"images": self.to_images(imagined), "label": label}
 
-    def _best_of(self, attempts: int, z, asked, context):
-        """Of every `attempts` codes the first that is seen as what was asked, or else the one that is likeliest so.
-
-        They are decoded one after the other: memory does not grow with their number.
-        """
-        codes = tf.unstack(tf.reshape(z, [-1, attempts, z.shape[-1]]), axis=1)
-        shown = self.imagine(codes[0], context)
-        best = self._fitting(shown, asked) if attempts > 1 else None
-        for code in codes[1:]:
-            imagined = self.imagine(code, context)
-            fits = self._fitting(imagined, asked)
-            better = fits > best
-            shown, best = tf.where(better[:, None], imagined, shown), tf.where(better, fits, best)
-        return shown
-
     def _fitting(self, imagined, asked):
-        """How well rows show the class that was asked: 2 where they are seen as it, else its probability."""
+        """How well rows show the class that was asked, see `attempts.best_of`: else by its probability."""
         answer = self.classify_inputs(imagined)
         likely = tf.gather(answer["probabilities"], asked, batch_dims=1)
-        return tf.where(answer["label"] == asked, tf.constant(2.0, likely.dtype), likely)
+        return tf.where(answer["label"] == asked, tf.constant(attempts.FITS, likely.dtype), likely)
 
     def signatures(self) -> dict:
         """Endpoints for export; see `Signature`."""

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..layers import Noise
+from . import attempts
 from .beta_vae import ENLARGED, LOG_VARIANCES, BetaVAE, BetaVAEConfig
 from .contract import Capability, Family, Stage, StageSettings
 from .denoising import Denoising, DenoisingConfig
@@ -34,6 +35,8 @@ from .vision import VisionStageSettings
 from .vision import signatures as vision_signatures
 
 VIEWS = ("decoded", "denoised")
+# As good as not seen at all.
+_RARE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +50,8 @@ class ScanConfig:
       view: pictures are shown as "decoded", or "denoised": seen through the denoising autoencoder, sharper.
       guidance: how many times over a concept is meant where pictures are imagined of it, see `guidance.py`; 1 is the
         paper.
+      attempts: draws of each picture that is imagined of a concept. The first is kept in which the model itself sees
+        all that is named; of none, that in which it is likeliest. 1, the paper, looks at none.
     """
 
     image_shape: tuple = (64, 64, 3)
@@ -57,9 +62,11 @@ class ScanConfig:
     recombination: RecombinationConfig = dataclasses.field(default_factory=RecombinationConfig)
     view: str = "decoded"
     guidance: float = 1.0
+    attempts: int = 1
 
     def __post_init__(self):
         at_least_once(self.guidance)
+        attempts.check(self.attempts)
         if self.view not in VIEWS:
             raise ValueError(f"view is '{self.view}'; expected one of {', '.join(VIEWS)}")
         if not self.attributes:
@@ -210,7 +217,8 @@ class Scan(Network):
         Returns:
           {"images": float32 [count, h, w, c]}.
         """
-        return self.imagine(self.symbols.code(one_value_each(symbols, self.sizes)), count, seed)
+        named = one_value_each(symbols, self.sizes)
+        return self.imagine(self.symbols.code(named), count, seed, named)
 
     def concept(self, symbols) -> tuple:
         """What symbols mean, as a Gaussian over the latents: (mean, log_variance), float32 [n, latents] each."""
@@ -220,10 +228,39 @@ class Scan(Network):
         """A concept made of two by an operator, int32 [n]; concepts as `concept` gives them."""
         return self.recombination.compose(first, operator, second)
 
-    def imagine(self, code: tuple, count, seed) -> dict:
-        """{"images"} of `count` draws from Gaussians (mean, log_variance), float32 [1 or count, latents] each."""
+    def imagine(self, code: tuple, count, seed, named=None) -> dict:
+        """Imagines what concepts mean.
+
+        Args:
+          code: Gaussians (mean, log_variance), float32 [1 or count, latents] each.
+          count, seed: as of `symbols_to_images`.
+          named: what to look for where there are several attempts, float32 [1 or count, values]; by default what the
+            concepts themselves say in words.
+
+        Returns:
+          {"images": float32 [count, h, w, c]}.
+        """
         mean, log_variance = guided(code, self.config.guidance)
-        return {"images": self.picture(mean + tf.exp(0.5 * log_variance) * _normal(count, mean.shape[-1], seed))}
+        if named is None and self.config.attempts > 1:
+            named = tf.cast(self.symbols.probabilities(code[0]) > 0.5, tf.float32)
+
+        def drawn(number: int):
+            key = tf.random.experimental.stateless_fold_in(seed, number, alg="philox") if number else seed
+            return self.picture(mean + tf.exp(0.5 * log_variance) * _normal(count, mean.shape[-1], key))
+
+        images = attempts.best_of(self.config.attempts, drawn, lambda images: self._fitting(images, named))
+        return {"images": images}
+
+    def _fitting(self, images, named):
+        """How well pictures show what is named, see `attempts.best_of`: else by the logarithm of its probability."""
+        probabilities = self.in_words(self.vision.code(images)[0])["probabilities"]
+        seen, likely = tf.constant(True), tf.constant(0.0)
+        for part, of in zip(tf.split(probabilities, self.sizes, -1), tf.split(named, self.sizes, -1), strict=True):
+            asked = tf.reduce_max(of, axis=-1) > 0.5
+            right = tf.reduce_sum(of * part, axis=-1)
+            seen &= ~asked | (right >= tf.reduce_max(part, axis=-1))
+            likely += tf.where(asked, tf.math.log(right / tf.reduce_sum(part, axis=-1) + _RARE), 0.0)
+        return tf.where(seen, attempts.FITS, likely)
 
     def images_to_symbols(self, images) -> dict:
         """What pictures show, in words.
@@ -468,6 +505,6 @@ FAMILY = Family(
         "symbols": StageSettings,
         "operators": StageSettings,
     },
-    settable=frozenset({"guidance"}),
+    settable=frozenset({"guidance", "attempts"}),
     legend=legend,
 )

@@ -190,6 +190,6 @@ FAMILY = Family(
     kinds=("staged",),
     capabilities=frozenset({Capability.STAGES, Capability.WORDS, Capability.EXPLORE}),
     stages={"joint": StageSettings},
-    settable=frozenset({"guidance"}),
+    settable=frozenset({"guidance", "attempts"}),
     legend=scan.legend,
 )
