@@ -37,6 +37,9 @@ from .vision import signatures as vision_signatures
 VIEWS = ("decoded", "denoised")
 # As good as not seen at all.
 _RARE = 1e-6
+# Draws by which a concept is told what it names, and how probable a value has to be over all of them. With these no
+# value too many was named in 1,200 compositions, and one too few in 9 of 100.
+_DRAWS, _OFTEN = 64, 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +245,7 @@ class Scan(Network):
         """
         mean, log_variance = guided(code, self.config.guidance)
         if named is None and self.config.attempts > 1:
-            named = tf.cast(self.symbols.probabilities(code[0]) > 0.5, tf.float32)
+            named = self.said(code)
 
         def drawn(number: int):
             key = tf.random.experimental.stateless_fold_in(seed, number, alg="philox") if number else seed
@@ -250,6 +253,19 @@ class Scan(Network):
 
         images = attempts.best_of(self.config.attempts, drawn, lambda images: self._fitting(images, named))
         return {"images": images}
+
+    def said(self, code: tuple):
+        """What concepts name, k-hot float32 [n, values]: the values that their draws are called by, and not by others.
+
+        At its mean a concept is called something in every attribute, as every picture is; where it leaves one open, its
+        draws are called now this and now that.
+        """
+        mean, log_variance = code
+        normal = tf.random.stateless_normal([_DRAWS, 1, mean.shape[-1]], [0, 0], alg="philox")
+        drawn = mean + tf.exp(0.5 * log_variance) * normal
+        probabilities = self.symbols.probabilities(tf.reshape(drawn, [-1, mean.shape[-1]]))
+        often = tf.reduce_mean(tf.reshape(probabilities, [_DRAWS, -1, sum(self.sizes)]), axis=0)
+        return tf.cast(often > _OFTEN, tf.float32)
 
     def _fitting(self, images, named):
         """How well pictures show what is named, see `attempts.best_of`: else by the logarithm of its probability."""

@@ -44,7 +44,7 @@ def test_pictures_are_imagined_from_the_symbol_as_much_as_is_set(run):
 @pytest.mark.thorough
 def test_numbers_say_what_was_set_and_a_version_of_other_settings_has_none(run, caplog, monkeypatch):
     monkeypatch.setattr(scan, "_CASES", 20)
-    meant = reverie.load(run.folder, settings={"guidance": 6})
+    meant = reverie.load(run.folder, settings={"guidance": 6, "attempts": 3})
     assert meant.evaluate()["model.guidance"] == 6.0
     page = (run.folder / "report.html").read_text()
     assert "The numbers and pictures are of model.guidance = 6.0, which was set anew." in page
@@ -63,7 +63,7 @@ def test_numbers_say_what_was_set_and_a_version_of_other_settings_has_none(run, 
     caplog.clear()
     other = json.loads((run.export(lite=()).folder / "metadata.json").read_text())
     assert other["config"]["model"]["guidance"] == 1.0 and not other["evaluation"]
-    assert "its numbers are left out, because they were measured with model.guidance 6.0 instead of 1.0" in caplog.text
+    assert "its numbers are left out, because they were measured with model.attempts 3 instead of 1, " in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -71,15 +71,18 @@ def test_one_attempt_and_a_symbol_that_names_nothing_are_as_ever():
         np.testing.assert_array_equal(plain, draws(once, symbol, 1, 7)[0])
 
 
-def test_a_composition_is_looked_at_for_what_it_comes_to_in_words():
+def test_a_composition_is_looked_at_for_what_most_of_its_draws_are_called():
     often = model("scan", attempts=4)
-    for variable in often.symbols.trainable_variables:
-        variable.assign(3.0 * variable)
-    code = often.combined(
-        often.concept(tf.constant([[0, 1, 0, 0, 0.0]])), tf.constant([0]), often.concept(tf.zeros([1, 5]))
+    often.symbols.values.bias.assign([-2.0, 1.0, -1.0, -2.0, 1.0])
+    sides = (often.concept(tf.constant([row], tf.float32)) for row in ([0, 1, 0, 0, 0], [0, 0, 0, 0, 1]))
+    code = often.combined(next(sides), tf.constant([0]), next(sides))
+    mean, deviation = np.float64(code[0]), np.exp(0.5 * np.float64(code[1]))
+    normal = np.float64(tf.random.stateless_normal([64, 4], [0, 0], alg="philox"))
+    called = np.float64(often.in_words(tf.constant(mean + deviation * normal, tf.float32))["probabilities"]).mean(
+        axis=0
     )
-    said = tf.cast(often.in_words(code[0])["probabilities"] > 0.5, tf.float32)
-    assert float(tf.reduce_sum(said)) > 0
+    said = (called > 0.4).astype(np.float32)[None]
+    assert 0 < said.sum() < 5
     by_itself, told = (often.imagine(code, 9, SEED, *named)["images"] for named in ((), (said,)))
     np.testing.assert_array_equal(by_itself, told)
     assert np.abs(by_itself - often.imagine(code, 9, SEED, 1.0 - said)["images"]).max() > 1e-3
