@@ -66,7 +66,7 @@ def set_anew(values: Any) -> dict[str, Any]:
             raise UserError(f"--set gives {name} twice; expected one value")
         try:
             found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             found[name] = value
     return found
 

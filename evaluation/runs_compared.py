@@ -80,8 +80,12 @@ def _names(folders: Sequence[pathlib.Path]) -> list[str]:
 def _read(folder: pathlib.Path, name: str) -> _Read:
     config, family = report.settings(folder)
     numbers = read_numbers(folder)
+    # What was set anew where they were measured, see `experiments.anew`.
+    anew = {key: value for key, value in numbers.items() if key.startswith("model.")}
+    numbers = {key: value for key, value in numbers.items() if key not in anew}
+    settings = {**flatten(config), **anew}
     return _Read(
-        name, family, flatten(config), numbers, report.of_run(family, config, numbers), report.curves(folder),
+        name, family, settings, numbers, report.of_run(family, config, numbers), report.curves(folder),
         report.read_pictures(folder),
     )  # fmt: skip
 

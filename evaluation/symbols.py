@@ -346,7 +346,9 @@ def imagined(model, vocabulary: pipelines.Vocabulary, expression, count: int, se
         return code if one else tuple(tf.zeros_like(part) for part in code)  # Of nothing named, the prior.
 
     code = folded(expression, concept, composed)
+    looked_for = {}
     # A published version composes concepts without their symbols: what is looked for is then said by the concept.
-    named = None if isinstance(expression, Composed) else tf.constant(vocabulary.encode(expression)[None])
-    images = model.imagine(code, count, tf.constant([seed, 0]), named)["images"].numpy()
+    if getattr(model.config, "attempts", 1) > 1 and not isinstance(expression, Composed):
+        looked_for["named"] = tf.constant(vocabulary.encode(expression)[None])
+    images = model.imagine(code, count, tf.constant([seed, 0]), **looked_for)["images"].numpy()
     return Sheet(images, symbol, model.in_words(code[0])["label"].numpy()[0])

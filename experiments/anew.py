@@ -40,12 +40,14 @@ def set_anew(config: ml_collections.ConfigDict, settings: Mapping[str, Any] | No
     return {key: config.model[key.partition(".")[2]] for key in keys}
 
 
-def differing(numbers: Mapping[str, Any], trained: Mapping[str, Any], config: ml_collections.ConfigDict) -> list[str]:
+def differing(
+    numbers: Mapping[str, Any], trained: ml_collections.ConfigDict, config: ml_collections.ConfigDict
+) -> list[str]:
     """Which settings numbers were measured with that are not those of a run.
 
     Args:
       numbers: of evaluation.json, which names what had been set anew.
-      trained: the config in the run folder.
+      trained: the config of the run folder, complete: a setting that is younger than the run has its default.
       config: of the run, with what is set anew.
 
     Returns:
@@ -53,7 +55,7 @@ def differing(numbers: Mapping[str, Any], trained: Mapping[str, Any], config: ml
     """
     found = []
     for name in sorted(models.family(config.model.family).settable):
-        measured = numbers.get(f"model.{name}", trained["model"].get(name, config.model[name]))
+        measured = numbers.get(f"model.{name}", trained.model[name])
         if measured != config.model[name]:
             found.append(f"model.{name} {measured} instead of {config.model[name]}")
     return found

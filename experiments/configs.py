@@ -226,11 +226,11 @@ def override(found: ml_collections.ConfigDict, key: str, value: Any) -> None:
         value = tuple(value)
     if isinstance(node[last], tuple) and isinstance(value, int | float) and not isinstance(value, bool):
         value = (value,)  # As on the command line.
-    if isinstance(node[last], float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
     try:
+        if isinstance(node[last], float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
         node[last] = value
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(
             f"config: {key} is {arguments.shown(value)}; expected a value like {arguments.shown(node[last])}"
         ) from None

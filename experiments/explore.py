@@ -221,6 +221,7 @@ def _page(run: Run, built: bundle.Bundle, shown: Page, made: single.SingleFiles,
         greatest = max(past.differences[name] for name in past.files)
         footer += f" Models of earlier tasks: {_SAID[_PAST_WEIGHTS]}, {greatest:.1e}."
     notes = [run.family.summary, f"{f'Trained on {data}, ' if data else ''}{run.step:,} steps."]
+    notes += [f"{name} is {value}, set anew." for name, value in run.anew.items()]
     if signal := read_object(run.folder / "run.json").get("signal"):
         notes.append(f"Training was stopped by a signal ({signal}), and what it had not reached yet was not learned.")
     return web_page.write(

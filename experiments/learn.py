@@ -56,7 +56,7 @@ def learn(
         raise UserError(f"{run.folder}: is no run over a stream of tasks; train anew with all classes instead")
     arguments.path("workdir", workdir)  # An empty one would be the current folder.
     overrides = named_overrides(overrides)
-    config = run.config.copy_and_resolve_references()
+    config = run_folder.load_config(run.folder)  # As it was trained, whatever is set anew to imagine with.
     override_all(config, overrides)  # Of images that are read here, too, they say how.
     config.continual.learned = str(run.folder)
     if data is not None:

@@ -19,7 +19,6 @@ from ..export.endpoints import endpoints
 from ..models import Capability
 from ..pipelines import served_files
 from ..pipelines.picture import Look
-from ..stored import read_object
 from ..training import run_folder, stages
 from . import arguments
 from .anew import differing
@@ -114,7 +113,7 @@ def publish(
 def _measured(run: Run) -> dict[str, Any]:
     """The numbers of the run, unless they are of other settings than those that are published."""
     numbers = read_numbers(run.folder)
-    if numbers and (unlike := differing(numbers, read_object(run.folder / "config.json"), run.config)):
+    if numbers and (unlike := differing(numbers, run_folder.load_config(run.folder), run.config)):
         logging.warning(
             "%s: its numbers are left out, because they were measured with %s; run `reverie evaluate` with what is "
             "published",

@@ -126,8 +126,9 @@ class Words(Protocol):
         """What symbols mean: (mean, log_variance) over the latents, float32 [n, latents] each."""
         ...
 
-    def imagine(self, code: tuple, count, seed, named=None) -> dict[str, tf.Tensor]:
-        """{"images"}: pictures of draws from a concept; `named`, k-hot, is what may be looked for in them."""
+    def imagine(self, code: tuple, count, seed) -> dict[str, tf.Tensor]:
+        """{"images"}: pictures of draws from a concept. With a setting `attempts` it takes `named`, too, k-hot symbols:
+        what to look for in the pictures."""
         ...
 
 

@@ -100,6 +100,7 @@ class JointVAE(Network):
     images_to_symbols = scan.Scan.images_to_symbols
     concept = scan.Scan.concept
     imagine = scan.Scan.imagine
+    said = scan.Scan.said
     _fitting = scan.Scan._fitting
     in_words = scan.Scan.in_words
 

@@ -271,7 +271,8 @@ class Scan(Network):
         """How well pictures show what is named, see `attempts.best_of`: else by the logarithm of its probability."""
         probabilities = self.in_words(self.vision.code(images)[0])["probabilities"]
         seen, likely = tf.constant(True), tf.constant(0.0)
-        for part, of in zip(tf.split(probabilities, self.sizes, -1), tf.split(named, self.sizes, -1), strict=True):
+        wanted = tf.cast(named > 0.5, tf.float32)
+        for part, of in zip(tf.split(probabilities, self.sizes, -1), tf.split(wanted, self.sizes, -1), strict=True):
             asked = tf.reduce_max(of, axis=-1) > 0.5
             right = tf.reduce_sum(of * part, axis=-1)
             seen &= ~asked | (right >= tf.reduce_max(part, axis=-1))

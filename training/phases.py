@@ -183,7 +183,9 @@ def check_batch_size(setting: str, size: int, replicas: int, images: int = MOST,
     if size < 1 or size % replicas:
         raise UserError(f"{setting} is {size}; expected a positive multiple of {replicas} replica(s)")
     if size > images:
-        raise UserError(f"{setting} is {size}, but {held}; expected {images} or less")
+        most = images - images % replicas
+        right = f"{most} or less" if most else "more images"
+        raise UserError(f"{setting} is {size}, but {held}; expected {right}")
     return size
 
 

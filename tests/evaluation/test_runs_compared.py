@@ -48,6 +48,14 @@ def test_settings_that_differ_and_numbers_stand_beside_each_other_and_the_best_i
     assert "<td>extra</td>" not in page  # One run alone has it.
 
 
+def test_what_was_set_anew_where_numbers_were_measured_is_a_setting_that_differs(tmp_path):
+    meant = {"accuracy": 0.75, "model.latents": 7}
+    folders = [_run(tmp_path / "a", numbers={"accuracy": 0.5}), _run(tmp_path / "b", numbers=meant)]
+    page = reverie.compare_runs(folders, tmp_path / "page.html").read_text()
+    trained = json.loads((folders[0] / "config.json").read_text())["model"]["latents"]
+    assert trained != 7 and _row(page, "model.latents") == [str(trained), "7"]
+
+
 def test_curves_lie_over_each_other_and_pictures_of_the_same_name_beside_each_other(two, tmp_path):
     found = _Elements(reverie.compare_runs(two, tmp_path / "page").read_text())
     specs = [json.loads(text) for kind, text in found.scripts if kind == "application/json"]

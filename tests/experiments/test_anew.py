@@ -9,7 +9,9 @@ import reverie
 from reverie import cli, models, pipelines
 from reverie.errors import UserError
 from reverie.evaluation import scan
+from reverie.experiments.anew import differing
 from reverie.models.guidance import guided
+from reverie.training import run_folder
 
 from ..conftest import colored_bars, tiny_scan
 
@@ -66,6 +68,19 @@ def test_numbers_say_what_was_set_and_a_version_of_other_settings_has_none(run, 
     assert "its numbers are left out, because they were measured with model.attempts 3 instead of 1, " in caplog.text
 
 
+def test_numbers_of_a_run_older_than_a_setting_are_of_its_default(run):
+    path = run.folder / "config.json"
+    content = json.loads(path.read_text())
+    del content["model"]["attempts"]
+    path.write_text(json.dumps(content))
+    meant = reverie.load(run.folder, settings={"attempts": 4})
+    assert meant.written_config()["model"]["attempts"] == 4
+    trained = run_folder.load_config(run.folder)
+    assert differing({"step": 1}, trained, meant.config) == ["model.attempts 1 instead of 4"]
+    assert differing({"step": 1, "model.attempts": 4}, trained, meant.config) == []
+    assert differing({"step": 1}, trained, reverie.load(run.folder).config) == []
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -86,6 +101,8 @@ def test_what_cannot_be_set_is_said_in_one_line(trained, settings, said):
     [
         (["--set=guidance"], "--set is 'guidance'; expected NAME=VALUE, for example guidance=5"),
         (["--set=guidance=2", "--set=guidance=3"], "--set gives guidance twice; expected one value"),
+        (["--set=guidance={[]:1}"], "config: model.guidance is '{[]:1}'; expected a value like 1.0"),
+        (["--set=guidance=1" + 400 * "0"], "; expected a value like 1.0"),
         (["--set=guidance=much"], "config: model.guidance is 'much'; expected a value like 1.0"),
         (["--set=latents=3"], "latents cannot be set anew; of a trained jmvae that can be: attempts, guidance"),
     ],

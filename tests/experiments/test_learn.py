@@ -127,7 +127,7 @@ def test_two_labels_a_picture_and_a_wider_network_are_refused(two_tasks, tmp_pat
     two = {key: np.stack([value, value], axis=1) if key[0] == "y" else value for key, value in more.items()}
     with pytest.raises(UserError, match="has 2 labels a picture .*; expected one, its class"):
         two_tasks.learn(tmp_path / "a", two)
-    with pytest.raises(UserError, match="not those of the network as configured here; set the section model as in"):
+    with pytest.raises(UserError, match="not those of the network as configured here, whose section model should be"):
         two_tasks.learn(tmp_path / "b", more, overrides={"model.hidden": (40, 24)})
 
 

@@ -88,6 +88,22 @@ def test_a_composition_is_looked_at_for_what_most_of_its_draws_are_called():
     assert np.abs(by_itself - often.imagine(code, 9, SEED, 1.0 - said)["images"]).max() > 1e-3
 
 
+@pytest.mark.parametrize("family", ["jmvae", "telbo"])
+def test_a_plain_concept_is_looked_at_for_what_it_says_where_nothing_is_named(family):
+    often = model(family, attempts=4)
+    code = often.concept(tf.constant([[0, 1, 0, 0, 1.0]]))
+    np.testing.assert_array_equal(
+        often.imagine(code, 9, SEED)["images"], often.imagine(code, 9, SEED, often.said(code))["images"]
+    )
+
+
+def test_a_symbol_that_is_nearly_whole_is_looked_for_as_a_whole_one():
+    often = model("jmvae", attempts=4)
+    code = often.concept(tf.constant([[0, 1, 0, 0, 1.0]]))
+    nearly, whole = (tf.constant([[0, value, 0, 0, value]]) for value in (0.7, 1.0))
+    np.testing.assert_array_equal(*(often.imagine(code, 30, SEED, named)["images"] for named in (nearly, whole)))
+
+
 @pytest.mark.parametrize("attempts", [0, 17, -1])
 def test_a_number_of_attempts_that_is_none_is_refused(attempts):
     with pytest.raises(UserError, match=f"attempts is {attempts}; expected 1 to 16"):
