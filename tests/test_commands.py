@@ -42,6 +42,8 @@ ELSEWHERE = {
     "reverie train --config=scan_scenes": "tests/test_scan_cli.py",
     "reverie train --config=scan_mnist_a": "tests/test_scan_cli.py",
     "reverie evaluate --workdir=runs/scan": "tests/test_scan_cli.py",
+    "reverie evaluate --run=runs/scan --set": "tests/experiments/test_anew.py",
+    "reverie export --run=runs/scan --set": "tests/experiments/test_anew.py",
     "reverie train --config=scan_few": "tests/test_scan_cli.py",
     "python examples/words/emoji_people.py": "tests/test_scan_cli.py",
     "reverie evaluate --workdir=runs/people": "tests/test_scan_cli.py",
