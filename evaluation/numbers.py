@@ -31,6 +31,16 @@ def read_numbers(folder: str | os.PathLike) -> dict[str, Any]:
     return {_todays(name): value for name, value in content.items()}
 
 
+def set_anew(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What of the numbers are settings: those that the run was measured with instead of its own.
+
+    Example:
+      >>> set_anew({"step": 9, "model.guidance": 5.0})
+      {'model.guidance': 5.0}
+    """
+    return {name: value for name, value in numbers.items() if name.startswith("model.")}
+
+
 def _todays(name: str) -> str:
     for before, now in _RENAMED.items():
         name = name.replace(before, now)

@@ -13,7 +13,7 @@ from ..stored import flatten, in_utf8, read_object, read_steps, whole_file
 from . import charts, collapse
 from .contract import Headline, headlines, is_number
 from .html_page import Section, figure, page, sentences, table
-from .numbers import read_numbers
+from .numbers import read_numbers, set_anew
 
 _NO_DATE = "date unknown"
 # Entries of run.json that are seconds since 1970.
@@ -205,9 +205,8 @@ def _warnings(run: dict, data: dict, numbers: dict, exports: list["_Export"]) ->
             f"The numbers are of step {numbers['step']:,}, but the run is at step {step:,} by now; run "
             "`reverie evaluate` again."
         )
-    for name, value in numbers.items():
-        if name.startswith("model."):
-            yield f"The numbers and pictures are of {name} = {value}, which was set anew."
+    for name, value in set_anew(numbers).items():
+        yield f"The numbers and pictures are of {name} = {value}, which was set anew."
     if run.get("signal"):
         yield f"Training was stopped by a signal ({run['signal']}); the same command goes on with it."
     if is_number(lost := run.get("skipped")) and lost:

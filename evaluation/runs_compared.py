@@ -12,7 +12,7 @@ from ..stored import flatten, in_utf8, whole_file
 from . import charts, report
 from .contract import Headline
 from .html_page import Section, figure, page
-from .numbers import read_numbers
+from .numbers import read_numbers, set_anew
 
 _ABSENT = "not set"
 
@@ -80,9 +80,8 @@ def _names(folders: Sequence[pathlib.Path]) -> list[str]:
 def _read(folder: pathlib.Path, name: str) -> _Read:
     config, family = report.settings(folder)
     numbers = read_numbers(folder)
-    # What was set anew where they were measured, see `experiments.anew`.
-    anew = {key: value for key, value in numbers.items() if key.startswith("model.")}
-    numbers = {key: value for key, value in numbers.items() if key not in anew}
+    anew = set_anew(numbers)
+    numbers = {name: value for name, value in numbers.items() if name not in anew}
     settings = {**flatten(config), **anew}
     return _Read(
         name, family, settings, numbers, report.of_run(family, config, numbers), report.curves(folder),

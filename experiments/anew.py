@@ -30,14 +30,13 @@ def set_anew(config: ml_collections.ConfigDict, settings: Mapping[str, Any] | No
         return {}
     if not isinstance(settings, Mapping):
         raise UserError(f"settings are {arguments.shown(settings)}; {_EXAMPLE}")
-    family, keys = models.family(config.model.family), []
+    family = models.family(config.model.family)
     for name, value in settings.items():
         if name not in family.settable:
             right = ", ".join(sorted(family.settable)) or "nothing"
             raise UserError(f"{name} cannot be set anew; of a trained {family.name} that can be: {right}")
         override(config, f"model.{name}", value)
-        keys.append(f"model.{name}")
-    return {key: config.model[key.partition(".")[2]] for key in keys}
+    return {f"model.{name}": config.model[name] for name in settings}
 
 
 def differing(
